@@ -1,0 +1,107 @@
+/* device.h - what a NIC model is to the rest of the simulator, and what the simulator gives a model.
+ *
+ * A model is a struct of callbacks over its own state. The core (mmio, wires, launcher) calls it with one lock held,
+ * so a model is single-threaded code: register accesses arrive exactly in program order of the driver, frames and
+ * ring work between them. It reaches the world only through struct sim_host: memory of the program (dma), the
+ * interrupt line, the wire and the trace.
+ *
+ * Receiving is two steps, because real silicon takes time between them and flow moves depend on it: a frame is first
+ * *classified* (parsed, filters looked up, queue chosen: rx_classify) and lies in that queue's in-flight stage; later
+ * it is *written* to the driver's ring (rx_write). In real time the core does one after the other; in stepped time the
+ * test decides.
+ */
+#ifndef SIM_DEVICE_H
+#define SIM_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sim_device;
+
+/* What a model may ask of the core. All calls are made with the simulator's lock held. */
+struct sim_host {
+    void *arg;
+    /* Address of bus address `iova` in this process, or NULL when [iova, iova+n) is not the program's memory. */
+    void *(*dma)(void *arg, uint64_t iova, size_t n);
+    /* Raise the (level, INTx-like) interrupt towards the driver. */
+    void (*interrupt)(void *arg);
+    /* A frame leaves on the wire, without FCS. The bytes are copied or sent before the call returns. */
+    void (*wire_tx)(void *arg, const void *frame, size_t n);
+    /* Frame decisions: is anybody listening, and one line for them. Models write register accesses nowhere; the mmio
+     * layer traces those by name. */
+    bool (*tracing)(void *arg);
+    void (*trace)(void *arg, const char *line);
+};
+
+/* One row of a register table. Arrays are one row: count registers, stride bytes apart. */
+enum sim_reg_mode {
+    SIM_REG_RW,     /* plain memory */
+    SIM_REG_RO,     /* writes are ignored */
+    SIM_REG_RC,     /* read-to-clear (statistics) */
+    SIM_REG_W1C,    /* write one to clear */
+    SIM_REG_ACTION, /* read and/or write functions decide */
+};
+
+struct sim_reg {
+    const char *name; /* the datasheet's */
+    uint32_t offset;
+    uint32_t stride; /* 0 when count is 1 */
+    uint16_t count;
+    enum sim_reg_mode mode;
+    uint32_t reset;      /* value after reset */
+    const char *meaning; /* a few words: what the model makes of it */
+    uint32_t (*read)(struct sim_device *dev, unsigned index);
+    void (*write)(struct sim_device *dev, unsigned index, uint32_t value);
+};
+
+/* Where a classified frame goes and why: what the trace prints and a test asserts. */
+struct sim_verdict {
+    int queue;              /* -1: dropped */
+    const char *table;      /* "flow-director", "5-tuple", "rss", "default", "none" */
+    int rule;               /* index in that table (soft id for flow director), -1 when none */
+    uint32_t rss_hash;      /* 0 when no hash type applied */
+    const char *drop;       /* why it was dropped, else NULL */
+};
+
+struct sim_device_config {
+    unsigned queues;        /* rx/tx pairs the model offers at least */
+    uint8_t mac[6];
+};
+
+struct sim_device_ops {
+    const char *nic;        /* as in --nic */
+    const char *driver;     /* the DPDK driver that will claim it, for error messages: "net_ixgbe" */
+    uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_device_id;
+    uint32_t class_code;
+    size_t bar_bytes;       /* of BAR 0 */
+
+    struct sim_device *(*create)(const struct sim_device_config *config, const struct sim_host *host);
+    void (*destroy)(struct sim_device *dev);
+
+    /* The register table, for the mmio layer's names and `nicsim ctl reg`. */
+    const struct sim_reg *(*registers)(size_t *n);
+    uint32_t (*mmio_read)(struct sim_device *dev, uint32_t offset);
+    void (*mmio_write)(struct sim_device *dev, uint32_t offset, uint32_t value);
+
+    /* A frame came from the wire: classify it into its queue's in-flight stage (which copies it). Returns the verdict. */
+    struct sim_verdict (*rx_classify)(struct sim_device *dev, const void *frame, size_t n);
+    /* Write up to max in-flight frames of a queue to the driver's ring; returns frames written or dropped for want of
+     * descriptors. queue -1: all queues, in order of arrival. */
+    unsigned (*rx_write)(struct sim_device *dev, int queue, unsigned max);
+    /* Send what the driver has put on its transmit rings, at most max frames; returns frames sent. */
+    unsigned (*tx_poll)(struct sim_device *dev, unsigned max);
+
+    void (*set_link)(struct sim_device *dev, bool up);
+    /* Is the receiver enabled (the program has started its port)? */
+    bool (*rx_enabled)(const struct sim_device *dev);
+    /* Human-readable dump of a table ("flow-director", "5-tuple", "reta") for `nicsim ctl table`. 0 or -ENOENT. */
+    int (*print_table)(struct sim_device *dev, const char *table, void (*line)(void *arg, const char *text), void *arg);
+};
+
+extern const struct sim_device_ops sim_82599_ops;
+
+/* All models, NULL-terminated; the launcher's --nic picks by name. */
+extern const struct sim_device_ops *const sim_models[];
+
+#endif

@@ -1,0 +1,56 @@
+/* app.h - an in-process application: callbacks that run to completion on the worker.
+ *
+ * An application is one struct nb_app, compiled in (nb_runtime_config.apps) or exported under the name `nb_app` by a
+ * shared object that netbypassd loads (`apps:` in its configuration). Every worker has an instance of its own, `state`;
+ * instances share nothing. A callback must not block. All callbacks of a connection run on the worker that owns it.
+ */
+#ifndef NETBYPASS_APP_H
+#define NETBYPASS_APP_H
+
+#include <netbypass/conn.h>
+#include <netbypass/error.h>
+
+enum nb_closed_reason {
+    NB_CLOSED_NORMAL,    /* both sides finished */
+    NB_CLOSED_RESET,     /* the peer sent RST */
+    NB_CLOSED_TIMED_OUT, /* retransmission limit reached (RFC 9293 §3.8.3 R2) */
+    NB_CLOSED_ABORTED,   /* nb_conn_abort, or the worker is stopping */
+    NB_CLOSED_REFUSED,   /* active open answered with RST */
+};
+
+/* A key and value from the application's own section of the configuration. */
+struct nb_app_option {
+    const char *key, *value;
+};
+
+#define NB_APP_ABI 1
+
+struct nb_app {
+    unsigned abi;     /* NB_APP_ABI */
+    const char *name; /* as shown by netbypassctl */
+
+    /* Called once per worker, on that worker's thread, before any traffic. *state is the instance. An unknown option
+     * or bad value is refused with a text that names the accepted ones; the start of the daemon then fails. */
+    int (*start)(struct nb_worker *w, const struct nb_app_option *options, unsigned n_options, void **state,
+                 struct nb_error *err);
+    void (*stop)(struct nb_worker *w, void *state);
+
+    /* A connection is established. Return false to refuse it (RST). */
+    bool (*on_accept)(struct nb_worker *w, void *state, struct nb_conn c);
+
+    /* In-order data. The application owns the chain `data` from here and frees it with rte_pktmbuf_free(); it holds
+     * payload only. nb_conn_consumed() gives the window back. */
+    void (*on_data)(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data);
+
+    /* Space in the send buffer after nb_conn_write or nb_conn_send had come up short. Edge: once per shortage. */
+    void (*on_writable)(struct nb_worker *w, void *state, struct nb_conn c, void *user);
+
+    /* The peer sent FIN and all its data was delivered. */
+    void (*on_peer_closed)(struct nb_worker *w, void *state, struct nb_conn c, void *user);
+
+    /* The last callback of a connection; its handle is dead afterwards. Not called for a connection that on_accept
+     * refused. TIME-WAIT counts as gone. */
+    void (*on_closed)(struct nb_worker *w, void *state, struct nb_conn c, void *user, enum nb_closed_reason reason);
+};
+
+#endif

@@ -1,0 +1,50 @@
+/* counters.h - every per-worker counter, with the sentence that explains it. Nothing is dropped without one.
+ *
+ * One X-macro list: the enum indexes the array, the hot path returns a member as its drop reason, and
+ * netbypassctl prints name and sentence. Names are stable once released: dashboards use them.
+ */
+#ifndef NETBYPASS_COUNTERS_H
+#define NETBYPASS_COUNTERS_H
+
+#define NB_COUNTER_LIST(X)                                                                                             \
+    X(RX_PACKETS, "rx_packets", "frames taken from receive queues")                                                    \
+    X(TX_PACKETS, "tx_packets", "frames given to transmit queues")                                                     \
+    X(FORWARDED_IN, "forwarded_in", "segments other workers forwarded to this one")                                    \
+    X(FORWARDED_OUT, "forwarded_out", "segments forwarded to another worker")                                          \
+    X(MISDIRECTED, "misdirected", "unfragmented TCP segments of flows placed by rss, mask or exact that arrived at a worker which is not the owner")  \
+    X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \
+    X(CONNECTIONS_CLOSED, "connections_closed", "connections that ended, for whatever reason")                         \
+    X(RETRANSMITTED, "retransmitted", "segments sent again")                                                           \
+    X(RST_SENT, "rst_sent", "resets sent")                                                                             \
+    X(RST_RECEIVED, "rst_received", "acceptable resets received")                                                      \
+    X(CHALLENGE_ACK, "challenge_ack", "challenge ACKs sent (RFC 5961)")                                                \
+    X(OUT_OF_ORDER, "out_of_order", "segments that arrived ahead of a gap and were kept")                              \
+    X(TIME_WAIT_REUSED, "time_wait_reused", "SYNs that took over a TIME-WAIT tuple (RFC 6191)")                        \
+    X(DROP_NOT_FOR_US, "drop_not_for_us", "frames with another destination MAC or IP address")                         \
+    X(DROP_UNKNOWN_PROTOCOL, "drop_unknown_protocol", "frames of a protocol this stack does not speak")                \
+    X(DROP_MALFORMED, "drop_malformed", "frames whose headers contradict themselves or their length")                  \
+    X(DROP_BAD_CHECKSUM, "drop_bad_checksum", "packets whose IP, ICMP or TCP checksum is wrong")                       \
+    X(DROP_FRAGMENT, "drop_fragment", "IP fragments (not reassembled)")                                                \
+    X(DROP_NO_LISTENER, "drop_no_listener", "segments for no connection and no listener, answered with RST")           \
+    X(DROP_TABLE_FULL, "drop_table_full", "SYNs dropped because the connection table is full")                         \
+    X(DROP_HALF_OPEN_FULL, "drop_half_open_full", "SYNs dropped because too many connections are half-open")           \
+    X(DROP_OLD_SEGMENT, "drop_old_segment", "segments outside the receive window (answered with an ACK)")              \
+    X(DROP_PAWS, "drop_paws", "segments with a timestamp from the past (RFC 7323 §5)")                                 \
+    X(DROP_BAD_ACK, "drop_bad_ack", "segments that acknowledge what was never sent")                                   \
+    X(DROP_REASSEMBLY_FULL, "drop_reassembly_full", "out-of-order segments dropped because the bound was reached")     \
+    X(DROP_NO_MBUF, "drop_no_mbuf", "packets not sent or kept because the worker's buffer pool was empty")             \
+    X(DROP_TX_FULL, "drop_tx_full", "packets dropped because the transmit queue stayed full")                          \
+    X(DROP_NO_NEIGHBOUR, "drop_no_neighbour", "packets dropped because the next hop did not answer")                   \
+    X(DROP_RING_FULL, "drop_ring_full", "segments dropped because the ring to their owner was full")                   \
+    X(DROP_TWO_HOPS, "drop_two_hops", "segments that would have needed a third worker")                                \
+    X(DROP_CLOSED_DATA, "drop_closed_data", "data that arrived after the application had closed")
+
+#define NB_COUNTER_ENUM(id, name, sentence) NB_COUNTER_##id,
+enum nb_counter { NB_COUNTER_LIST(NB_COUNTER_ENUM) NB_COUNTER_COUNT };
+#undef NB_COUNTER_ENUM
+
+/* Name and sentence of a counter. */
+const char *nb_counter_name(enum nb_counter counter);
+const char *nb_counter_help(enum nb_counter counter);
+
+#endif

@@ -1,0 +1,26 @@
+/* flow.h - a flow: a TCP connection as the NIC sees it (local side first, as this host sees it). */
+#ifndef NETBYPASS_FLOW_H
+#define NETBYPASS_FLOW_H
+
+#include <assert.h>
+#include <stdint.h>
+
+/* An address of either family, network byte order; IPv4 lies in word 0 with the other words 0. */
+struct nb_addr {
+    uint32_t word[4];
+};
+
+enum nb_family { NB_FAMILY_IPV4 = 4, NB_FAMILY_IPV6 = 6 };
+
+/* Compared and hashed as bytes, so every byte is meaningful: zero the struct before filling it. */
+struct nb_flow_key {
+    struct nb_addr local, remote; /* network byte order */
+    uint16_t local_port;          /* host byte order */
+    uint16_t remote_port;         /* host byte order */
+    uint16_t vlan;                /* VLAN id, 0 = untagged */
+    uint8_t port_group;           /* which group of ports (they share one RSS key and RETA pattern) */
+    uint8_t family;               /* enum nb_family */
+};
+static_assert(sizeof(struct nb_flow_key) == 40, "hashed as five 64-bit words");
+
+#endif

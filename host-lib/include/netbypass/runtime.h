@@ -1,0 +1,165 @@
+/* runtime.h - the data plane as one object: ports, workers, listeners; what the control plane starts and asks.
+ *
+ * Order of life: nb_runtime_start, the rest, nb_runtime_stop. rte_eal_init has run before. All calls are for control
+ * threads (never a worker); each says whether one thread at a time is required.
+ */
+#ifndef NETBYPASS_RUNTIME_H
+#define NETBYPASS_RUNTIME_H
+
+#include <netbypass/app.h>
+#include <netbypass/counters.h>
+#include <netbypass/error.h>
+#include <netbypass/flow.h>
+
+#define NB_MAX_PORTS     8
+#define NB_MAX_WORKERS   64
+#define NB_MAX_LISTENERS 64
+#define NB_RETA_MAX      512 /* largest RSS indirection table we handle (mlx5, ice use up to 512) */
+#define NB_RSS_KEY_MAX   52  /* bytes; E810 uses 52, the others 40 */
+
+struct nb_port_config {
+    char device[128];           /* ethdev name: PCI address or vdev name */
+    struct nb_addr address;     /* IPv4 for now */
+    uint8_t prefix_bits;        /* 0 to 32 */
+    struct nb_addr gateway;     /* all zero: none */
+    uint16_t mtu_bytes;         /* IP packet, 68 to 9000; 0 = 1500 */
+    uint16_t rx_descriptors;    /* per queue, 0 = default */
+    uint16_t tx_descriptors;
+    bool software_checksums;    /* compute and verify in software even where the port can */
+};
+
+struct nb_listener_config {
+    struct nb_addr address;     /* all zero: any of ours */
+    uint16_t tcp_port;          /* host byte order */
+    const struct nb_app *app;
+    const struct nb_app_option *options;
+    unsigned n_options;
+};
+
+struct nb_limits { /* per worker */
+    uint32_t connections;       /* TCBs; beyond it SYNs are dropped and counted (table_full) */
+    uint32_t time_wait;         /* TIME-WAIT records; beyond it the oldest goes */
+    uint32_t half_open;         /* connections in SYN-RECEIVED */
+    uint32_t send_buffer_bytes; /* per connection */
+    uint32_t recv_buffer_bytes; /* per connection, the window we advertise at most */
+    uint32_t mbufs;             /* packet buffers of the worker's pool */
+};
+
+struct nb_runtime_config {
+    struct nb_port_config port[NB_MAX_PORTS];
+    unsigned n_ports;
+    unsigned n_workers;
+    int cpu[NB_MAX_WORKERS];    /* CPU of each worker; -1 = not pinned */
+    struct nb_listener_config listener[NB_MAX_LISTENERS];
+    unsigned n_listeners;
+    struct nb_limits limits;
+    uint32_t idle_sleep_us;     /* longest sleep of an idle worker while connections are open; 0 = spin */
+};
+
+struct nb_runtime;
+
+/* Fill with defaults: one worker, no port, limits for a laptop. */
+void nb_runtime_config_init(struct nb_runtime_config *config);
+
+/* Configure ports (one queue pair per worker, RSS with a random key over all queues), start the workers, listen.
+ * Returns 0 and *rt, or a negative errno with *err filled and nothing left running. */
+int nb_runtime_start(const struct nb_runtime_config *config, struct nb_runtime **rt, struct nb_error *err);
+
+/* Reset open connections, stop applications, workers and ports, free everything. */
+void nb_runtime_stop(struct nb_runtime *rt);
+
+unsigned nb_runtime_worker_count(const struct nb_runtime *rt);
+unsigned nb_runtime_port_count(const struct nb_runtime *rt);
+
+/* Run fn(w, arg) on worker i between two bursts and wait until it has returned. fn keeps to the rules of a callback.
+ * Any control thread; calls to one worker are served in turn. Returns 0, or -ESHUTDOWN when the worker is gone. */
+int nb_runtime_call(struct nb_runtime *rt, unsigned worker, void (*fn)(struct nb_worker *w, void *arg), void *arg);
+
+/* --- flows -------------------------------------------------------------------------------------------------------- */
+
+enum nb_tcp_state; /* host-lib/tcp; printable through nb_tcp_state_name() */
+const char *nb_tcp_state_name(unsigned state);
+
+struct nb_flow_info {
+    uint64_t id;                /* unique for the life of the runtime, decimal in output; worker << 56 | serial */
+    struct nb_flow_key key;
+    uint32_t incarnation;       /* tells one use of the tuple from the next */
+    uint16_t worker;            /* the owner */
+    uint16_t queue;             /* the queue its last packet arrived on */
+    uint16_t home_queue;        /* the queue RSS alone would choose (our key and RETA) */
+    uint8_t state;              /* enum nb_tcp_state */
+    bool active_open;
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes; /* bytes are TCP payload */
+    uint64_t forwarded_packets; /* arrived at another worker and came over a ring */
+    uint32_t retransmitted_segments;
+    uint32_t srtt_us, rttvar_us, rto_us; /* srtt 0: not measured yet */
+    uint32_t cwnd_bytes, ssthresh_bytes, snd_wnd_bytes, rcv_wnd_bytes, mss_bytes;
+    uint32_t send_queue_bytes, recv_queue_bytes;
+    uint64_t age_us;
+    char app[16];
+};
+
+/* Copy flows of worker i to out[0..max), going on from *cursor (0 at first). Returns the number copied; *cursor is 0
+ * when there are no more. A flow that lives through the whole walk is returned exactly once; bounded work per call. */
+unsigned nb_runtime_flows(struct nb_runtime *rt, unsigned worker, uint64_t *cursor, struct nb_flow_info *out,
+                          unsigned max);
+
+/* News of flows for the one steering thread, in order per worker. */
+enum nb_flow_news_kind {
+    NB_FLOW_NEWS_ESTABLISHED, /* handshake done: may be given a rule */
+    NB_FLOW_NEWS_GONE,        /* TIME-WAIT began or the connection ended: its rule must go */
+};
+
+struct nb_flow_news {
+    enum nb_flow_news_kind kind;
+    uint64_t id;
+    struct nb_flow_key key;
+    uint32_t incarnation;
+    uint16_t worker;
+    uint16_t home_queue;
+};
+
+/* Take up to max news of worker i; one thread at a time. *lost counts news dropped because the ring was full since the
+ * last call: then walk nb_runtime_flows to find out what was missed. Returns the number taken. */
+unsigned nb_runtime_flow_news(struct nb_runtime *rt, unsigned worker, struct nb_flow_news *out, unsigned max,
+                              uint32_t *lost);
+
+/* --- workers and ports -------------------------------------------------------------------------------------------- */
+
+struct nb_worker_info {
+    uint16_t index;
+    int cpu;                    /* -1: not pinned */
+    uint32_t flows;             /* TCBs in use */
+    uint32_t half_open, time_wait;
+    uint64_t busy_us, idle_us;  /* since start; busy = time in loops that did work */
+    uint64_t sleeps;
+    uint64_t counter[NB_COUNTER_COUNT];
+};
+void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_worker_info *info);
+
+struct nb_port_info {
+    char device[128], driver[64];
+    uint16_t port_id;           /* DPDK's */
+    uint8_t mac[6];
+    bool link_up;
+    uint32_t link_mbps;
+    uint16_t queues;
+    uint16_t reta_size;         /* 0: the port has no RSS, everything lands on queue 0 */
+    uint16_t reta[NB_RETA_MAX]; /* as we programmed it: what home_queue is computed from */
+    uint8_t rss_key[NB_RSS_KEY_MAX];
+    uint8_t rss_key_bytes;
+    bool rss_untrusted;         /* the NIC's hash was seen to differ from ours */
+    bool tx_checksum_offload, rx_checksum_offload;
+    struct nb_addr address;
+    uint8_t prefix_bits;
+    uint16_t mtu_bytes;
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_missed, rx_errors, tx_errors, rx_no_mbuf;
+};
+int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_info *info);
+
+/* Rewrite the port group's RETA through the driver, and every worker's view of it; flows that are then not at home are
+ * announced to their new home worker, so that each stays reachable (by `software`) whatever the NIC does meanwhile.
+ * One thread at a time. */
+int nb_runtime_set_reta(struct nb_runtime *rt, unsigned port, const uint16_t *queue, unsigned n, struct nb_error *err);
+
+#endif

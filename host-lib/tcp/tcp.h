@@ -1,0 +1,138 @@
+/* tcp.h - the TCP core of one worker: a function of segment and time.
+ *
+ * Theory of operation. struct nb_tcp holds everything one worker's connections need: TCB pool, TIME-WAIT records,
+ * listeners, timer wheel, secrets. It is given parsed segments and the time, and gives back packets (env->output) and
+ * events (env->...). It reads no clock, touches no device, and allocates only from pools made at init. Within one burst
+ * it may hold back ACKs and data; nb_tcp_flush ends the burst.
+ *
+ * Several instances live in one process (one a worker, or two ends of a test); they share nothing but the secrets in
+ * their configuration.
+ */
+#ifndef NB_TCP_TCP_H
+#define NB_TCP_TCP_H
+
+#include <stdint.h>
+
+#include <netbypass/app.h>
+#include <netbypass/conn.h>
+#include <netbypass/counters.h>
+#include <netbypass/runtime.h>
+
+#include "../wire/segment.h"
+#include "../worker/flow_table.h"
+
+struct nb_tcb;
+struct nb_tcp;
+struct rte_mempool;
+struct rte_mbuf;
+
+/* RFC 9293 §3.3.2. LISTEN is not a TCB's state here, listeners are separate; TIME-WAIT may be a compact record. */
+#define NB_TCP_STATE_LIST(X)                                                                                           \
+    X(CLOSED, "closed")                                                                                                \
+    X(SYN_SENT, "syn-sent")                                                                                            \
+    X(SYN_RECEIVED, "syn-received")                                                                                    \
+    X(ESTABLISHED, "established")                                                                                      \
+    X(FIN_WAIT_1, "fin-wait-1")                                                                                        \
+    X(FIN_WAIT_2, "fin-wait-2")                                                                                        \
+    X(CLOSE_WAIT, "close-wait")                                                                                        \
+    X(CLOSING, "closing")                                                                                              \
+    X(LAST_ACK, "last-ack")                                                                                            \
+    X(TIME_WAIT, "time-wait")
+#define NB_TCP_STATE_ENUM(id, name) NB_TCP_##id,
+enum nb_tcp_state { NB_TCP_STATE_LIST(NB_TCP_STATE_ENUM) NB_TCP_STATE_COUNT };
+#undef NB_TCP_STATE_ENUM
+
+#define NB_PATH_NONE UINT32_MAX
+
+/* Where packets and events go. Every call gets `arg`; none may call back into nb_tcp_input or nb_tcp_advance, all may
+ * call the connection calls below. */
+struct nb_tcp_env {
+    void *arg;
+
+    /* Take a packet that begins with its IP header (l2_len 0, l3_len, l4_len and the checksum offload flags set, headroom
+     * for Ethernet and VLAN left). *path caches the way to the next hop: NB_PATH_NONE at first, the net layer's business
+     * afterwards; for a TCB it is stored in it. */
+    void (*output)(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *packet);
+
+    bool (*accepted)(void *arg, struct nb_tcb *tcb);                    /* ESTABLISHED by passive open; false: refuse */
+    void (*connected)(void *arg, struct nb_tcb *tcb);                   /* ESTABLISHED by active open */
+    void (*data)(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m);    /* in-order payload; takes m */
+    void (*writable)(void *arg, struct nb_tcb *tcb);                    /* room again after a short write */
+    void (*peer_closed)(void *arg, struct nb_tcb *tcb);                 /* FIN reached, all data delivered */
+    void (*closed)(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason); /* last; TIME-WAIT counts as gone */
+};
+
+struct nb_tcp_config {
+    struct nb_limits limits;
+    uint16_t worker;                /* number, goes into flow ids */
+    struct rte_mempool *mempool;    /* for everything we send */
+    struct nb_flow_table *flows;    /* the worker's; the core inserts and removes its own objects */
+    uint8_t isn_secret[16];         /* process-wide (RFC 6528) */
+    bool checksum_offload;          /* the port computes TCP and IP checksums */
+    uint16_t mtu_bytes;             /* of the IP packet */
+};
+
+struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tcp_env *env, uint64_t now_us);
+
+/* Forget everything without sending; nb_tcp_abort_all first where peers should be told. */
+void nb_tcp_free(struct nb_tcp *tcp);
+
+/* Listen on an address (all zero: any) and port. user comes back through nb_tcb_listener_user().
+ * 0, -EADDRINUSE, -ENOSPC. */
+int nb_tcp_listen(struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port, void *user);
+bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port);
+
+/* --- packets and time --------------------------------------------------------------------------------------------- */
+
+/* A segment arrives (RFC 9293 §3.10.7). `ref` is what the flow table has under seg->key: TCB, TIME-WAIT or nothing (a
+ * forward entry is the worker's business, not ours); queue is where it arrived, for the flow's statistics. Takes
+ * seg->m. */
+void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us);
+
+/* Fire what is due. */
+void nb_tcp_advance(struct nb_tcp *tcp, uint64_t now_us);
+
+/* End of a burst: send the ACKs and data held back. */
+void nb_tcp_flush(struct nb_tcp *tcp, uint64_t now_us);
+
+/* When nb_tcp_advance must be called next; UINT64_MAX when nothing waits. */
+uint64_t nb_tcp_next_us(const struct nb_tcp *tcp);
+
+/* --- connection calls (the public nb_conn_* resolve a handle and come here) --------------------------------------- */
+
+struct nb_tcb *nb_tcp_lookup(struct nb_tcp *tcp, struct nb_conn c); /* NULL when gone */
+struct nb_conn nb_tcb_conn(const struct nb_tcb *tcb);
+void *nb_tcb_user(const struct nb_tcb *tcb);
+void nb_tcb_set_user(struct nb_tcb *tcb, void *user);
+void *nb_tcb_listener_user(const struct nb_tcb *tcb); /* NULL for active opens */
+const struct nb_flow_key *nb_tcb_key(const struct nb_tcb *tcb);
+enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb);
+
+/* Active open (RFC 9293 §3.10.1) from key->local_port to key->remote: the caller has chosen the port. NULL when the
+ * table is full (*err = -ENOBUFS) or the tuple is in use (-EADDRINUSE). */
+struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key, uint64_t now_us, int *err);
+
+int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n);
+int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data);
+size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
+void nb_tcp_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, size_t n);
+int nb_tcp_shutdown(struct nb_tcp *tcp, struct nb_tcb *tcb);
+int nb_tcp_close(struct nb_tcp *tcp, struct nb_tcb *tcb);
+void nb_tcp_abort(struct nb_tcp *tcp, struct nb_tcb *tcb);
+void nb_tcp_abort_all(struct nb_tcp *tcp);
+
+/* --- looking in --------------------------------------------------------------------------------------------------- */
+
+uint32_t nb_tcp_connections(const struct nb_tcp *tcp);
+uint32_t nb_tcp_half_open(const struct nb_tcp *tcp);
+uint32_t nb_tcp_time_waits(const struct nb_tcp *tcp);
+
+/* The core's counters, one per enum nb_counter; the worker adds its own into the same array. */
+uint64_t *nb_tcp_counters(struct nb_tcp *tcp);
+
+/* Walk TCBs by slot: fill info of the first one at or after *slot (queue, home_queue, app and worker names are left to
+ * the caller), advance *slot past it; false at the end. */
+bool nb_tcp_next_flow(const struct nb_tcp *tcp, uint32_t *slot, uint64_t now_us, struct nb_flow_info *info,
+                      struct nb_tcb **tcb);
+
+#endif

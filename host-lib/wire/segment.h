@@ -1,0 +1,71 @@
+/* segment.h - a received TCP segment in host byte order, and how to get one from a packet.
+ *
+ * The parser checks lengths and (where the port did not) checksums, and reads the options; it changes nothing in the
+ * packet. The segment borrows the mbuf until someone takes it.
+ */
+#ifndef NB_WIRE_SEGMENT_H
+#define NB_WIRE_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <netbypass/counters.h>
+#include <netbypass/flow.h>
+
+#include "../tcp/seq.h"
+
+struct rte_mbuf;
+
+enum nb_tcp_flag {
+    NB_TCP_FIN = 0x01,
+    NB_TCP_SYN = 0x02,
+    NB_TCP_RST = 0x04,
+    NB_TCP_PSH = 0x08,
+    NB_TCP_ACK = 0x10,
+    NB_TCP_URG = 0x20,
+    NB_TCP_ECE = 0x40,
+    NB_TCP_CWR = 0x80,
+};
+
+enum nb_seg_option {
+    NB_SEG_MSS = 1 << 0,
+    NB_SEG_WSCALE = 1 << 1,
+    NB_SEG_SACK_PERMITTED = 1 << 2,
+    NB_SEG_TIMESTAMP = 1 << 3,
+    NB_SEG_SACK = 1 << 4,
+};
+
+#define NB_SEG_SACK_MAX 4 /* blocks: all that fits 40 bytes of options (RFC 2018 §3) */
+
+struct nb_seg {
+    struct rte_mbuf *m;      /* the packet; NULL once its data was taken */
+    struct nb_flow_key key;
+    uint32_t hash;           /* of the key, as the flow table uses it */
+    nb_seq_t seq, ack;
+    uint16_t payload_offset; /* from the start of the mbuf's data */
+    uint16_t window;         /* unscaled */
+    uint32_t payload_bytes;
+    uint8_t flags;           /* enum nb_tcp_flag */
+    uint8_t options;         /* enum nb_seg_option: which of the following were there */
+    uint8_t wscale;
+    uint8_t n_sack;
+    uint16_t mss;
+    uint16_t urgent;
+    uint32_t ts_value, ts_echo;
+    struct {
+        nb_seq_t left, right;
+    } sack[NB_SEG_SACK_MAX];
+};
+
+/* Sequence space the segment occupies: payload, SYN and FIN (RFC 9293 §3.4). */
+static inline uint32_t nb_seg_len(const struct nb_seg *s)
+{
+    return s->payload_bytes + ((s->flags & NB_TCP_SYN) != 0) + ((s->flags & NB_TCP_FIN) != 0);
+}
+
+/* Parse the TCP header at data offset l4_offset of m, whose L4 part is l4_bytes long; seg->key's addresses, family and
+ * VLAN are already filled by the caller, its ports are filled here. With verify, the checksum is computed over pseudo
+ * header, header and payload (mbuf chains too). Returns 0, or the drop reason as a positive enum nb_counter. */
+int nb_seg_parse(struct nb_seg *seg, struct rte_mbuf *m, uint16_t l4_offset, uint32_t l4_bytes, bool verify);
+
+#endif

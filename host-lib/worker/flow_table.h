@@ -1,0 +1,59 @@
+/* flow_table.h - a worker's flow table: 5-tuple to TCB, TIME-WAIT record, or the worker that owns the flow.
+ *
+ * Open addressing with a keyed hash (hostile peers choose ports and addresses, so the key is secret and random per
+ * start), 16-byte slots, no allocation after init, lookups in two steps so that a burst can be prefetched.
+ */
+#ifndef NB_WORKER_FLOW_TABLE_H
+#define NB_WORKER_FLOW_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <netbypass/flow.h>
+
+enum nb_flow_kind {
+    NB_FLOW_NONE,
+    NB_FLOW_TCB,       /* object: struct nb_tcb */
+    NB_FLOW_TIME_WAIT, /* object: struct nb_time_wait */
+    NB_FLOW_FORWARD,   /* object: struct nb_forward */
+};
+
+/* What every object in the table begins with; the table compares keys through it. */
+struct nb_flow_object {
+    struct nb_flow_key key;
+};
+
+/* This tuple is served by another worker. Lives at home, put there over the ring by the owner (or when RETA moves). */
+struct nb_forward {
+    struct nb_flow_object flow;
+    uint16_t owner;
+    uint32_t incarnation;
+    uint32_t next_free;
+};
+
+struct nb_flow_ref {
+    enum nb_flow_kind kind;
+    struct nb_flow_object *object; /* NULL iff NB_FLOW_NONE */
+};
+
+struct nb_flow_table;
+
+/* Room for capacity objects. NULL when memory is short. */
+struct nb_flow_table *nb_flow_table_new(uint32_t capacity, const uint64_t secret[2]);
+void nb_flow_table_free(struct nb_flow_table *table);
+
+uint32_t nb_flow_hash(const struct nb_flow_table *table, const struct nb_flow_key *key);
+void nb_flow_prefetch(const struct nb_flow_table *table, uint32_t hash);
+struct nb_flow_ref nb_flow_find(const struct nb_flow_table *table, const struct nb_flow_key *key, uint32_t hash);
+
+/* Insert an object under its own key, which must not be in the table. False when full. */
+bool nb_flow_insert(struct nb_flow_table *table, enum nb_flow_kind kind, struct nb_flow_object *object, uint32_t hash);
+void nb_flow_remove(struct nb_flow_table *table, struct nb_flow_object *object, uint32_t hash);
+
+/* Let another object (say a TIME-WAIT record) take the place of one with the same key. */
+void nb_flow_replace(struct nb_flow_table *table, struct nb_flow_object *old, uint32_t hash, enum nb_flow_kind kind,
+                     struct nb_flow_object *object);
+
+uint32_t nb_flow_count(const struct nb_flow_table *table);
+
+#endif

@@ -1,0 +1,29 @@
+# Unit tests: every tests/ROOM/**/test_*.c is one cmocka program linked with ROOM_TEST_LIBS and tests/support.
+# Programs that need a namespace, a NIC model or a real client are tests/e2e/test_*.py. tests/run counts them all.
+SUPPORT_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) -name 'test_*.c' 2>/dev/null)))
+E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.py))
+
+.SECONDEXPANSION:
+$(UNIT_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $$(filter %.a %.o,$$($$(call room_of,$$*)_TEST_LIBS))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(filter-out %.a %.o,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
+
+unit: $(UNIT_TESTS) ## unit tests only, no root needed
+	@tests/run $^
+
+check: unit
+
+asan: ## the same unit tests and programs, built with ASan and UBSan
+	@$(MAKE) --no-print-directory SAN=1 unit
+
+test: deps ## everything CI runs: unit, end to end, one sanitizer pass; ends with 'N passed, N failed, N skipped'
+	@$(MAKE) --no-print-directory CI=1 test-built
+
+test-built:
+	@$(MAKE) --no-print-directory all $(UNIT_TESTS)
+	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
+	@tests/run $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(E2E_TESTS)
+
+.PHONY: unit check asan test test-built
