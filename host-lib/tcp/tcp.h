@@ -85,8 +85,8 @@ bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address
 /* --- packets and time --------------------------------------------------------------------------------------------- */
 
 /* A segment arrives (RFC 9293 §3.10.7). `ref` is what the flow table has under seg->key: TCB, TIME-WAIT or nothing (a
- * forward entry is the worker's business, not ours); queue is where it arrived, for the flow's statistics. Takes
- * seg->m. */
+ * forward entry is the worker's business, not ours); queue is where it arrived, for the flow's statistics: another one
+ * than our worker's own means that it was forwarded to us. Takes seg->m. */
 void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us);
 
 /* Fire what is due. */
@@ -106,6 +106,8 @@ void *nb_tcb_user(const struct nb_tcb *tcb);
 void nb_tcb_set_user(struct nb_tcb *tcb, void *user);
 void *nb_tcb_listener_user(const struct nb_tcb *tcb); /* NULL for active opens */
 const struct nb_flow_key *nb_tcb_key(const struct nb_tcb *tcb);
+uint64_t nb_tcb_id(const struct nb_tcb *tcb);          /* as in nb_flow_info */
+uint32_t nb_tcb_incarnation(const struct nb_tcb *tcb);
 enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb);
 
 /* Active open (RFC 9293 §3.10.1) from key->local_port to key->remote: the caller has chosen the port. NULL when the

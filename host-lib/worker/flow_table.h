@@ -54,6 +54,10 @@ void nb_flow_remove(struct nb_flow_table *table, struct nb_flow_object *object, 
 void nb_flow_replace(struct nb_flow_table *table, struct nb_flow_object *old, uint32_t hash, enum nb_flow_kind kind,
                      struct nb_flow_object *object);
 
+/* Walk the table: the first object at or after *slot, which is advanced past it; false at the end. An object that is in
+ * the table all through a walk is met exactly once (removal in between may let it be met twice). */
+bool nb_flow_next(const struct nb_flow_table *table, uint32_t *slot, struct nb_flow_ref *ref);
+
 uint32_t nb_flow_count(const struct nb_flow_table *table);
 
 #endif

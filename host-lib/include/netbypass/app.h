@@ -3,6 +3,9 @@
  * An application is one struct nb_app, compiled in (nb_runtime_config.apps) or exported under the name `nb_app` by a
  * shared object that netbypassd loads (`apps:` in its configuration). Every worker has an instance of its own, `state`;
  * instances share nothing. A callback must not block. All callbacks of a connection run on the worker that owns it.
+ *
+ * A callback that is NULL means "nothing to do": every connection is accepted, data is thrown away and the window given
+ * back, the other events are ignored.
  */
 #ifndef NETBYPASS_APP_H
 #define NETBYPASS_APP_H

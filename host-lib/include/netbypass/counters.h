@@ -12,6 +12,8 @@
     X(FORWARDED_IN, "forwarded_in", "segments other workers forwarded to this one")                                    \
     X(FORWARDED_OUT, "forwarded_out", "segments forwarded to another worker")                                          \
     X(MISDIRECTED, "misdirected", "unfragmented TCP segments of flows placed by rss, mask or exact that arrived at a worker which is not the owner")  \
+    X(ARP_REPLIES, "arp_replies", "ARP requests for our address answered")                                             \
+    X(ECHO_REPLIES, "echo_replies", "ICMP echo requests (ping) answered")                                              \
     X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \
     X(CONNECTIONS_CLOSED, "connections_closed", "connections that ended, for whatever reason")                         \
     X(RETRANSMITTED, "retransmitted", "segments sent again")                                                           \
@@ -24,6 +26,7 @@
     X(DROP_UNKNOWN_PROTOCOL, "drop_unknown_protocol", "frames of a protocol this stack does not speak")                \
     X(DROP_MALFORMED, "drop_malformed", "frames whose headers contradict themselves or their length")                  \
     X(DROP_BAD_CHECKSUM, "drop_bad_checksum", "packets whose IP, ICMP or TCP checksum is wrong")                       \
+    X(DROP_MARTIAN, "drop_martian", "packets from an address that no host can have, or from our own")                  \
     X(DROP_FRAGMENT, "drop_fragment", "IP fragments (not reassembled)")                                                \
     X(DROP_NO_LISTENER, "drop_no_listener", "segments for no connection and no listener, answered with RST")           \
     X(DROP_TABLE_FULL, "drop_table_full", "SYNs dropped because the connection table is full")                         \
@@ -37,6 +40,7 @@
     X(DROP_NO_NEIGHBOUR, "drop_no_neighbour", "packets dropped because the next hop did not answer")                   \
     X(DROP_RING_FULL, "drop_ring_full", "segments dropped because the ring to their owner was full")                   \
     X(DROP_TWO_HOPS, "drop_two_hops", "segments that would have needed a third worker")                                \
+    X(DROP_NOT_HOME, "drop_not_home", "segments whose owner could not be told while flows changed their home worker")  \
     X(DROP_CLOSED_DATA, "drop_closed_data", "data that arrived after the application had closed")
 
 #define NB_COUNTER_ENUM(id, name, sentence) NB_COUNTER_##id,

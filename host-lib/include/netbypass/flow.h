@@ -18,7 +18,7 @@ struct nb_flow_key {
     uint16_t local_port;          /* host byte order */
     uint16_t remote_port;         /* host byte order */
     uint16_t vlan;                /* VLAN id, 0 = untagged */
-    uint8_t port_group;           /* which group of ports (they share one RSS key and RETA pattern) */
+    uint8_t port_group;           /* which group of ports (they share one RSS key and RETA); today each port is one */
     uint8_t family;               /* enum nb_family */
 };
 static_assert(sizeof(struct nb_flow_key) == 40, "hashed as five 64-bit words");
