@@ -28,8 +28,12 @@ struct sim_host {
     void (*interrupt)(void *arg);
     /* A frame leaves on the wire, without FCS. The bytes are copied or sent before the call returns. */
     void (*wire_tx)(void *arg, const void *frame, size_t n);
-    /* Frame decisions: is anybody listening, and one line for them. Models write register accesses nowhere; the mmio
-     * layer traces those by name. */
+    /* The driver put frames on a transmit ring (a tail register moved): have tx_poll called soon. Cheap, may be called
+     * at every doorbell; without it a sleeping core learns of nothing to send. */
+    void (*tx_ready)(void *arg);
+    /* The model's own remarks (a filter added, a table full, a reset, a bad descriptor): is anybody listening, and one
+     * line for them. The core itself traces every received frame from its verdict, and every register access by name;
+     * models write neither. */
     bool (*tracing)(void *arg);
     void (*trace)(void *arg, const char *line);
 };
