@@ -4,8 +4,11 @@ SUPPORT_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) -name 'test_*.c' 2>/dev/null)))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.py))
 
+# What a unit test is rebuilt for. A function, because make would replace a % written in the rule itself.
+test_archives = $(filter %.a %.o,$($(call room_of,$(1))_TEST_LIBS))
+
 .SECONDEXPANSION:
-$(UNIT_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $$(filter %.a %.o,$$($$(call room_of,$$*)_TEST_LIBS))
+$(UNIT_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $$(call test_archives,$$*)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(filter-out %.a %.o,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
