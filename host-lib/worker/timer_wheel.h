@@ -20,7 +20,9 @@ struct nb_timer {
 
 struct nb_timer_wheel {
     uint64_t now_tick;
-    uint32_t armed; /* how many timers are armed */
+    uint64_t next_tick; /* nothing happens before this one; may be too early after a cancel */
+    uint32_t armed;     /* how many timers are armed */
+    bool firing;
     struct nb_timer *slot[NB_TIMER_LEVELS][NB_TIMER_SLOTS];
     uint64_t occupied[NB_TIMER_LEVELS][NB_TIMER_SLOTS / 64];
 };
@@ -36,7 +38,8 @@ static inline bool nb_timer_armed(const struct nb_timer *timer)
     return timer->prev != 0;
 }
 
-/* Call fire for every timer due at now_us, each unarmed first; fire may arm and cancel any timer. */
+/* Call fire for every timer due at now_us, each unarmed first; fire may arm and cancel any timer (one that it arms for
+ * the past waits for the next tick, so that no callback can keep an advance from ending). */
 void nb_timer_wheel_advance(struct nb_timer_wheel *wheel, uint64_t now_us,
                             void (*fire)(void *arg, struct nb_timer *timer), void *arg);
 
