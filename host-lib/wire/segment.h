@@ -38,15 +38,15 @@ enum nb_seg_option {
 #define NB_SEG_SACK_MAX 4 /* blocks: all that fits 40 bytes of options (RFC 2018 §3) */
 
 struct nb_seg {
-    struct rte_mbuf *m;      /* the packet; NULL once its data was taken */
+    struct rte_mbuf *m; /* the packet; NULL once its data was taken */
     struct nb_flow_key key;
-    uint32_t hash;           /* of the key, as the flow table uses it */
+    uint32_t hash; /* of the key, as the flow table uses it */
     nb_seq_t seq, ack;
     uint16_t payload_offset; /* from the start of the mbuf's data */
     uint16_t window;         /* unscaled */
     uint32_t payload_bytes;
-    uint8_t flags;           /* enum nb_tcp_flag */
-    uint8_t options;         /* enum nb_seg_option: which of the following were there */
+    uint8_t flags;   /* enum nb_tcp_flag */
+    uint8_t options; /* enum nb_seg_option: which of the following were there */
     uint8_t wscale;
     uint8_t n_sack;
     uint16_t mss;

@@ -1,0 +1,71 @@
+/* checksum.c - the Internet checksum (RFC 1071), eight bytes at a time. */
+#include "checksum.h"
+
+#include <string.h>
+
+#include <netinet/in.h>
+#include <rte_mbuf.h>
+
+#include <netbypass/flow.h>
+
+static uint64_t load64(const uint8_t *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+/* The last 0 to 7 bytes, as if zeros followed them. */
+static uint64_t load_tail(const uint8_t *p, size_t n)
+{
+    uint64_t w = 0;
+    memcpy(&w, p, n);
+    return w;
+}
+
+uint64_t nb_checksum_add(uint64_t sum, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    for (; n >= 32; n -= 32, p += 32) {
+        sum = nb_checksum_join(sum, load64(p));
+        sum = nb_checksum_join(sum, load64(p + 8));
+        sum = nb_checksum_join(sum, load64(p + 16));
+        sum = nb_checksum_join(sum, load64(p + 24));
+    }
+    for (; n >= 8; n -= 8, p += 8)
+        sum = nb_checksum_join(sum, load64(p));
+    return n ? nb_checksum_join(sum, load_tail(p, n)) : sum;
+}
+
+/* A part that begins at an odd offset counts with its bytes exchanged (RFC 1071 §2 (B)). */
+static uint64_t exchanged(uint64_t sum)
+{
+    return __builtin_bswap16(nb_checksum_fold(sum));
+}
+
+uint64_t nb_checksum_add_mbuf(uint64_t sum, const struct rte_mbuf *m, uint32_t offset, uint32_t n)
+{
+    while (m && offset >= m->data_len && n > 0) {
+        offset -= m->data_len;
+        m = m->next;
+    }
+    bool odd = false;
+    for (; m && n > 0; m = m->next, offset = 0) {
+        uint32_t here = RTE_MIN(n, m->data_len - offset);
+        uint64_t part = nb_checksum_add(0, rte_pktmbuf_mtod_offset(m, const uint8_t *, offset), here);
+        sum = nb_checksum_join(sum, odd ? exchanged(part) : part);
+        odd ^= here & 1;
+        n -= here;
+    }
+    return sum;
+}
+
+uint64_t nb_checksum_pseudo(const struct nb_flow_key *key, uint32_t l4_bytes)
+{
+    uint64_t sum = (uint64_t)htonl(l4_bytes) + htonl(IPPROTO_TCP);
+    if (key->family == NB_FAMILY_IPV4)
+        return sum + key->local.word[0] + key->remote.word[0];
+    for (unsigned i = 0; i < 4; i++)
+        sum += (uint64_t)key->local.word[i] + key->remote.word[i];
+    return sum;
+}

@@ -1,0 +1,22 @@
+/* tcp_option.h - numbers of the TCP options we speak, for the parser and the emitter. */
+#ifndef NB_WIRE_TCP_OPTION_H
+#define NB_WIRE_TCP_OPTION_H
+
+/* IANA "TCP Option Kind Numbers". */
+enum nb_option_kind {
+    NB_OPTION_END = 0,
+    NB_OPTION_NOP = 1,
+    NB_OPTION_MSS = 2,
+    NB_OPTION_WSCALE = 3,
+    NB_OPTION_SACK_PERMITTED = 4,
+    NB_OPTION_SACK = 5,
+    NB_OPTION_TIMESTAMP = 8,
+};
+
+#define NB_OPTION_TIMESTAMP_LEAD   0x0101080au /* NOP NOP kind 8 length 10: the layout of RFC 7323 appendix A */
+#define NB_OPTION_TIMESTAMP_PADDED 12
+#define NB_OPTION_SACK_LEAD        0x01010500u /* NOP NOP kind 5, length to be added (RFC 2018 §3) */
+
+#define NB_WSCALE_MAX 14 /* RFC 7323 §2.3; larger ones are used as 14 */
+
+#endif
