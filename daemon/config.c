@@ -1,0 +1,345 @@
+/* config.c - the table of every key, and the checks that look at more than one of them. */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+
+#include <json-c/json.h>
+
+#include "log.h"
+
+#define FIELD(type, member)  .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define VALUES(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member[0])
+
+static const char *const policy_words[] = {"auto", "exact", NULL};
+static_assert(NB_STEERING_AUTO == 0 && NB_STEERING_EXACT == 1, "policy_words are in the enum's order");
+
+/* --- the table --------------------------------------------------------------------------------------------------- */
+
+static const struct nb_keyword port_keywords[] = {
+    {"device", &nb_type_text, FIELD(struct nb_config_port, device), .min = 1,
+     .help = "The NIC: a PCI address (0000:01:00.0) or the name of a DPDK virtual device (net_tap0)."},
+    {"arguments", &nb_type_text, FIELD(struct nb_config_port, arguments), .fallback = "",
+     .help = "DPDK device arguments for it, as iface=veth0 for net_af_packet0."},
+    {"address", &nb_type_prefix, FIELD(struct nb_config_port, address),
+     .help = "Our address on this port and the prefix of its network."},
+    {"gateway", &nb_type_address, FIELD(struct nb_config_port, gateway), .fallback = "none",
+     .help =
+         "Next hop for everything outside the port's network; it must lie inside. none: only neighbours are reached."},
+    {"mtu", &nb_type_number, FIELD(struct nb_config_port, mtu), .min = 68, .max = 9000, .fallback = "1500",
+     .help = "Largest IP packet, in bytes."},
+    {"rx_descriptors", &nb_type_number, FIELD(struct nb_config_port, rx_descriptors), .min = 0, .max = 32768,
+     .fallback = "0", .help = "Length of each receive queue; 0 is what the driver recommends."},
+    {"tx_descriptors", &nb_type_number, FIELD(struct nb_config_port, tx_descriptors), .min = 0, .max = 32768,
+     .fallback = "0", .help = "Length of each transmit queue; 0 is what the driver recommends."},
+    {"software_checksums", &nb_type_bool, FIELD(struct nb_config_port, software_checksums), .fallback = "false",
+     .help = "Compute and verify checksums in software even where the NIC can."},
+    {0},
+};
+static const struct nb_keyword port_element = {
+    "port", &nb_type_section, .line_offset = offsetof(struct nb_config_port, line), .inside = port_keywords};
+
+static const struct nb_keyword listen_element = {"listen", &nb_type_endpoint, .size = sizeof(struct nb_endpoint)};
+
+static const struct nb_keyword app_keywords[] = {
+    {"module", &nb_type_text, FIELD(struct nb_config_app, module), .min = 1,
+     .help = "A bundled application (http), or the path of a shared object that exports `nb_app` (app.h)."},
+    {"listen", &nb_type_list, VALUES(struct nb_config_app, listen),
+     .count_offset = offsetof(struct nb_config_app, n_listen), .min = 1, .max = NB_MAX_LISTENERS,
+     .inside = &listen_element,
+     .help = "Where it accepts connections, on every worker. 0.0.0.0 is every address of ours."},
+    {"options", &nb_type_pairs, FIELD(struct nb_config_app, pair),
+     .count_offset = offsetof(struct nb_config_app, n_options), .max = NB_CONFIG_APP_OPTIONS, .fallback = "",
+     .help = "The application's own settings; it refuses what it does not know."},
+    {0},
+};
+static const struct nb_keyword app_element = {
+    "app", &nb_type_section, .line_offset = offsetof(struct nb_config_app, line), .inside = app_keywords};
+
+static const struct nb_keyword steering_keywords[] = {
+    {"policy", &nb_type_word, FIELD(struct nb_steering_config, policy), .words = policy_words, .fallback = "auto",
+     .help =
+         "auto: a rule only for a flow that RSS alone would not bring to its owner. exact: besides, a rule for every "
+         "connection that lives longer than exact_after_ms, while the table has room."},
+    {"exact_after_ms", &nb_type_number, FIELD(struct nb_steering_config, exact_after_ms), .min = 0, .max = 86400000,
+     .fallback = "0", .help = "Under policy exact: how old a connection must be to get a rule, in milliseconds."},
+    {"reserved_rules", &nb_type_number, FIELD(struct nb_steering_config, reserved_rules), .min = 0, .max = 1000000,
+     .fallback = "64",
+     .help = "Entries of the exact table that the policy leaves free, for flows an operator moves or pins."},
+    {0},
+};
+
+static const struct nb_keyword limits_keywords[] = {
+    {"connections", &nb_type_number, FIELD(struct nb_limits, connections), .min = 1, .max = 16777216,
+     .fallback = "65536", .help = "Connections; beyond it SYNs are dropped and counted (drop_table_full)."},
+    {"time_wait", &nb_type_number, FIELD(struct nb_limits, time_wait), .min = 1, .max = 16777216, .fallback = "65536",
+     .help = "Connections in TIME-WAIT; beyond it the oldest goes."},
+    {"half_open", &nb_type_number, FIELD(struct nb_limits, half_open), .min = 1, .max = 16777216, .fallback = "4096",
+     .help = "Connections in SYN-RECEIVED; beyond it SYNs are dropped and counted (drop_half_open_full)."},
+    {"send_buffer", &nb_type_number, FIELD(struct nb_limits, send_buffer_bytes), .min = 4096, .max = 67108864,
+     .fallback = "262144", .help = "Bytes a connection may have queued for sending."},
+    {"recv_buffer", &nb_type_number, FIELD(struct nb_limits, recv_buffer_bytes), .min = 4096, .max = 67108864,
+     .fallback = "262144",
+     .help = "Bytes a connection may hold received but not consumed: the largest window we advertise."},
+    {"mbufs", &nb_type_number, FIELD(struct nb_limits, mbufs), .min = 1024, .max = 16777216, .fallback = "16384",
+     .help = "Packet buffers; when all are in use packets are dropped and counted (drop_no_mbuf)."},
+    {0},
+};
+
+static const struct nb_keyword user_element = {"users", &nb_type_user, .size = sizeof(uid_t)};
+static const struct nb_keyword group_element = {"groups", &nb_type_group, .size = sizeof(gid_t)};
+
+static const struct nb_keyword operators_keywords[] = {
+    {"users", &nb_type_list, VALUES(struct nb_config_operators, user),
+     .count_offset = offsetof(struct nb_config_operators, n_users), .max = NB_CONFIG_OPERATORS_MAX, .fallback = "",
+     .inside = &user_element, .help = "Users with operator rights, besides root and the user that netbypassd runs as."},
+    {"groups", &nb_type_list, VALUES(struct nb_config_operators, group),
+     .count_offset = offsetof(struct nb_config_operators, n_groups), .max = NB_CONFIG_OPERATORS_MAX, .fallback = "",
+     .inside = &group_element, .help = "Groups whose members have operator rights."},
+    {0},
+};
+
+static const struct nb_keyword control_keywords[] = {
+    {"socket", &nb_type_text, FIELD(struct nb_config, control_socket), .fallback = "",
+     .help = "Path of the control socket; -S overrides it. empty: /run/netbypass/control.sock as root, "
+             "$XDG_RUNTIME_DIR/netbypass/control.sock otherwise."},
+    {"operators", &nb_type_section, FIELD(struct nb_config, operators), .fallback = "", .inside = operators_keywords,
+     .help = "Who may change things. Everybody else who can reach the socket may look."},
+    {0},
+};
+
+static const struct nb_keyword cpu_element = {"cpus", &nb_type_number, .size = sizeof(uint16_t), .min = 0,
+                                              .max = CPU_SETSIZE - 1};
+static const struct nb_keyword eal_element = {"eal", &nb_type_text, .size = sizeof(((struct nb_config *)0)->eal[0]),
+                                              .min = 1};
+
+const struct nb_keyword nb_config_keywords[] = {
+    {"workers", &nb_type_count, FIELD(struct nb_config, workers), .min = 1, .max = NB_MAX_WORKERS, .fallback = "auto",
+     .help = "Workers, each a thread with one queue pair of every port. auto: as many as `cpus` names, else one per "
+             "CPU that netbypassd may use, at least 2."},
+    {"cpus", &nb_type_list, VALUES(struct nb_config, cpu), .count_offset = offsetof(struct nb_config, n_cpus),
+     .max = NB_MAX_WORKERS, .fallback = "", .inside = &cpu_element,
+     .help = "The CPU of each worker, in order. empty: the CPUs netbypassd may use; workers are not pinned when there "
+             "are fewer of those than workers."},
+    {"ports", &nb_type_list, VALUES(struct nb_config, port), .count_offset = offsetof(struct nb_config, n_ports),
+     .min = 1, .max = NB_MAX_PORTS, .inside = &port_element, .help = "The NIC ports to take over."},
+    {"apps", &nb_type_list, VALUES(struct nb_config, app), .count_offset = offsetof(struct nb_config, n_apps),
+     .max = NB_CONFIG_APPS_MAX, .fallback = "", .inside = &app_element,
+     .help = "Applications that run inside the workers."},
+    {"steering", &nb_type_section, FIELD(struct nb_config, steering), .fallback = "", .inside = steering_keywords,
+     .help = "How flows reach their owners."},
+    {"limits", &nb_type_section, FIELD(struct nb_config, limits), .fallback = "", .inside = limits_keywords,
+     .help = "Sizes of each worker's pools, taken at start."},
+    {"idle_sleep_us", &nb_type_number, FIELD(struct nb_config, idle_sleep_us), .min = 0, .max = 10000,
+     .fallback = "100",
+     .help = "Longest sleep of an idle worker while connections are open, in microseconds; 0 spins."},
+    {"eal", &nb_type_list, VALUES(struct nb_config, eal), .count_offset = offsetof(struct nb_config, n_eal),
+     .max = NB_CONFIG_EAL_MAX, .fallback = "", .inside = &eal_element,
+     .help = "Further arguments for DPDK's environment layer, one each: [\"--no-huge\", \"-m\", \"512\"]."},
+    {"control", &nb_type_section, .offset = 0, .fallback = "", .inside = control_keywords,
+     .help = "The control socket, on which netbypassctl speaks."},
+    {"log", &nb_type_word, FIELD(struct nb_config, log), .words = nb_log_level_names, .fallback = "notice",
+     .help = "The least important message that is still written to stderr."},
+    {0},
+};
+
+/* --- checks over several keys ------------------------------------------------------------------------------------ */
+
+static bool same_address(const struct nb_addr *a, const struct nb_addr *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+static bool unspecified(const struct nb_addr *a)
+{
+    static const struct nb_addr zero;
+    return same_address(a, &zero);
+}
+
+/* An address a host can have: not "this network", loopback, multicast or reserved, nor its network's own or broadcast
+ * address where the prefix has room for those (RFC 1122 §3.2.1.3, RFC 3021). */
+static bool host_address(const struct nb_prefix *prefix)
+{
+    uint32_t address = ntohl(prefix->address.word[0]), first = address >> 24;
+    uint32_t host_mask = prefix->bits ? (uint32_t)((1ull << (32 - prefix->bits)) - 1) : UINT32_MAX;
+    uint32_t host = address & host_mask;
+
+    if (first == 0 || first == 127 || first >= 224)
+        return false;
+    return prefix->bits > 30 || (host != 0 && host != host_mask);
+}
+
+static int check_port(const struct nb_config *c, unsigned i, struct nb_error *err)
+{
+    const struct nb_config_port *p = &c->port[i];
+    char text[NB_ADDR_TEXT_MAX];
+
+    nb_addr_text(NB_FAMILY_IPV4, &p->address.address, text);
+    if (!host_address(&p->address))
+        return nb_error_set(err, -EINVAL, "%s:%u: address: %s/%u is not one a host can have", c->file, p->line, text,
+                            p->address.bits);
+    for (unsigned j = 0; j < i; j++) {
+        if (strcmp(c->port[j].device, p->device) == 0)
+            return nb_error_set(err, -EINVAL, "%s:%u: device: %s is ports[%u] already", c->file, p->line, p->device, j);
+        if (same_address(&c->port[j].address.address, &p->address.address))
+            return nb_error_set(err, -EINVAL, "%s:%u: address: ports[%u] has %s already", c->file, p->line, j, text);
+    }
+    if (unspecified(&p->gateway))
+        return 0;
+    nb_addr_text(NB_FAMILY_IPV4, &p->gateway, text);
+    if (!nb_prefix_contains(&p->address, NB_FAMILY_IPV4, &p->gateway) || same_address(&p->gateway, &p->address.address))
+        return nb_error_set(err, -EINVAL, "%s:%u: gateway: %s is not another host of the port's network", c->file,
+                            p->line, text);
+    return 0;
+}
+
+static bool our_address(const struct nb_config *c, const struct nb_addr *address)
+{
+    for (unsigned i = 0; i < c->n_ports; i++)
+        if (same_address(&c->port[i].address.address, address))
+            return true;
+    return unspecified(address);
+}
+
+/* Does a listener before app a's number l take the same connections? */
+static bool listened_before(const struct nb_config *c, unsigned a, unsigned l)
+{
+    const struct nb_endpoint *e = &c->app[a].listen[l];
+
+    for (unsigned i = 0; i <= a; i++)
+        for (unsigned j = 0; j < (i == a ? l : c->app[i].n_listen); j++)
+            if (c->app[i].listen[j].port == e->port && same_address(&c->app[i].listen[j].address, &e->address))
+                return true;
+    return false;
+}
+
+static int check_app(const struct nb_config *c, unsigned a, struct nb_error *err)
+{
+    const struct nb_config_app *app = &c->app[a];
+    char text[NB_ENDPOINT_TEXT_MAX];
+
+    for (unsigned l = 0; l < app->n_listen; l++) {
+        const struct nb_endpoint *e = &app->listen[l];
+        nb_endpoint_text(e->family, &e->address, e->port, text);
+        if (!our_address(c, &e->address))
+            return nb_error_set(err, -EINVAL, "%s:%u: listen: %s is no port's address (0.0.0.0 is all of them)",
+                                c->file, app->line, text);
+        if (listened_before(c, a, l))
+            return nb_error_set(err, -EINVAL, "%s:%u: listen: %s is taken by a listener above", c->file, app->line,
+                                text);
+    }
+    return 0;
+}
+
+static int check(const struct nb_config *c, struct nb_error *err)
+{
+    unsigned listeners = 0;
+    int rc = 0;
+
+    for (unsigned i = 0; i < c->n_ports && !rc; i++)
+        rc = check_port(c, i, err);
+    for (unsigned i = 0; i < c->n_apps && !rc; i++) {
+        listeners += c->app[i].n_listen;
+        rc = check_app(c, i, err);
+    }
+    if (!rc && listeners > NB_MAX_LISTENERS)
+        rc = nb_error_set(err, -EINVAL, "%s: %u listeners; at most %d are possible", c->file, listeners,
+                          NB_MAX_LISTENERS);
+    if (!rc && c->n_cpus && c->workers > c->n_cpus)
+        rc = nb_error_set(err, -EINVAL, "%s: workers: %u, but cpus names only %u", c->file, c->workers, c->n_cpus);
+    return rc;
+}
+
+/* --- loading ----------------------------------------------------------------------------------------------------- */
+
+static void point_options(struct nb_config_app *app)
+{
+    for (unsigned i = 0; i < app->n_options; i++)
+        app->option[i] = (struct nb_app_option){app->pair[i].key, app->pair[i].value};
+}
+
+int nb_config_parse(const char *file, const char *text, size_t length, struct nb_config **config, struct nb_error *err)
+{
+    struct nb_config *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return nb_error_set(err, -ENOMEM, "%s: out of memory", file);
+    snprintf(c->file, sizeof c->file, "%s", file);
+    int rc = nb_keywords_read(nb_config_keywords, c->file, text, length, c, err);
+    if (!rc)
+        rc = check(c, err);
+    if (rc) {
+        free(c);
+        return rc;
+    }
+    for (unsigned i = 0; i < c->n_apps; i++)
+        point_options(&c->app[i]);
+    *config = c;
+    return 0;
+}
+
+/* Read at most one byte more than a configuration may have, so that a larger file is seen to be one. */
+static ssize_t read_all(int fd, char *text, size_t room)
+{
+    size_t n = 0;
+
+    while (n < room) {
+        ssize_t got = read(fd, text + n, room - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        n += (size_t)got;
+    }
+    return (ssize_t)n;
+}
+
+int nb_config_load(const char *file, struct nb_config **config, struct nb_error *err)
+{
+    char *text = malloc(NB_KEYWORD_FILE_MAX + 1);
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int rc = -errno;
+
+    if (fd >= 0)
+        rc = text ? (int)read_all(fd, text, NB_KEYWORD_FILE_MAX + 1) : -ENOMEM;
+    if (rc < 0)
+        nb_error_set(err, rc, "%s: %s", file, strerror(-rc));
+    else
+        rc = nb_config_parse(file, text, (size_t)rc, config, err);
+    if (fd >= 0)
+        close(fd);
+    free(text);
+    return rc;
+}
+
+void nb_config_free(struct nb_config *config)
+{
+    free(config);
+}
+
+struct json_object *nb_config_show(const struct nb_config *config)
+{
+    return nb_keywords_show(nb_config_keywords, config);
+}
+
+static void print_help(const char *path, const struct nb_keyword *k, void *arg)
+{
+    char accepts[NB_KEYWORD_TEXT_MAX];
+
+    nb_keyword_accepts(k, accepts);
+    fprintf(arg, "%s\n    %s. Default: %s.\n    %s\n", path, accepts, nb_keyword_default(k), k->help);
+}
+
+void nb_config_help(FILE *out)
+{
+    nb_keywords_walk(nb_config_keywords, print_help, out);
+}

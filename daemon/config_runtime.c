@@ -1,0 +1,105 @@
+/* config_runtime.c - from the configuration to what the data plane is started with. */
+#include "config.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+/* With one worker nothing of what this program is for can be seen: flows have no second owner to be brought to. */
+#define AUTO_WORKERS_MIN 2
+
+struct cpus {
+    int cpu[CPU_SETSIZE];
+    unsigned n;
+};
+
+static int usable_cpus(struct cpus *cpus, struct nb_error *err)
+{
+    cpu_set_t set;
+
+    cpus->n = 0;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return nb_error_set(err, -errno, "cannot ask for the CPUs this process may use: %s", strerror(errno));
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set))
+            cpus->cpu[cpus->n++] = cpu;
+    return 0;
+}
+
+static bool usable(const struct cpus *cpus, int cpu)
+{
+    for (unsigned i = 0; i < cpus->n; i++)
+        if (cpus->cpu[i] == cpu)
+            return true;
+    return false;
+}
+
+static unsigned count_workers(const struct nb_config *c, const struct cpus *cpus)
+{
+    unsigned n = c->workers ? c->workers : c->n_cpus ? c->n_cpus : cpus->n;
+
+    if (!c->workers && !c->n_cpus && n < AUTO_WORKERS_MIN)
+        n = AUTO_WORKERS_MIN;
+    return n < NB_MAX_WORKERS ? n : NB_MAX_WORKERS;
+}
+
+/* The configured CPUs; else the usable ones in order; else none is pinned, and the scheduler shares out what there is.
+ */
+static int place_workers(const struct nb_config *c, struct nb_runtime_config *rt, struct nb_error *err)
+{
+    struct cpus cpus;
+    int rc = usable_cpus(&cpus, err);
+
+    if (rc)
+        return rc;
+    rt->n_workers = count_workers(c, &cpus);
+    for (unsigned i = 0; i < rt->n_workers; i++) {
+        rt->cpu[i] = c->n_cpus ? c->cpu[i] : rt->n_workers <= cpus.n ? cpus.cpu[i] : -1;
+        if (rt->cpu[i] >= 0 && !usable(&cpus, rt->cpu[i]))
+            return nb_error_set(err, -EINVAL, "%s: cpus: this process may not use CPU %d (it may use %u, %d to %d)",
+                                c->file, rt->cpu[i], cpus.n, cpus.cpu[0], cpus.cpu[cpus.n - 1]);
+    }
+    return 0;
+}
+
+static void set_port(const struct nb_config_port *from, struct nb_port_config *to)
+{
+    memcpy(to->device, from->device, sizeof to->device);
+    to->address = from->address.address;
+    to->prefix_bits = from->address.bits;
+    to->gateway = from->gateway;
+    to->mtu_bytes = from->mtu;
+    to->rx_descriptors = from->rx_descriptors;
+    to->tx_descriptors = from->tx_descriptors;
+    to->software_checksums = from->software_checksums;
+}
+
+static void add_listeners(const struct nb_config_app *app, struct nb_runtime_config *rt)
+{
+    for (unsigned i = 0; i < app->n_listen; i++)
+        rt->listener[rt->n_listeners++] = (struct nb_listener_config){
+            .address = app->listen[i].address,
+            .tcp_port = app->listen[i].port,
+            .app = app->app,
+            .options = app->option,
+            .n_options = app->n_options,
+        };
+}
+
+int nb_config_runtime(const struct nb_config *config, struct nb_runtime_config *runtime, struct nb_error *err)
+{
+    nb_runtime_config_init(runtime);
+    int rc = place_workers(config, runtime, err);
+    if (rc)
+        return rc;
+    runtime->n_ports = config->n_ports;
+    for (unsigned i = 0; i < config->n_ports; i++)
+        set_port(&config->port[i], &runtime->port[i]);
+    runtime->n_listeners = 0;
+    for (unsigned i = 0; i < config->n_apps; i++)
+        add_listeners(&config->app[i], runtime);
+    runtime->limits = config->limits;
+    runtime->idle_sleep_us = config->idle_sleep_us;
+    return 0;
+}
