@@ -265,6 +265,14 @@ static void point_options(struct nb_config_app *app)
         app->option[i] = (struct nb_app_option){app->pair[i].key, app->pair[i].value};
 }
 
+/* What came from the file must not move a terminal's cursor, nor break the message into lines. */
+static void make_printable(struct nb_error *err)
+{
+    for (char *p = err ? err->text : ""; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+}
+
 int nb_config_parse(const char *file, const char *text, size_t length, struct nb_config **config, struct nb_error *err)
 {
     struct nb_config *c = calloc(1, sizeof *c);
@@ -276,6 +284,7 @@ int nb_config_parse(const char *file, const char *text, size_t length, struct nb
     if (!rc)
         rc = check(c, err);
     if (rc) {
+        make_printable(err);
         free(c);
         return rc;
     }

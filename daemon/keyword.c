@@ -75,7 +75,7 @@ void nb_keywords_walk(const struct nb_keyword *table, nb_keyword_visit *fn, void
 
 void nb_keyword_accepts(const struct nb_keyword *k, char out[NB_KEYWORD_TEXT_MAX])
 {
-    char element[NB_KEYWORD_TEXT_MAX];
+    char element[NB_KEYWORD_TEXT_MAX], range[32] = "at most";
 
     switch (k->type->shape) {
     case NB_SHAPE_SCALAR:
@@ -86,8 +86,10 @@ void nb_keyword_accepts(const struct nb_keyword *k, char out[NB_KEYWORD_TEXT_MAX
         return;
     case NB_SHAPE_LIST:
         nb_keyword_accepts(k->inside, element);
-        snprintf(out, NB_KEYWORD_TEXT_MAX, "a list of %llu to %llu; each %.*s", (unsigned long long)k->min,
-                 (unsigned long long)k->max, NB_KEYWORD_TEXT_MAX - 64, element);
+        if (k->min)
+            snprintf(range, sizeof range, "%llu to", (unsigned long long)k->min);
+        snprintf(out, NB_KEYWORD_TEXT_MAX, "a list of %s %llu; each %.*s", range, (unsigned long long)k->max,
+                 NB_KEYWORD_TEXT_MAX - 64, element);
         return;
     case NB_SHAPE_PAIRS:
         snprintf(out, NB_KEYWORD_TEXT_MAX, "at most %llu keys of up to %zu bytes, with values of up to %zu bytes",

@@ -26,14 +26,10 @@ static unsigned line_of(const yaml_node_t *node)
     return (unsigned)node->start_mark.line + 1;
 }
 
-/* Quote what the file says: at most 40 bytes, nothing that moves a terminal's cursor. */
+/* What the file says, at most 40 bytes of it. */
 static const char *quoted(const char *text, char out[48])
 {
-    size_t n = 0;
-
-    for (; text[n] && n < 40; n++)
-        out[n] = (unsigned char)text[n] < ' ' || text[n] == 0x7f ? '?' : text[n];
-    snprintf(out + n, 48 - n, "%s", text[n] ? "..." : "");
+    snprintf(out, 48, "%.40s%s", text, strlen(text) > 40 ? "..." : "");
     return out;
 }
 
