@@ -1,6 +1,7 @@
 # Unit tests: every tests/ROOM/**/test_*.c is one cmocka program linked with ROOM_TEST_LIBS and tests/support.
 # Programs that need a namespace, a NIC model or a real client are tests/e2e/test_*.py. tests/run counts them all.
 SUPPORT_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+support_CFLAGS = $(host-lib_CFLAGS)
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) -name 'test_*.c' 2>/dev/null)))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.py))
 
