@@ -1,0 +1,129 @@
+/* rpc_rule.c - methods about rules: rule.list, rule.table, rule.flush, rule.resume. */
+#include "rpc.h"
+
+#include <json-c/json.h>
+
+#include "steering.h"
+
+#define PORTION    64
+#define PAGE_MAX   1000 /* rules in one answer; a rule is at most 700 bytes of JSON (a test checks) */
+#define PAGE_USUAL 500
+#define TABLES_MAX (NB_MAX_PORTS * 4) /* engines of a port: flow director, 5-tuple, ... */
+
+#define F(member) offsetof(struct nb_rule_info, member)
+static const struct nb_field rule_fields[] = {
+    {"id", &nb_field_i64_or_null, F(id), "names the rule while it is installed"},
+    {"port", &nb_field_u16, F(port), "index of the port (port.show)"},
+    {"engine", &nb_field_text, F(engine), "the NIC's table that holds it: flow-director, 5-tuple, ..."},
+    {"match", &nb_field_text, F(match), "what it matches, source first"},
+    {"queue", &nb_field_u16, F(queue), "where it sends what matches"},
+    {"mark", &nb_field_u32, F(mark), "mark that the NIC puts on what matches"},
+    {"why", &nb_field_text, F(why), "why it is there"},
+    {"flow", &nb_field_u64, F(flow), "id of the flow it serves, 0: none"},
+    {"age_us", &nb_field_u64, F(age_us), "microseconds since it was installed"},
+    {"hits", &nb_field_i64_or_null, F(hits), "packets that matched, null: this NIC does not count"},
+    {0},
+};
+#undef F
+
+#define F(member) offsetof(struct nb_table_info, member)
+static const struct nb_field table_fields[] = {
+    {"port", &nb_field_u16, F(port), "index of the port (port.show)"},
+    {"engine", &nb_field_text, F(engine), "the NIC's table"},
+    {"used", &nb_field_u32, F(used), "rules in it"},
+    {"max", &nb_field_u32, F(max), "rules it can hold"},
+    {"rejected", &nb_field_u64, F(rejected), "rules not installed because the table was full"},
+    {"failed", &nb_field_u64, F(failed), "operations that the driver or the NIC refused"},
+    {"added", &nb_field_u64, F(added), "rules installed since start"},
+    {"removed", &nb_field_u64, F(removed), "rules removed since start"},
+    {"device_used", &nb_field_i64_or_null, F(device_used),
+     "rules in it as the NIC itself counts, null: it does not say"},
+    {"profile", &nb_field_text, F(profile), "what we take the NIC for"},
+    {0},
+};
+#undef F
+
+enum { PORT, LIMIT, CURSOR };
+static const struct nb_param list_params[] = {
+    [PORT] = {"port", NB_PARAM_NUMBER, .min = 0, .max = NB_MAX_PORTS - 1, .help = "rules of this port"},
+    [LIMIT] = {"limit", NB_PARAM_NUMBER, .min = 1, .max = PAGE_MAX,
+               .help = "rules in the answer at most; 500 if absent"},
+    [CURSOR] = {"cursor", NB_PARAM_NUMBER, .min = 0, .max = INT64_MAX, .help = "`next` of the answer before"},
+    {0},
+};
+
+static int list(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+{
+    struct nb_rule_info rules[PORTION];
+    struct json_object *list_of_rules = json_object_new_array();
+    size_t limit = arg[LIMIT].given ? (size_t)arg[LIMIT].number : PAGE_USUAL;
+    int64_t cursor = arg[CURSOR].number;
+    bool end = false;
+
+    (void)err;
+    while (!end && json_object_array_length(list_of_rules) < limit) {
+        size_t room = limit - json_object_array_length(list_of_rules);
+        unsigned max = room < PORTION ? (unsigned)room : PORTION;
+        unsigned n = nb_steering_rules(rpc->steering, &cursor, rules, max);
+        for (unsigned i = 0; i < n; i++)
+            if (!arg[PORT].given || arg[PORT].number == rules[i].port)
+                json_object_array_add(list_of_rules, nb_fields_show(rule_fields, &rules[i]));
+        end = n < max;
+    }
+    json_object_object_add(result, "rules", list_of_rules);
+    json_object_object_add(result, "next", end ? NULL : json_object_new_int64(cursor));
+    return 0;
+}
+
+static int table(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+{
+    struct nb_table_info tables[TABLES_MAX];
+    unsigned n = nb_steering_tables(rpc->steering, tables, TABLES_MAX);
+    struct json_object *rows = json_object_new_array();
+
+    (void)arg, (void)err;
+    for (unsigned i = 0; i < n; i++)
+        json_object_array_add(rows, nb_fields_show(table_fields, &tables[i]));
+    json_object_object_add(result, "tables", rows);
+    return 0;
+}
+
+static int flush(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+{
+    (void)arg;
+    if (nb_steering_flush(rpc->steering, err) != 0)
+        return NB_PROTOCOL_FAILED;
+    json_object_object_add(result, "steering", json_object_new_string("flushed"));
+    return 0;
+}
+
+static int resume(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+{
+    (void)arg, (void)err;
+    nb_steering_resume(rpc->steering);
+    json_object_object_add(result, "steering", json_object_new_string("on"));
+    return 0;
+}
+
+static const struct nb_result list_results[] = {
+    {"rules", "list of rules", rule_fields, "rules in force, by id"},
+    {"next", "number or null", NULL, "cursor to go on from; null: that was all"},
+    {0},
+};
+static const struct nb_result table_results[] = {
+    {"tables", "list of tables", table_fields, "one per port and engine"},
+    {0},
+};
+static const struct nb_result steering_results[] = {
+    {"steering", "text", NULL, "`on`, or `flushed`: no rule is kept"},
+    {0},
+};
+
+const struct nb_rpc_method nb_rule_methods[] = {
+    {"rule.list", NB_RIGHT_VIEWER, list, list_params, list_results, "Rules in force, a page at a time."},
+    {"rule.table", NB_RIGHT_VIEWER, table, NULL, table_results, "How full the NICs' tables are."},
+    {"rule.flush", NB_RIGHT_OPERATOR, flush, NULL, steering_results,
+     "Remove every rule and keep none until rule.resume; flows go on by rss or software."},
+    {"rule.resume", NB_RIGHT_OPERATOR, resume, NULL, steering_results, "Install rules again as the policy says."},
+    {0},
+};

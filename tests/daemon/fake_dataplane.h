@@ -1,0 +1,179 @@
+/* fake_dataplane.h - a data plane and a steering thread that are arrays, for tests of what asks them.
+ *
+ * Include once in a test program: it defines every function of runtime.h and steering.h that the control plane calls.
+ * Flows are numbered per worker; the cursor is the number of the next one plus 1.
+ */
+#ifndef FAKE_DATAPLANE_H
+#define FAKE_DATAPLANE_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netbypass/runtime.h>
+
+#include "steering.h"
+
+#define FAKE_WORKERS 3
+
+struct nb_runtime {
+    unsigned flows[FAKE_WORKERS];                                              /* how many each worker has */
+    void (*shape)(unsigned worker, unsigned index, struct nb_flow_info *info); /* NULL: as fake_flow makes them */
+    unsigned calls;                                                            /* of nb_runtime_flows */
+};
+
+struct nb_steering {
+    unsigned rules;
+    bool flushed, refuses;
+};
+
+static struct nb_runtime fake_runtime;
+static struct nb_steering fake_steering;
+
+#define FAKE_ID(worker, index) ((uint64_t)(worker) << 40 | (index))
+
+static inline void fake_flow(unsigned worker, unsigned index, struct nb_flow_info *info)
+{
+    memset(info, 0, sizeof *info);
+    info->id = FAKE_ID(worker, index);
+    info->key.family = NB_FAMILY_IPV4;
+    info->key.local.word[0] = __builtin_bswap32(0x0a630002);
+    info->key.local_port = 80;
+    info->key.remote.word[0] = __builtin_bswap32(0x0a630100 + index);
+    info->key.remote_port = (uint16_t)(40000 + index);
+    info->worker = info->queue = info->home_queue = (uint16_t)worker;
+    info->state = index % 2 ? 4 : 3;
+    strcpy(info->app, "http");
+}
+
+unsigned nb_runtime_worker_count(const struct nb_runtime *rt)
+{
+    (void)rt;
+    return FAKE_WORKERS;
+}
+
+unsigned nb_runtime_port_count(const struct nb_runtime *rt)
+{
+    (void)rt;
+    return 1;
+}
+
+const char *nb_tcp_state_name(unsigned state)
+{
+    return state == 3 ? "established" : "fin-wait-1";
+}
+
+unsigned nb_runtime_flows(struct nb_runtime *rt, unsigned worker, uint64_t *cursor, struct nb_flow_info *out,
+                          unsigned max)
+{
+    unsigned n = 0, at = *cursor ? (unsigned)(*cursor - 1) : 0;
+
+    rt->calls++;
+    for (; n < max && at < rt->flows[worker]; n++, at++) {
+        fake_flow(worker, at, &out[n]);
+        if (rt->shape)
+            rt->shape(worker, at, &out[n]);
+    }
+    *cursor = at < rt->flows[worker] ? at + 1 : 0;
+    return n;
+}
+
+void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_worker_info *info)
+{
+    memset(info, 0, sizeof *info);
+    info->index = (uint16_t)worker;
+    info->cpu = worker == 0 ? -1 : (int)worker;
+    info->flows = rt->flows[worker];
+    info->counter[NB_COUNTER_RX_PACKETS] = 1000 + worker;
+}
+
+int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_info *info)
+{
+    (void)rt;
+    memset(info, 0, sizeof *info);
+    if (port != 0)
+        return -ENODEV;
+    strcpy(info->device, "0000:01:00.0");
+    strcpy(info->driver, "net_ixgbe");
+    memcpy(info->mac, "\x02\x00\x00\xab\xcd\xef", 6);
+    info->address.word[0] = __builtin_bswap32(0x0a630002);
+    info->prefix_bits = 24;
+    info->queues = FAKE_WORKERS;
+    info->reta_size = 4;
+    info->reta[1] = 1;
+    info->reta[2] = 2;
+    memcpy(info->rss_key, "\x6d\x5a\x00", 3);
+    info->rss_key_bytes = 3;
+    return 0;
+}
+
+#define FAKE_NAME(id, name, sentence) name,
+#define FAKE_HELP(id, name, sentence) sentence,
+
+const char *nb_counter_name(enum nb_counter counter)
+{
+    static const char *const names[] = {NB_COUNTER_LIST(FAKE_NAME)};
+    return names[counter];
+}
+
+const char *nb_counter_help(enum nb_counter counter)
+{
+    static const char *const help[] = {NB_COUNTER_LIST(FAKE_HELP)};
+    return help[counter];
+}
+
+const char *nb_method_name(enum nb_method method)
+{
+    return (const char *const[]){"rss", "mask", "exact", "software"}[method];
+}
+
+void nb_steering_flow(struct nb_steering *steering, const struct nb_flow_info *flow, struct nb_steering_flow *out)
+{
+    (void)steering;
+    bool ruled = flow->id % 5 == 0;
+
+    *out = (struct nb_steering_flow){.method = ruled ? NB_METHOD_EXACT : NB_METHOD_RSS, .rule = ruled ? 7 : -1};
+    strcpy(out->why, ruled ? "policy exact" : "home queue");
+}
+
+unsigned nb_steering_rules(struct nb_steering *steering, int64_t *cursor, struct nb_rule_info *out, unsigned max)
+{
+    unsigned n = 0;
+
+    for (; n < max && *cursor < (int64_t)steering->rules; n++, ++*cursor) {
+        out[n] = (struct nb_rule_info){.id = *cursor, .port = 0, .queue = 2, .hits = -1, .flow = 5};
+        strcpy(out[n].engine, "flow-director");
+        strcpy(out[n].match, "tcp 10.99.1.0:40000 -> 10.99.0.2:80");
+        strcpy(out[n].why, "policy exact");
+    }
+    return n;
+}
+
+unsigned nb_steering_tables(struct nb_steering *steering, struct nb_table_info *out, unsigned max)
+{
+    if (max == 0)
+        return 0;
+    out[0] = (struct nb_table_info){.used = steering->rules, .max = 2046, .device_used = -1};
+    strcpy(out[0].engine, "flow-director");
+    return 1;
+}
+
+int nb_steering_flush(struct nb_steering *steering, struct nb_error *err)
+{
+    if (steering->refuses)
+        return nb_error_set(err, -EIO, "port 0: the driver refused to remove rule 3");
+    steering->flushed = true;
+    return 0;
+}
+
+void nb_steering_resume(struct nb_steering *steering)
+{
+    steering->flushed = false;
+}
+
+void nb_runtime_config_init(struct nb_runtime_config *config)
+{
+    memset(config, 0, sizeof *config);
+}
+
+#endif
