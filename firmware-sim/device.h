@@ -57,6 +57,7 @@ struct sim_reg {
     const char *meaning; /* a few words: what the model makes of it */
     uint32_t (*read)(struct sim_device *dev, unsigned index);
     void (*write)(struct sim_device *dev, unsigned index, uint32_t value);
+    uint16_t first; /* index of the row's first register, for an array that the datasheet splits over two ranges */
 };
 
 /* Where a classified frame goes and why: what the trace prints and a test asserts. */
