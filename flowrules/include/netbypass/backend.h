@@ -55,8 +55,8 @@ struct rte_flow_item;
 
 /* The DPDK calls the backend makes: the real ones, or a test's. */
 struct nb_rte_flow_api {
-    struct rte_flow *(*create)(uint16_t port_id, const struct rte_flow_attr *attr, const struct rte_flow_item pattern[],
-                               const struct rte_flow_action actions[], struct rte_flow_error *error);
+    struct rte_flow *(*create)(uint16_t port_id, const struct rte_flow_attr *attr, const struct rte_flow_item *pattern,
+                               const struct rte_flow_action *actions, struct rte_flow_error *error);
     int (*destroy)(uint16_t port_id, struct rte_flow *flow, struct rte_flow_error *error);
 
     /* The driver's own Flow Director statistics; NULL where the driver has none. */
