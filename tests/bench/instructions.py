@@ -3,8 +3,8 @@
 
 usage: instructions.py PROGRAM
 
-callgrind counts within one function of the program, nb_bench_server_step or nb_bench_client_step, which only the measured
-phase calls. The counts are of instructions, so they are the same on every machine that has the same compiler and the
+callgrind counts within one function of the program, nb_bench_server_step or nb_bench_client_step, which only the
+measured phase calls. The counts are of instructions, so they are the same on every machine that has the same compiler and the
 same libraries. The files stay beside the program, for callgrind_annotate or kcachegrind.
 """
 import collections
@@ -51,16 +51,20 @@ def group_of(file, function, where):
     return next((name for name, pattern in GROUPS if re.search(pattern, text)), "other")
 
 
+def number(text):
+    return int(text.replace(",", ""))
+
+
 def count(out):
     """Instructions by group."""
     text = subprocess.run(["callgrind_annotate", "--threshold=100", "--auto=no", str(out)], stdout=subprocess.PIPE,
                           text=True, check=True).stdout
-    total = int(re.search(r"^\s*([\d,]+)(?: \(100.0%\))?\s+PROGRAM TOTALS", text, re.MULTILINE).group(1).replace(",", ""))
+    total = number(re.search(r"^\s*([\d,]+)(?: \(100.0%\))?\s+PROGRAM TOTALS", text, re.MULTILINE).group(1))
     groups = collections.Counter()
     for line in text.splitlines():
         found = LINE.match(line)
         if found:
-            groups[group_of(*found.groups()[1:])] += int(found.group(1).replace(",", ""))
+            groups[group_of(*found.groups()[1:])] += number(found.group(1))
     missing = total - sum(groups.values())
     if missing:
         groups["other"] += missing
