@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MEMORY_OPTION "-m1024" /* MiB: dpdk-testpmd's default pools for one port fit; 512 do not do */
+#define MEMORY_OPTION "-m1024" /* MiB: dpdk-testpmd's default pools for one port fit (about 370 MiB) */
 
 /* Does word give option, as --option, --option=value, or -o, -ovalue for one of two letters? */
 static bool is_option(const char *word, const char *option)

@@ -197,7 +197,6 @@ static void fill_claim(struct sim_launch *l)
     const struct sim_options *o = l->options;
     l->claim.version = SIM_CLAIM_VERSION;
     l->claim.device = o->device;
-    l->claim.trace_registers = o->trace_registers;
     snprintf(l->claim.nic, sizeof l->claim.nic, "%s", o->nic->nic);
     snprintf(l->claim.wire, sizeof l->claim.wire, "%s", o->wire);
     remember_environment(&l->claim.restore[0], "LD_PRELOAD");

@@ -4,9 +4,7 @@ firmware-sim_SRCS := $(filter-out firmware-sim/main.c,$(wildcard firmware-sim/*.
 firmware-sim_CFLAGS := -Ifirmware-sim -Ifirmware-sim/include $(DPDK_CFLAGS)
 firmware-sim_TEST_LIBS = $(B)/lib/firmware-sim.a
 
-ifneq ($(wildcard firmware-sim/models.c),)
 TARGETS += $(B)/nicsim $(B)/libnicsim.so
-endif
 
 $(B)/nicsim: $(B)/obj/firmware-sim/main.o $(B)/lib/firmware-sim.a
 	$(call say,LD,$@)

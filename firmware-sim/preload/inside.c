@@ -106,8 +106,7 @@ static int make_sim(struct sim_error *err)
     in.target = sim_mmio_target(in.sim);
     if (in.fds[SIM_CLAIM_TRACE] >= 0) {
         sim_trace_to(&in.sim->trace, in.fds[SIM_CLAIM_TRACE]);
-        in.sim->trace.kinds =
-            SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0);
+        in.sim->trace.kinds = SIM_TRACE_ALL;
     }
     return open_interrupt_line(err);
 }

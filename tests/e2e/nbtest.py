@@ -129,8 +129,7 @@ def processes():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
                 if (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z":
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
-                    found[int(entry.name)] = b" ".join(words).decode(errors="replace")
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return found
 
 
@@ -206,8 +205,7 @@ class System:
         config = self.folder / "netbypass.yaml"
         config.write_text(json.dumps(self.config, indent=1), encoding="utf-8")  # JSON is YAML
         return [str(BUILD / "nicsim"), "--nic", "82599", "--queues", str(self.queues), "--wire", f"tap:{WIRE}",
-                *self.nic_options, "--", str(BUILD / "netbypassd"), "--config", str(config),
-                "--ready-fd", str(ready_fd)]
+                *self.nic_options, "--", str(BUILD / "netbypassd"), "--config", str(config), "--ready-fd", str(ready_fd)]
 
     def start(self):
         if self.wire:
