@@ -27,7 +27,8 @@ struct nb_steering {
     pthread_cond_t served; /* it did what was asked */
     pthread_t thread;
     bool threaded, stop, paused;
-    uint64_t asked, answered; /* turns that someone waits for, and turns taken since */
+    uint64_t asked, answered;      /* turns that someone waits for, and turns taken since */
+    uint64_t news_lost, no_memory; /* how often; for sparing the log */
     struct {
         bool wanted, running;
         unsigned worker;

@@ -40,10 +40,18 @@ static struct nb_planner *planner_of(struct nb_steering *s, const struct nb_flow
     return key->port_group < s->n_ports ? s->port[key->port_group].planner : NULL;
 }
 
+/* Worth a line: the 1st, 2nd, 4th, 8th ... of its kind. */
+static bool worth_logging(uint64_t *count)
+{
+    *count += 1;
+    return !(*count & (*count - 1));
+}
+
 static void wish(struct nb_steering *s, struct nb_planner *planner, const struct nb_wish *wish, uint64_t now_us)
 {
-    if (nb_planner_wish(planner, wish, now_us))
-        s->resync.wanted = true; /* no memory: the flow is found again when there is some */
+    if (nb_planner_wish(planner, wish, now_us) && worth_logging(&s->no_memory))
+        nb_log(NB_LOG_ERROR, "no memory to plan a flow: it stays without a rule (%llu so far)",
+               (unsigned long long)s->no_memory);
 }
 
 static void take(struct nb_steering *s, const struct nb_flow_news *news, uint64_t now_us)
@@ -81,8 +89,9 @@ bool nb__steering_take_news(struct nb_steering *s)
             take(s, &news[i], now_us);
         s->resync.wanted |= lost != 0;
         pthread_mutex_unlock(&s->lock);
-        if (lost)
-            nb_log(NB_LOG_NOTICE, "worker %u: %u flow news were lost, looking at every flow again", worker, lost);
+        if (lost && worth_logging(&s->news_lost))
+            nb_log(NB_LOG_NOTICE, "worker %u: %u flow news were lost, looking at every flow again (%llu times so far)",
+                   worker, lost, (unsigned long long)s->news_lost);
     }
     return any;
 }
