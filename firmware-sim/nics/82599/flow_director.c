@@ -1,0 +1,377 @@
+/* flow_director.c - the Flow Director's perfect filters (7.1.2.7).
+ *
+ * Filters lie in memory carved from the receive packet buffer (FDIRCTRL.PBALLOC), in lists, one list per bucket. The
+ * driver computes a filter's bucket and hands it over in FDIRHASH; the device computes a frame's bucket itself, from
+ * the frame's fields under the masks, and searches that bucket only. So a filter programmed with a wrong hash is never
+ * found, and masks that change after filters were added lose them, as on silicon.
+ *
+ *   FDIRCTRL  written: table initialised, INIT_DONE at once      FDIRCMD.CMD: 1 add, 2 remove, 3 query; done at once
+ *   FDIRCMD.CLEARHT: all lists emptied                            FDIRFREE, FDIRUSTAT, FDIRFSTAT, FDIRLEN: the books
+ *
+ * Add: the fields stand in FDIRIPSA, FDIRIPDA, FDIRPORT, FDIRVLAN, FDIRHASH and FDIRCMD itself. A filter with the same
+ * fields in the bucket is replaced if FDIRCMD.FILTER_UPDATE is set, else the addition fails (FDIRFSTAT.FADD); so it
+ * does when the table is full. No other sign of failure exists. Remove and query know a filter only by bucket and soft
+ * id: of several, the first in the list is meant.
+ *
+ * Assumed: new filters go to the end of their list; masked fields count as zero in the hash; fragments and other
+ * protocols have L4 type 0 and ports 0; flexible bytes beyond the frame are zero; rewriting FDIRCTRL without CLEARHT
+ * keeps the filters; signature filters (PERFECT_MATCH clear) and IPv6 are not modelled: such filters are refused
+ * (FADD), such frames miss.
+ */
+#include <string.h>
+
+#include "model.h"
+
+#define L4TYPE_UDP  1
+#define L4TYPE_TCP  2
+#define L4TYPE_SCTP 3
+
+#define VLAN_ID       0x0fff
+#define VLAN_PRIORITY 0xe000
+
+#define HALF_MAX           UINT16_MAX /* FDIRUSTAT: two 16-bit counters */
+#define QUARTER_MAX        UINT8_MAX  /* FDIRFSTAT: two 8-bit counters */
+#define FULL_THRESH_UNIT   16
+#define FDIRLEN_LENGTH_MAX 0x3f
+
+/* --- counters -------------------------------------------------------------------------------------------------------
+ */
+
+/* Add one to the counter at `shift` of a register that holds several, stuck at its maximum. */
+static void count_part(struct sim_device *dev, uint32_t offset, unsigned shift, uint32_t max)
+{
+    uint32_t *reg = i82599_reg(dev, offset);
+
+    if ((*reg >> shift & max) < max)
+        *reg += 1u << shift;
+}
+
+static void count_added(struct sim_device *dev)
+{
+    count_part(dev, REG_FDIRUSTAT, 0, HALF_MAX);
+}
+
+static void count_removed(struct sim_device *dev)
+{
+    count_part(dev, REG_FDIRUSTAT, 16, HALF_MAX);
+}
+
+static void count_failed_add(struct sim_device *dev)
+{
+    count_part(dev, REG_FDIRFSTAT, 0, QUARTER_MAX);
+}
+
+static void count_failed_remove(struct sim_device *dev)
+{
+    count_part(dev, REG_FDIRFSTAT, 8, QUARTER_MAX);
+}
+
+uint32_t i82599_fdirfree_read(struct sim_device *dev, unsigned index)
+{
+    (void)index;
+    return (uint32_t)dev->fdir.collisions << 16 | (dev->fdir.capacity - dev->fdir.used);
+}
+
+/* FDIRLEN: the longest list since it was last read, and its bucket. */
+static void note_length(struct sim_device *dev, uint16_t bucket)
+{
+    uint32_t *reg = i82599_reg(dev, REG_FDIRLEN);
+    unsigned length = dev->fdir.length[bucket];
+
+    if (length > FDIRLEN_LENGTH_MAX)
+        length = FDIRLEN_LENGTH_MAX;
+    if (length > (*reg & FDIRLEN_LENGTH_MAX))
+        *reg = (uint32_t)bucket << 16 | length;
+}
+
+/* --- table ----------------------------------------------------------------------------------------------------------
+ */
+
+static void clear_table(struct i82599_fdir *fdir)
+{
+    for (unsigned b = 0; b < FDIR_BUCKETS_MAX; b++)
+        fdir->bucket[b] = FDIR_NONE;
+    memset(fdir->length, 0, sizeof fdir->length);
+    for (unsigned i = 0; i < fdir->capacity; i++)
+        fdir->filter[i].next = (uint16_t)(i + 1 < fdir->capacity ? i + 1 : FDIR_NONE);
+    fdir->free = fdir->capacity ? 0 : FDIR_NONE;
+    fdir->used = fdir->collisions = 0;
+}
+
+void i82599_fdir_reset(struct sim_device *dev)
+{
+    dev->fdir.capacity = 0;
+    dev->fdir.bucket_mask = 0;
+    clear_table(&dev->fdir);
+}
+
+/* PBALLOC 1, 2, 3: 2K, 4K, 8K filters less two, and as many buckets (7.1.2.7.4). */
+void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    (void)index;
+    struct i82599_fdir *fdir = &dev->fdir;
+    unsigned size = value & FDIRCTRL_PBALLOC ? 1024u << (value & FDIRCTRL_PBALLOC) : 0;
+    unsigned capacity = size ? size - 2 : 0;
+
+    if (capacity != fdir->capacity) {
+        fdir->capacity = capacity;
+        fdir->bucket_mask = (uint16_t)(size ? size - 1 : 0);
+        clear_table(fdir);
+        i82599_remark(dev, "flow director: table of %u filters", capacity);
+    }
+    *i82599_reg(dev, REG_FDIRCTRL) = value | (size ? FDIRCTRL_INIT_DONE : 0);
+}
+
+/* The link that points to the first filter of the bucket with this soft id; what it points to is FDIR_NONE when there
+ * is none. */
+static uint16_t *find_soft_id(struct i82599_fdir *fdir, uint16_t bucket, uint16_t soft_id)
+{
+    uint16_t *link = &fdir->bucket[bucket];
+
+    while (*link != FDIR_NONE && fdir->filter[*link].soft_id != soft_id)
+        link = &fdir->filter[*link].next;
+    return link;
+}
+
+/* --- fields and masks -----------------------------------------------------------------------------------------------
+ */
+
+/* Port masks are bit-reversed, each port for itself: bit 0 of a half is bit 15 of the port (8.2.3.21.10). */
+static uint16_t reverse16(uint32_t bits)
+{
+    bits = (bits & 0x5555) << 1 | (bits & 0xaaaa) >> 1;
+    bits = (bits & 0x3333) << 2 | (bits & 0xcccc) >> 2;
+    bits = (bits & 0x0f0f) << 4 | (bits & 0xf0f0) >> 4;
+    return (uint16_t)(bits << 8 | bits >> 8);
+}
+
+static uint32_t port_mask(struct sim_device *dev, unsigned l4type)
+{
+    switch (l4type) {
+    case L4TYPE_TCP:
+        return *i82599_reg(dev, REG_FDIRTCPM);
+    case L4TYPE_UDP:
+        return *i82599_reg(dev, REG_FDIRUDPM);
+    case L4TYPE_SCTP:
+        return *i82599_reg(dev, REG_FDIRSCTPM);
+    }
+    return 0; /* no ports to mask */
+}
+
+/* Clear what the mask registers say to ignore. */
+static struct i82599_fdir_key masked(struct sim_device *dev, const struct i82599_fdir_key *key)
+{
+    uint32_t fdirm = *i82599_reg(dev, REG_FDIRM), ports = port_mask(dev, key->l4type);
+    struct i82599_fdir_key out = *key;
+
+    out.src &= ~*i82599_reg(dev, REG_FDIRSIP4M);
+    out.dst &= ~*i82599_reg(dev, REG_FDIRDIP4M);
+    out.sport &= (uint16_t)~reverse16(ports & 0xffff);
+    out.dport &= (uint16_t)~reverse16(ports >> 16);
+    out.vlan &= (uint16_t) ~((fdirm & FDIRM_VLANID ? VLAN_ID : 0) | (fdirm & FDIRM_VLANP ? VLAN_PRIORITY : 0));
+    out.flex = fdirm & FDIRM_FLEX ? 0 : out.flex;
+    out.l4type = fdirm & FDIRM_L4P ? 0 : out.l4type;
+    return out;
+}
+
+static bool same_key(const struct i82599_fdir_key *a, const struct i82599_fdir_key *b)
+{
+    return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport && a->vlan == b->vlan &&
+           a->flex == b->flex && a->l4type == b->l4type && a->ipv6 == b->ipv6;
+}
+
+static struct i82599_fdir_key programmed_key(struct sim_device *dev, uint32_t command)
+{
+    uint32_t port = *i82599_reg(dev, REG_FDIRPORT), vlan = *i82599_reg(dev, REG_FDIRVLAN);
+
+    return (struct i82599_fdir_key){
+        .src = *i82599_reg(dev, REG_FDIRIPSA),
+        .dst = *i82599_reg(dev, REG_FDIRIPDA),
+        .sport = (uint16_t)port,
+        .dport = (uint16_t)(port >> 16),
+        .vlan = (uint16_t)vlan & (VLAN_ID | VLAN_PRIORITY),
+        .flex = (uint16_t)(vlan >> 16),
+        .l4type = command >> FDIRCMD_L4TYPE_SHIFT & FDIRCMD_L4TYPE,
+        .ipv6 = !!(command & FDIRCMD_IPV6),
+    };
+}
+
+static struct i82599_fdir_key key_of(struct sim_device *dev, const struct sim_frame *frame)
+{
+    static const uint8_t l4types[] = {
+        [SIM_L4_TCP] = L4TYPE_TCP, [SIM_L4_UDP] = L4TYPE_UDP, [SIM_L4_SCTP] = L4TYPE_SCTP};
+    uint32_t flex_at = 2 * (*i82599_reg(dev, REG_FDIRCTRL) >> FDIRCTRL_FLEX_SHIFT & FDIRCTRL_FLEX);
+    struct i82599_fdir_key key = {
+        .sport = frame->sport,
+        .dport = frame->dport,
+        .vlan = frame->vlan ? frame->tci & (VLAN_ID | VLAN_PRIORITY) : 0,
+        .l4type = l4types[frame->l4],
+    };
+
+    memcpy(&key.src, frame->src, 4);
+    memcpy(&key.dst, frame->dst, 4);
+    if (flex_at + 2 <= frame->n)
+        memcpy(&key.flex, frame->bytes + flex_at, 2);
+    return key;
+}
+
+/* --- commands -------------------------------------------------------------------------------------------------------
+ */
+
+static uint16_t find_key(struct sim_device *dev, uint16_t bucket, const struct i82599_fdir_key *key)
+{
+    struct i82599_fdir_key wanted = masked(dev, key);
+    uint16_t i = dev->fdir.bucket[bucket];
+
+    for (; i != FDIR_NONE; i = dev->fdir.filter[i].next) {
+        struct i82599_fdir_key there = masked(dev, &dev->fdir.filter[i].key);
+        if (same_key(&there, &wanted))
+            break;
+    }
+    return i;
+}
+
+static void raise_when_nearly_full(struct sim_device *dev)
+{
+    unsigned threshold = (*i82599_reg(dev, REG_FDIRCTRL) >> FDIRCTRL_FULL_THRESH_SHIFT) * FULL_THRESH_UNIT;
+
+    if (dev->fdir.capacity - dev->fdir.used == threshold)
+        i82599_interrupt_cause(dev, EICR_FLOW_DIR);
+}
+
+static void append(struct sim_device *dev, const struct i82599_fdir_filter *filter)
+{
+    struct i82599_fdir *fdir = &dev->fdir;
+    uint16_t *link = &fdir->bucket[filter->bucket];
+    uint16_t i = fdir->free;
+
+    fdir->free = fdir->filter[i].next;
+    fdir->filter[i] = *filter;
+    fdir->filter[i].next = FDIR_NONE;
+    while (*link != FDIR_NONE)
+        link = &fdir->filter[*link].next;
+    *link = i;
+    fdir->used++;
+    fdir->length[filter->bucket]++;
+    note_length(dev, filter->bucket);
+    count_added(dev);
+    raise_when_nearly_full(dev);
+}
+
+/* Returns the status bits that FDIRCMD shows after the command. */
+static uint32_t add(struct sim_device *dev, uint32_t command, uint16_t bucket, uint16_t soft_id)
+{
+    struct i82599_fdir *fdir = &dev->fdir;
+    struct i82599_fdir_filter filter = {
+        .key = programmed_key(dev, command), .command = command, .bucket = bucket, .soft_id = soft_id};
+    uint16_t there = find_key(dev, bucket, &filter.key);
+    bool collision = fdir->length[bucket] > 0;
+
+    if (there != FDIR_NONE && command & FDIRCMD_UPDATE) {
+        fdir->filter[there].command = command;
+        fdir->filter[there].soft_id = soft_id;
+        i82599_remark(dev, "flow director: filter updated, bucket %u soft id %u queue %u", bucket, soft_id,
+                      command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);
+        return 0;
+    }
+    if (there != FDIR_NONE || fdir->free == FDIR_NONE || filter.key.ipv6 ||
+        !(*i82599_reg(dev, REG_FDIRCTRL) & FDIRCTRL_PERFECT)) {
+        count_failed_add(dev);
+        i82599_remark(dev, "flow director: filter refused (%s), bucket %u soft id %u",
+                      there != FDIR_NONE        ? "exists"
+                      : fdir->free == FDIR_NONE ? "table full"
+                                                : "not a perfect IPv4 filter",
+                      bucket, soft_id);
+        return 0;
+    }
+    fdir->collisions += collision;
+    append(dev, &filter);
+    i82599_remark(dev, "flow director: filter added, bucket %u soft id %u queue %u", bucket, soft_id,
+                  command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);
+    return collision ? FDIRCMD_COLLISION : 0;
+}
+
+static void remove_filter(struct sim_device *dev, uint16_t bucket, uint16_t soft_id)
+{
+    struct i82599_fdir *fdir = &dev->fdir;
+    uint16_t *link = find_soft_id(fdir, bucket, soft_id), i = *link;
+
+    if (i == FDIR_NONE) {
+        count_failed_remove(dev);
+        i82599_remark(dev, "flow director: no filter to remove, bucket %u soft id %u", bucket, soft_id);
+        return;
+    }
+    *link = fdir->filter[i].next;
+    fdir->filter[i].next = fdir->free;
+    fdir->free = i;
+    fdir->used--;
+    if (--fdir->length[bucket] > 0)
+        fdir->collisions--;
+    count_removed(dev);
+    i82599_remark(dev, "flow director: filter removed, bucket %u soft id %u", bucket, soft_id);
+}
+
+void i82599_fdircmd_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    (void)index;
+    uint32_t fdirhash = *i82599_reg(dev, REG_FDIRHASH), status = 0;
+    uint16_t bucket = (uint16_t)(fdirhash & dev->fdir.bucket_mask);
+    uint16_t soft_id = fdirhash >> FDIRHASH_SOFT_ID_SHIFT & FDIRHASH_SOFT_ID;
+
+    if (value & FDIRCMD_CLEARHT) {
+        clear_table(&dev->fdir);
+        i82599_remark(dev, "flow director: all filters removed");
+    }
+    switch (value & FDIRCMD_CMD) {
+    case FDIRCMD_ADD:
+        status = add(dev, value, bucket, soft_id);
+        break;
+    case FDIRCMD_REMOVE:
+        remove_filter(dev, bucket, soft_id);
+        break;
+    case FDIRCMD_QUERY:
+        status = *find_soft_id(&dev->fdir, bucket, soft_id) != FDIR_NONE ? FDIRCMD_FILTER_VALID : 0;
+        break;
+    }
+    *i82599_reg(dev, REG_FDIRCMD) = (value & ~(FDIRCMD_CMD | FDIRCMD_FILTER_VALID | FDIRCMD_COLLISION)) | status;
+}
+
+/* --- receive --------------------------------------------------------------------------------------------------------
+ */
+
+static void fill_result(struct sim_device *dev, const struct i82599_fdir_filter *filter, unsigned depth,
+                        struct i82599_fdir_result *result)
+{
+    uint32_t control = *i82599_reg(dev, REG_FDIRCTRL);
+
+    result->hit = true;
+    result->soft_id = filter->soft_id;
+    result->too_long = depth > (control >> FDIRCTRL_MAX_LENGTH_SHIFT & FDIRCTRL_MAX_LENGTH);
+    result->drop = filter->command & FDIRCMD_DROP;
+    if (result->drop)
+        result->queue = (int)(control >> FDIRCTRL_DROP_Q_SHIFT & FDIRCTRL_DROP_Q);
+    else if (filter->command & FDIRCMD_QUEUE_EN)
+        result->queue = (int)(filter->command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);
+}
+
+void i82599_fdir_lookup(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_result *result)
+{
+    struct i82599_fdir *fdir = &dev->fdir;
+    unsigned depth = 0;
+
+    *result = (struct i82599_fdir_result){.queue = -1};
+    if (!fdir->capacity || !frame->ip_version)
+        return;
+    result->searched = true;
+    if (frame->ip_version == 4) {
+        struct i82599_fdir_key key = key_of(dev, frame), wanted = masked(dev, &key);
+        result->hash = i82599_fdir_hash(&wanted, *i82599_reg(dev, REG_FDIRHKEY)) & fdir->bucket_mask;
+        for (uint16_t i = fdir->bucket[result->hash]; i != FDIR_NONE && !result->hit; i = fdir->filter[i].next) {
+            struct i82599_fdir_key there = masked(dev, &fdir->filter[i].key);
+            if (same_key(&there, &wanted))
+                fill_result(dev, &fdir->filter[i], depth, result);
+            depth++;
+        }
+    }
+    i82599_count(dev, result->hit ? REG_FDIRMATCH : REG_FDIRMISS, 1);
+}

@@ -1,0 +1,31 @@
+/* link.c - the link as the driver sees it: up at 10 Gb/s through an SFP module, or down. Auto-negotiation does not
+ * exist on this medium; MDIO has no PHY behind it. */
+#include "model.h"
+
+void i82599_link_reset(struct sim_device *dev)
+{
+    *i82599_reg(dev, REG_LINKS) = dev->link_up ? LINKS_UP | LINKS_SPEED_10G | LINKS_10G_ALIGN : 0;
+}
+
+void i82599_set_link(struct sim_device *dev, bool up)
+{
+    if (dev->link_up == up)
+        return;
+    dev->link_up = up;
+    i82599_link_reset(dev);
+    i82599_interrupt_cause(dev, EICR_LSC);
+}
+
+uint32_t i82599_esdp_read(struct sim_device *dev, unsigned index)
+{
+    (void)index;
+    return *i82599_reg(dev, REG_ESDP) | ESDP_SDP2;
+}
+
+/* An MDIO command completes at once; a read finds the lines pulled up. */
+void i82599_msca_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    (void)index;
+    *i82599_reg(dev, REG_MSCA) = value & ~MSCA_MDI_COMMAND;
+    *i82599_reg(dev, REG_MSRWD) |= 0xffff0000;
+}

@@ -1,0 +1,203 @@
+/* rx.c - from the packet buffer to the driver's memory: receive rings and advanced descriptors (7.1.6 to 7.1.9).
+ *
+ *   ring:  RDH is the next descriptor the device fills, RDT the first it does not own; RDH == RDT: none left
+ *   read format:        qword 0 packet buffer address           qword 1 header buffer address (unused: one buffer)
+ *   write-back format:  qword 0 hash | RSS and packet type      qword 1 VLAN | length | errors, status
+ *
+ * A frame takes as many buffers as it needs; only the last descriptor has EOP and the verdicts. qword 1 carries the
+ * "descriptor done" bit, so it is stored last, with release: who sees it sees the rest.
+ *
+ * Without descriptors a frame is dropped if the queue says so (SRRCTL.DROP_EN) and waits otherwise, and then everything
+ * that arrived after it waits too, whatever its queue: the packet buffer is one FIFO. A frame for a disabled queue is
+ * dropped (assumed).
+ */
+#include <string.h>
+
+#include "model.h"
+
+#define DESCRIPTOR_BYTES 16
+#define STATUS_DD        1u
+#define STATUS_EOP       2u
+
+struct rx_ring {
+    uint64_t base;
+    uint32_t size; /* descriptors */
+    uint32_t head, tail;
+    uint32_t srrctl;
+    size_t buffer_bytes;
+};
+
+enum outcome { OUTCOME_DONE, OUTCOME_WAIT };
+
+uint32_t i82599_rdrxctl_read(struct sim_device *dev, unsigned index)
+{
+    (void)index;
+    return *i82599_reg(dev, REG_RDRXCTL) | RDRXCTL_DMAIDONE;
+}
+
+uint32_t i82599_srrctl_alias_read(struct sim_device *dev, unsigned index)
+{
+    return *i82599_rx_reg(dev, index, RXQ_SRRCTL);
+}
+
+void i82599_srrctl_alias_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    *i82599_rx_reg(dev, index, RXQ_SRRCTL) = value;
+}
+
+/* New descriptors: frames that wait for some can move. */
+void i82599_rdt_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    *i82599_rx_reg(dev, index, RXQ_RDT) = value;
+    if (!TAILQ_EMPTY(&dev->stage.arrivals))
+        dev->host.tx_ready(dev->host.arg);
+}
+
+static struct rx_ring ring_of(struct sim_device *dev, unsigned queue)
+{
+    const uint32_t *reg = i82599_rx_reg(dev, queue, 0);
+    struct rx_ring ring = {
+        .base = (uint64_t)reg[RXQ_RDBAH / 4] << 32 | (reg[RXQ_RDBAL / 4] & RDBAL_MASK),
+        .size = (reg[RXQ_RDLEN / 4] & RDLEN_MASK) / DESCRIPTOR_BYTES,
+        .head = reg[RXQ_RDH / 4],
+        .tail = reg[RXQ_RDT / 4],
+        .srrctl = reg[RXQ_SRRCTL / 4],
+    };
+
+    ring.buffer_bytes = (ring.srrctl & SRRCTL_BSIZEPACKET) * 1024;
+    return ring;
+}
+
+static uint32_t next(const struct rx_ring *ring, uint32_t i)
+{
+    return i + 1 == ring->size ? 0 : i + 1;
+}
+
+static void *descriptor_at(struct sim_device *dev, const struct rx_ring *ring, uint32_t i)
+{
+    return dev->host.dma(dev->host.arg, ring->base + (uint64_t)i * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES);
+}
+
+/* How much of the frame goes into the buffer that begins at byte `done`. */
+static size_t piece_of(const struct rx_ring *ring, const struct i82599_rx_frame *frame, size_t done)
+{
+    return frame->n - done < ring->buffer_bytes ? frame->n - done : ring->buffer_bytes;
+}
+
+/* Is the ring usable at all? What is wrong with it, else. */
+static bool ring_fits(const struct rx_ring *ring, enum i82599_drop *why)
+{
+    *why = I82599_DROP_RX_BAD_RING;
+    if (!ring->size || ring->head >= ring->size || ring->tail >= ring->size || !ring->buffer_bytes)
+        return false;
+    *why = I82599_DROP_RX_DESCRIPTOR_TYPE;
+    return (ring->srrctl & SRRCTL_DESCTYPE) == SRRCTL_ADV_ONEBUF;
+}
+
+/* Copy the frame's bytes to the buffers from the head on and note their descriptors; false: some address is no memory.
+ */
+static bool fill_buffers(struct sim_device *dev, const struct rx_ring *ring, const struct i82599_rx_frame *frame,
+                         void *descriptor[])
+{
+    uint32_t i = ring->head;
+    unsigned count = 0;
+
+    for (size_t done = 0; done < frame->n; i = next(ring, i)) {
+        size_t piece = piece_of(ring, frame, done);
+        uint64_t address;
+        descriptor[count] = descriptor_at(dev, ring, i);
+        if (!descriptor[count])
+            return false;
+        memcpy(&address, descriptor[count++], sizeof address);
+        void *buffer = dev->host.dma(dev->host.arg, address, piece);
+        if (!buffer)
+            return false;
+        memcpy(buffer, frame->bytes + done, piece);
+        done += piece;
+    }
+    return true;
+}
+
+static void write_back(void *descriptor, const struct i82599_rx_frame *frame, size_t piece, bool last)
+{
+    uint64_t *qword = descriptor;
+    uint64_t status = STATUS_DD | (last ? STATUS_EOP | frame->status : 0);
+
+    qword[0] = (uint64_t)frame->hash << 32 | frame->info;
+    __atomic_store_n(&qword[1], (uint64_t)(last ? frame->vlan : 0) << 48 | (uint64_t)piece << 32 | status,
+                     __ATOMIC_RELEASE);
+}
+
+/* Hand the filled descriptors back, in ring order. */
+static void complete(const struct rx_ring *ring, const struct i82599_rx_frame *frame, void *descriptor[])
+{
+    for (size_t done = 0; done < frame->n;) {
+        size_t piece = piece_of(ring, frame, done);
+        done += piece;
+        write_back(*descriptor++, frame, piece, done == frame->n);
+    }
+}
+
+static void count_dropped(struct sim_device *dev, unsigned queue, enum i82599_drop why)
+{
+    i82599_remark(dev, "rx queue %u: frame dropped (%s)", queue, i82599_drop(dev, why));
+    i82599_count(dev, REG_QPRDC + i82599_rx_counter(dev, queue) * QUEUE_STAT_STRIDE, 1);
+}
+
+static void count_written(struct sim_device *dev, const struct i82599_rx_frame *frame)
+{
+    uint32_t at = i82599_rx_counter(dev, frame->queue) * QUEUE_STAT_STRIDE;
+
+    i82599_count(dev, REG_QPRC + at, 1);
+    i82599_count_octets(dev, REG_QBRC_L + at, frame->n);
+    i82599_interrupt_rx(dev, frame->queue);
+}
+
+/* `needed` descriptors are not there: drop, or wait for them if that can help. */
+static enum outcome out_of_descriptors(struct sim_device *dev, const struct rx_ring *ring, unsigned queue,
+                                       size_t needed)
+{
+    if (!(ring->srrctl & SRRCTL_DROP_EN) && needed < ring->size)
+        return OUTCOME_WAIT;
+    count_dropped(dev, queue, I82599_DROP_RX_NO_DESCRIPTOR);
+    return OUTCOME_DONE;
+}
+
+static enum outcome write_frame(struct sim_device *dev, const struct i82599_rx_frame *frame)
+{
+    void *descriptor[RX_FRAME_MAX / 1024 + 1]; /* buffers are whole KiB */
+    enum i82599_drop why = I82599_DROP_RX_QUEUE_DISABLED;
+    struct rx_ring ring = ring_of(dev, frame->queue);
+
+    if (!(*i82599_rx_reg(dev, frame->queue, RXQ_RXDCTL) & QUEUE_ENABLE) || !ring_fits(&ring, &why)) {
+        count_dropped(dev, frame->queue, why);
+        return OUTCOME_DONE;
+    }
+    size_t needed = (frame->n + ring.buffer_bytes - 1) / ring.buffer_bytes;
+    if ((ring.tail + ring.size - ring.head) % ring.size < needed)
+        return out_of_descriptors(dev, &ring, frame->queue, needed);
+    if (!fill_buffers(dev, &ring, frame, descriptor)) {
+        count_dropped(dev, frame->queue, I82599_DROP_RX_BAD_ADDRESS);
+        return OUTCOME_DONE;
+    }
+    complete(&ring, frame, descriptor);
+    *i82599_rx_reg(dev, frame->queue, RXQ_RDH) = (uint32_t)((ring.head + needed) % ring.size);
+    count_written(dev, frame);
+    return OUTCOME_DONE;
+}
+
+unsigned i82599_rx_write(struct sim_device *dev, int queue, unsigned max)
+{
+    unsigned done = 0;
+
+    if (queue >= I82599_QUEUES)
+        return 0;
+    for (; done < max; done++) {
+        struct i82599_rx_frame *frame =
+            queue < 0 ? TAILQ_FIRST(&dev->stage.arrivals) : STAILQ_FIRST(&dev->stage.queue[queue]);
+        if (!frame || write_frame(dev, frame) == OUTCOME_WAIT)
+            break;
+        i82599_stage_remove(dev, frame);
+    }
+    return done;
+}
