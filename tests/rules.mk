@@ -31,3 +31,5 @@ test-built:
 	@tests/run $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(E2E_TESTS)
 
 .PHONY: unit check asan test test-built
+
+include $(wildcard tests/*/rules.mk)
