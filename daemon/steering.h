@@ -39,8 +39,8 @@ void nb_steering_stop(struct nb_steering *steering);
 /* What steering knows of a flow. */
 struct nb_steering_flow {
     enum nb_method method;
-    int64_t rule;  /* id of its rule, -1: none */
-    char why[64];  /* "home queue", "policy exact", "table full", "not supported by the port", ... */
+    int64_t rule; /* id of its rule, -1: none */
+    char why[64]; /* "home queue", "policy exact", "table full", "not supported by the port", ... */
 };
 
 /* Fills *out for a flow (id and home queue as nb_runtime_flows gave them); never fails: a flow that steering has not
@@ -48,16 +48,16 @@ struct nb_steering_flow {
 void nb_steering_flow(struct nb_steering *steering, const struct nb_flow_info *flow, struct nb_steering_flow *out);
 
 struct nb_rule_info {
-    int64_t id;            /* stable while the rule is installed; `rule list` shows it, flows refer to it */
+    int64_t id; /* stable while the rule is installed; `rule list` shows it, flows refer to it */
     uint16_t port;
-    char engine[24];       /* "flow-director", "5-tuple", ... */
-    char match[128];       /* text form: tcp 10.0.0.1:1000 -> 10.0.0.2:80 */
+    char engine[24]; /* "flow-director", "5-tuple", ... */
+    char match[128]; /* text form: tcp 10.0.0.1:1000 -> 10.0.0.2:80 */
     uint16_t queue;
     uint32_t mark;
     char why[64];
-    uint64_t flow;         /* id of the flow it serves, 0: none */
+    uint64_t flow; /* id of the flow it serves, 0: none */
     uint64_t age_us;
-    int64_t hits;          /* -1: this NIC does not count */
+    int64_t hits; /* -1: this NIC does not count */
 };
 
 /* Copy rules with id >= *cursor in order of id to out[0..max), advance *cursor past them. Returns the number. */
@@ -67,11 +67,11 @@ struct nb_table_info {
     uint16_t port;
     char engine[24];
     uint32_t used, max;
-    uint64_t rejected;     /* wishes turned away because the table was full, since start */
-    uint64_t failed;       /* operations the driver or the NIC refused, since start */
+    uint64_t rejected; /* wishes turned away because the table was full, since start */
+    uint64_t failed;   /* operations the driver or the NIC refused, since start */
     uint64_t added, removed;
-    int64_t device_used;   /* as the device itself counts, -1 where it cannot say */
-    char profile[64];      /* the profile in force: "82599 (net_ixgbe, DPDK 22.11)" */
+    int64_t device_used; /* as the device itself counts, -1 where it cannot say */
+    char profile[64];    /* the profile in force: "82599 (net_ixgbe, DPDK 22.11)" */
 };
 
 /* One row per port and engine. Returns the number copied. */
@@ -80,5 +80,8 @@ unsigned nb_steering_tables(struct nb_steering *steering, struct nb_table_info *
 /* Remove every rule (all ports) and keep none until nb_steering_resume: flows go on by rss or software. */
 int nb_steering_flush(struct nb_steering *steering, struct nb_error *err);
 void nb_steering_resume(struct nb_steering *steering);
+
+/* Look at every flow again, soon and in portions: after the RETA was rewritten, flows have other home queues. */
+void nb_steering_resync(struct nb_steering *steering);
 
 #endif

@@ -473,7 +473,16 @@ bool nb_planner_next(struct nb_planner *p, uint64_t now_us, struct nb_op *op)
 
 static enum nb_why why_refused(int result)
 {
-    return result == -EEXIST ? NB_WHY_DUPLICATE : result == -ETIMEDOUT ? NB_WHY_TIMED_OUT : NB_WHY_REFUSED;
+    switch (result) {
+    case -EEXIST:
+        return NB_WHY_DUPLICATE;
+    case -EXDEV:
+        return NB_WHY_OTHER_MASK;
+    case -ETIMEDOUT:
+        return NB_WHY_TIMED_OUT;
+    default:
+        return NB_WHY_REFUSED;
+    }
 }
 
 /* The NIC does not have the entry: its place, its mark and its match are free for others. */

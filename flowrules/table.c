@@ -17,7 +17,7 @@ struct nb_table {
     struct nb__index by_match;
     struct nb_table_entry *oldest, *newest;
     struct nb_table_entry *walked; /* last entry a walk returned: where the next call goes on */
-    int64_t next_id;
+    int64_t *next_id;
     uint32_t *free_mark; /* ring: the mark that has been free longest is used next */
     uint32_t n_marks, free_mark_head, n_free_marks;
 };
@@ -47,7 +47,7 @@ static bool init_marks(struct nb_table *table)
     return true;
 }
 
-struct nb_table *nb_table_new(const struct nb_profile *profile, uint64_t seed)
+struct nb_table *nb_table_new(const struct nb_profile *profile, uint64_t seed, int64_t *next_id)
 {
     struct nb_table *table = calloc(1, sizeof *table);
 
@@ -55,7 +55,7 @@ struct nb_table *nb_table_new(const struct nb_profile *profile, uint64_t seed)
         return NULL;
     table->profile = profile;
     table->seed = seed;
-    table->next_id = 1;
+    table->next_id = next_id;
     for (unsigned i = 0; i < profile->n_engines; i++)
         table->engine[i].profile = &profile->engine[i];
     table->pool_size = count_places(profile, 0);
@@ -178,7 +178,7 @@ struct nb_table_entry *nb_table_add(struct nb_table *table, unsigned engine, con
         nb__index_add(&table->by_match, hash_match(table, engine, &rule->match), (uint32_t)(entry - table->pool)))
         return NULL;
     table->free = entry->newer;
-    *entry = (struct nb_table_entry){.id = table->next_id++,
+    *entry = (struct nb_table_entry){.id = (*table->next_id)++,
                                      .rule = *rule,
                                      .state = NB_ENTRY_PLANNED,
                                      .why = why,

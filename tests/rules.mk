@@ -1,8 +1,11 @@
 # Unit tests: every tests/ROOM/**/test_*.c is one cmocka program linked with ROOM_TEST_LIBS and tests/support.
 # Programs that need a namespace, a NIC model or a real client are tests/e2e/test_*.py. tests/run counts them all.
 SUPPORT_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) tests/sim -name 'test_*.c' 2>/dev/null)))
+# tests/sim runs the stack in virtual time: it and the builders it shares with tests/host-lib know what host-lib knows.
 support_CFLAGS = $(host-lib_CFLAGS)
-UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) -name 'test_*.c' 2>/dev/null)))
+sim_CFLAGS = $(host-lib_CFLAGS)
+sim_TEST_LIBS = $(host-lib_TEST_LIBS)
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.py))
 
 # What a unit test is rebuilt for. A function, because make would replace a % written in the rule itself.

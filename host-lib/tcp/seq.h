@@ -7,6 +7,11 @@
 
 typedef uint32_t nb_seq_t;
 
+/* Sequence numbers left to right - 1 (RFC 2018 §3: the edges of a block). */
+struct nb_seq_range {
+    nb_seq_t left, right;
+};
+
 static inline bool seq_lt(nb_seq_t a, nb_seq_t b)
 {
     return (int32_t)(a - b) < 0;

@@ -49,27 +49,27 @@ enum nb_tcp_state { NB_TCP_STATE_LIST(NB_TCP_STATE_ENUM) NB_TCP_STATE_COUNT };
 struct nb_tcp_env {
     void *arg;
 
-    /* Take a packet that begins with its IP header (l2_len 0, l3_len, l4_len and the checksum offload flags set, headroom
-     * for Ethernet and VLAN left). *path caches the way to the next hop: NB_PATH_NONE at first, the net layer's business
-     * afterwards; for a TCB it is stored in it. */
+    /* Take a packet that begins with its IP header (l2_len 0, l3_len, l4_len and the checksum offload flags set,
+     * headroom for Ethernet and VLAN left). *path caches the way to the next hop: NB_PATH_NONE at first, the net
+     * layer's business afterwards; for a TCB it is stored in it. */
     void (*output)(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *packet);
 
-    bool (*accepted)(void *arg, struct nb_tcb *tcb);                    /* ESTABLISHED by passive open; false: refuse */
-    void (*connected)(void *arg, struct nb_tcb *tcb);                   /* ESTABLISHED by active open */
-    void (*data)(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m);    /* in-order payload; takes m */
-    void (*writable)(void *arg, struct nb_tcb *tcb);                    /* room again after a short write */
-    void (*peer_closed)(void *arg, struct nb_tcb *tcb);                 /* FIN reached, all data delivered */
+    bool (*accepted)(void *arg, struct nb_tcb *tcb);                 /* ESTABLISHED by passive open; false: refuse */
+    void (*connected)(void *arg, struct nb_tcb *tcb);                /* ESTABLISHED by active open */
+    void (*data)(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m); /* in-order payload; takes m */
+    void (*writable)(void *arg, struct nb_tcb *tcb);                 /* room again after a short write */
+    void (*peer_closed)(void *arg, struct nb_tcb *tcb);              /* FIN reached, all data delivered */
     void (*closed)(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason); /* last; TIME-WAIT counts as gone */
 };
 
 struct nb_tcp_config {
     struct nb_limits limits;
-    uint16_t worker;                /* number, goes into flow ids */
-    struct rte_mempool *mempool;    /* for everything we send */
-    struct nb_flow_table *flows;    /* the worker's; the core inserts and removes its own objects */
-    uint8_t isn_secret[16];         /* process-wide (RFC 6528) */
-    bool checksum_offload;          /* the port computes TCP and IP checksums */
-    uint16_t mtu_bytes;             /* of the IP packet */
+    uint16_t worker;             /* number, goes into flow ids */
+    struct rte_mempool *mempool; /* for everything we send */
+    struct nb_flow_table *flows; /* the worker's; the core inserts and removes its own objects */
+    uint8_t isn_secret[16];      /* process-wide (RFC 6528) */
+    bool checksum_offload;       /* the port computes TCP and IP checksums */
+    uint16_t mtu_bytes;          /* of the IP packet */
 };
 
 struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tcp_env *env, uint64_t now_us);
@@ -106,7 +106,7 @@ void *nb_tcb_user(const struct nb_tcb *tcb);
 void nb_tcb_set_user(struct nb_tcb *tcb, void *user);
 void *nb_tcb_listener_user(const struct nb_tcb *tcb); /* NULL for active opens */
 const struct nb_flow_key *nb_tcb_key(const struct nb_tcb *tcb);
-uint64_t nb_tcb_id(const struct nb_tcb *tcb);          /* as in nb_flow_info */
+uint64_t nb_tcb_id(const struct nb_tcb *tcb); /* as in nb_flow_info */
 uint32_t nb_tcb_incarnation(const struct nb_tcb *tcb);
 enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb);
 

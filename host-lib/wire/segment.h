@@ -52,9 +52,7 @@ struct nb_seg {
     uint16_t mss;
     uint16_t urgent;
     uint32_t ts_value, ts_echo;
-    struct {
-        nb_seq_t left, right;
-    } sack[NB_SEG_SACK_MAX];
+    struct nb_seq_range sack[NB_SEG_SACK_MAX];
 };
 
 /* Sequence space the segment occupies: payload, SYN and FIN (RFC 9293 §3.4). */

@@ -20,6 +20,7 @@
 struct bench {
     struct nb_profile profile;
     struct nb_table *table;
+    int64_t next_id;
     struct nb_planner *planner;
     uint64_t now_us;
     unsigned creates, destroys;
@@ -35,7 +36,8 @@ static struct bench *bench_new(const struct nb_profile *profile, enum nb_policy 
 
     b->profile = *profile;
     b->now_us = 1000 * SECOND;
-    b->table = nb_table_new(&b->profile, 1);
+    b->next_id = 1;
+    b->table = nb_table_new(&b->profile, 1, &b->next_id);
     b->planner = nb_planner_new(&b->profile, b->table, &config);
     return b;
 }

@@ -15,6 +15,14 @@ static const struct nb_profile *ixgbe(void)
     return nb_profile_for_driver("net_ixgbe");
 }
 
+static int64_t next_id;
+
+static struct nb_table *table_new(const struct nb_profile *profile, uint64_t seed)
+{
+    next_id = 1;
+    return nb_table_new(profile, seed, &next_id);
+}
+
 static struct nb_rule exact(uint32_t n)
 {
     struct nb_tuple t = {.src = {10, 0, (uint8_t)(n >> 8), (uint8_t)n},
@@ -40,7 +48,7 @@ static struct nb_table_entry *add(struct nb_table *t, unsigned engine, uint32_t 
 
 static void test_flow_director_takes_2046_rules_with_unique_marks(void **state)
 {
-    struct nb_table *t = nb_table_new(ixgbe(), 1);
+    struct nb_table *t = table_new(ixgbe(), 1);
     static uint8_t used_mark[0x8000];
     uint32_t n = 0;
     struct nb_table_entry *e;
@@ -61,7 +69,7 @@ static void test_flow_director_takes_2046_rules_with_unique_marks(void **state)
 
 static void test_five_tuple_rules_have_no_mark_and_their_own_room(void **state)
 {
-    struct nb_table *t = nb_table_new(ixgbe(), 1);
+    struct nb_table *t = table_new(ixgbe(), 1);
     uint32_t n = 0;
     struct nb_table_entry *e;
     (void)state;
@@ -76,7 +84,7 @@ static void test_five_tuple_rules_have_no_mark_and_their_own_room(void **state)
 
 static void test_mark_of_a_removed_rule_is_used_again_last(void **state)
 {
-    struct nb_table *t = nb_table_new(ixgbe(), 1);
+    struct nb_table *t = table_new(ixgbe(), 1);
     struct nb_table_entry *e = add(t, 0, 1);
     uint32_t mark = e->rule.mark;
     (void)state;
@@ -90,7 +98,7 @@ static void test_mark_of_a_removed_rule_is_used_again_last(void **state)
 
 static void test_rule_is_found_by_engine_and_match(void **state)
 {
-    struct nb_table *t = nb_table_new(ixgbe(), 99);
+    struct nb_table *t = table_new(ixgbe(), 99);
     struct nb_rule five = exact(5), six = exact(6);
     (void)state;
 
@@ -106,7 +114,7 @@ static void test_rule_is_found_by_engine_and_match(void **state)
 
 static void test_second_mask_is_refused_until_the_last_rule_went(void **state)
 {
-    struct nb_table *t = nb_table_new(ixgbe(), 1);
+    struct nb_table *t = table_new(ixgbe(), 1);
     struct nb_rule masked = exact(0);
     (void)state;
 
@@ -125,7 +133,7 @@ static void test_second_mask_is_refused_until_the_last_rule_went(void **state)
 
 static void test_reserve_and_full_device_leave_no_room(void **state)
 {
-    struct nb_table *t = nb_table_new(ixgbe(), 1);
+    struct nb_table *t = table_new(ixgbe(), 1);
     struct nb_rule rule = exact(7);
     (void)state;
 
@@ -144,7 +152,7 @@ static void test_reserve_and_full_device_leave_no_room(void **state)
 
 static void test_walk_by_id_survives_removals_on_the_way(void **state)
 {
-    struct nb_table *t = nb_table_new(ixgbe(), 1);
+    struct nb_table *t = table_new(ixgbe(), 1);
     struct nb_table_entry *e[100];
     (void)state;
 
@@ -169,7 +177,7 @@ static void test_walk_by_id_survives_removals_on_the_way(void **state)
 
 static void test_profile_without_engines_makes_an_empty_table(void **state)
 {
-    struct nb_table *t = nb_table_new(nb_profile_for_driver("net_tap"), 1);
+    struct nb_table *t = table_new(nb_profile_for_driver("net_tap"), 1);
     (void)state;
 
     assert_non_null(t);

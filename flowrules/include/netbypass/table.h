@@ -16,7 +16,7 @@
 enum nb_entry_state { NB_ENTRY_PLANNED, NB_ENTRY_INSTALLED, NB_ENTRY_LEAVING };
 
 struct nb_table_entry {
-    int64_t id; /* from 1, never used again */
+    int64_t id; /* never used again */
     struct nb_rule rule;
     enum nb_entry_state state;
     enum nb_why why;
@@ -44,8 +44,9 @@ struct nb_table_engine { /* one engine's row, as `rule table` shows it */
 
 struct nb_table;
 
-/* seed: secret, so that peers who choose ports cannot aim at one chain of the index. NULL when memory is short. */
-struct nb_table *nb_table_new(const struct nb_profile *profile, uint64_t seed);
+/* seed: secret, so that peers who choose ports cannot aim at one chain of the index. next_id: the id of the next rule;
+ * tables may share it, so that ids are unique among them. NULL when memory is short. */
+struct nb_table *nb_table_new(const struct nb_profile *profile, uint64_t seed, int64_t *next_id);
 void nb_table_free(struct nb_table *table);
 
 struct nb_table_engine *nb_table_engine(struct nb_table *table, unsigned engine);

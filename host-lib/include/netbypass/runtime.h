@@ -61,11 +61,14 @@ struct nb_runtime;
 /* Fill with defaults: one worker, no port, limits for a laptop. */
 void nb_runtime_config_init(struct nb_runtime_config *config);
 
-/* Configure ports (one queue pair per worker, RSS with a random key over all queues), start the workers, listen.
- * Returns 0 and *rt, or a negative errno with *err filled and nothing left running. */
+/* Configure ports (one queue pair per worker, RSS with a random key over all queues), start the workers, listen. The
+ * configuration is copied, but not what it points to: applications and their options stay until the stop. A port that
+ * was configured is closed when this fails, and when the runtime stops. Returns 0 and *rt, or a negative errno with *err
+ * filled and nothing left running. */
 int nb_runtime_start(const struct nb_runtime_config *config, struct nb_runtime **rt, struct nb_error *err);
 
-/* Reset open connections, stop applications, workers and ports, free everything. */
+/* Reset open connections, stop applications, workers and ports, free everything. Rules in a NIC must have been taken
+ * out before (drivers lose track of them when a port stops). No other call may be under way or follow. */
 void nb_runtime_stop(struct nb_runtime *rt);
 
 unsigned nb_runtime_worker_count(const struct nb_runtime *rt);

@@ -1,0 +1,416 @@
+/* steering.c - the steering thread.
+ *
+ * Theory of operation. The thread takes turns: news of the workers become wishes, the planners turn wishes into
+ * operations, the backends carry them out, the shadow tables remember. After a turn with nothing to do it sleeps, on a
+ * condition so that whoever asks for something is served at once, and never longer than POLL_MAX_US, because workers do
+ * not wake it: they only put news into a ring. The first sleep after something happened is POLL_MIN_US.
+ *
+ * One mutex covers tables and planners. It is held for bounded portions of work and let go while a NIC carries out an
+ * operation, so that asking threads (control socket) wait for microseconds, not for a NIC. Only this thread talks to
+ * the backends; others ask it to take a turn and wait for that.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <rte_lcore.h>
+
+#include "log.h"
+#include "steering_core.h"
+
+#define POLL_MIN_US    1000
+#define POLL_MAX_US    5000 /* 200 looks at a few empty rings a second cost about 0.1 % of a core */
+#define OPS_PER_TURN   32   /* then news are looked at again; 20 us each on ixgbe, up to 10 ms on ice */
+#define CLEAR_ATTEMPTS 3    /* to remove rules at the end that the driver refuses to remove */
+#define CLEAR_RETRY_US 1000000
+
+/* --- the world ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t monotonic_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* An EAL control thread keeps off the workers' cores. */
+static const struct nb_steering_world real_world = {
+    .api = nb_rte_flow_api_real,
+    .now_us = monotonic_us,
+    .spawn = rte_ctrl_thread_create,
+};
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static void init_locks(struct nb_steering *s)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->wake, &monotonic);
+    pthread_cond_init(&s->served, NULL);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static int open_port(struct nb_steering *s, const struct nb_steering_config *config, struct nb_error *err)
+{
+    struct nb_planner_config plan = {
+        .policy = config->policy == NB_STEERING_EXACT ? NB_POLICY_EXACT : NB_POLICY_AUTO,
+        .exact_after_us = (uint64_t)config->exact_after_ms * 1000,
+        .reserve = config->reserved_rules,
+    };
+    struct nb_port_info info;
+    uint64_t seed;
+    int rc = nb_runtime_port_info(s->rt, s->n_ports, &info);
+
+    if (rc)
+        return nb_error_set(err, rc, "port %u: the runtime does not describe it", s->n_ports);
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return nb_error_set(err, -errno, "no random numbers: %s", strerror(errno));
+    struct nb_rte_flow_api api = s->world.api(info.driver);
+    rc = nb__steering_port_open(&s->port[s->n_ports], (uint16_t)s->n_ports, &info, &plan, &api, seed, &s->next_rule_id,
+                                err);
+    if (!rc)
+        s->n_ports++;
+    return rc;
+}
+
+int nb__steering_new(struct nb_runtime *rt, const struct nb_steering_config *config,
+                     const struct nb_steering_world *world, struct nb_steering **steering, struct nb_error *err)
+{
+    struct nb_steering *s = calloc(1, sizeof *s);
+    unsigned n_ports = nb_runtime_port_count(rt);
+    int rc = 0;
+
+    if (!s)
+        return nb_error_set(err, -ENOMEM, "no memory for steering");
+    init_locks(s);
+    s->rt = rt;
+    s->world = *world;
+    s->n_workers = nb_runtime_worker_count(rt);
+    s->next_rule_id = 1;
+    s->resync.wanted = true; /* connections may be older than we are */
+    while (!rc && s->n_ports < n_ports)
+        rc = open_port(s, config, err);
+    if (rc) {
+        nb__steering_free(s);
+        return rc;
+    }
+    *steering = s;
+    return 0;
+}
+
+void nb__steering_free(struct nb_steering *s)
+{
+    while (s->n_ports)
+        nb__steering_port_close(&s->port[--s->n_ports]);
+    pthread_cond_destroy(&s->served);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* Rules that the driver refuses to remove are tried a few times, as if time had passed. */
+void nb__steering_clear(struct nb_steering *s)
+{
+    uint64_t now_us = s->world.now_us();
+
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->n_ports; i++) {
+        struct nb_steering_port *port = &s->port[i];
+        nb_planner_pause(port->planner);
+        for (uint64_t attempt = 0; attempt < CLEAR_ATTEMPTS; attempt++)
+            while (nb__steering_port_apply(port, &s->lock, now_us + attempt * CLEAR_RETRY_US, OPS_PER_TURN))
+                continue;
+        if (nb_table_used(port->table))
+            nb_log(NB_LOG_ERROR, "port %u: %u rules could not be removed: %s", i, nb_table_used(port->table),
+                   port->last_error.text);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* --- the thread --------------------------------------------------------------------------------------------------- */
+
+/* Whoever asked before this turn began has been served when it ends. */
+static void answer(struct nb_steering *s, uint64_t asked)
+{
+    if (s->answered == asked)
+        return;
+    for (unsigned i = 0; i < s->n_ports; i++)
+        nb__steering_port_count(&s->port[i], &s->lock);
+    s->answered = asked;
+    pthread_cond_broadcast(&s->served);
+}
+
+bool nb__steering_turn(struct nb_steering *s)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t asked = s->asked;
+    pthread_mutex_unlock(&s->lock);
+
+    bool any = nb__steering_take_news(s);
+    any |= nb__steering_resync_step(s);
+    pthread_mutex_lock(&s->lock);
+    uint64_t now_us = s->world.now_us();
+    for (unsigned i = 0; i < s->n_ports; i++)
+        any |= nb__steering_port_apply(&s->port[i], &s->lock, now_us, OPS_PER_TURN) != 0;
+    answer(s, asked);
+    pthread_mutex_unlock(&s->lock);
+    return any;
+}
+
+/* Sleep until someone asks, something is due, or it is time to look for news. */
+static void rest(struct nb_steering *s, uint64_t poll_us)
+{
+    uint64_t now_us = s->world.now_us(), until_us = now_us + poll_us;
+
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->n_ports; i++) {
+        uint64_t due_us = nb_planner_due_us(s->port[i].planner);
+        until_us = due_us < until_us ? due_us : until_us;
+    }
+    struct timespec until = {(time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000};
+    if (until_us > now_us && !s->stop && s->asked == s->answered && !s->resync.wanted)
+        pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool stopping(struct nb_steering *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool stop = s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return stop;
+}
+
+static void *run(void *arg)
+{
+    struct nb_steering *s = arg;
+    uint64_t poll_us = POLL_MIN_US;
+
+    while (!stopping(s)) {
+        if (nb__steering_turn(s)) {
+            poll_us = POLL_MIN_US;
+            continue;
+        }
+        rest(s, poll_us);
+        if (poll_us < POLL_MAX_US)
+            poll_us += POLL_MIN_US;
+    }
+    return NULL;
+}
+
+int nb__steering_spawn(struct nb_steering *s, struct nb_error *err)
+{
+    int rc = s->world.spawn(&s->thread, "nb-steering", NULL, run, s);
+
+    if (rc)
+        return nb_error_set(err, rc < 0 ? rc : -rc, "the steering thread could not be started: %s",
+                            strerror(rc < 0 ? -rc : rc));
+    s->threaded = true;
+    return 0;
+}
+
+int nb_steering_start(struct nb_runtime *rt, const struct nb_steering_config *config, struct nb_steering **steering,
+                      struct nb_error *err)
+{
+    int rc = nb__steering_new(rt, config, &real_world, steering, err);
+
+    if (rc)
+        return rc;
+    rc = nb__steering_spawn(*steering, err);
+    if (rc)
+        nb__steering_free(*steering);
+    return rc;
+}
+
+void nb_steering_stop(struct nb_steering *s)
+{
+    if (s->threaded) {
+        pthread_mutex_lock(&s->lock);
+        s->stop = true;
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
+        pthread_join(s->thread, NULL);
+    }
+    nb__steering_clear(s);
+    nb__steering_free(s);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------- */
+
+/* Have the thread take a whole turn, so that what it counts and applies is fresh. Called with the lock. */
+static void ask_for_turn(struct nb_steering *s)
+{
+    uint64_t ticket = ++s->asked;
+
+    if (!s->threaded) {
+        pthread_mutex_unlock(&s->lock);
+        nb__steering_turn(s);
+        pthread_mutex_lock(&s->lock);
+        return;
+    }
+    pthread_cond_signal(&s->wake);
+    while (s->answered < ticket)
+        pthread_cond_wait(&s->served, &s->lock);
+}
+
+const char *nb_method_name(enum nb_method method)
+{
+    static const char *const name[] = {[NB_METHOD_RSS] = "rss",
+                                       [NB_METHOD_MASK] = "mask",
+                                       [NB_METHOD_EXACT] = "exact",
+                                       [NB_METHOD_SOFTWARE] = "software"};
+
+    return name[method];
+}
+
+void nb_steering_flow(struct nb_steering *s, const struct nb_flow_info *flow, struct nb_steering_flow *out)
+{
+    struct nb_wish wish = nb__steering_wish(&flow->key, flow->id, flow->incarnation, flow->worker, flow->home_queue, 0);
+    bool home = flow->worker == flow->home_queue;
+    struct nb_plan plan = {false, -1, home ? NB_WHY_HOME : NB_WHY_NO_ENGINE};
+
+    if (flow->key.port_group < s->n_ports) {
+        pthread_mutex_lock(&s->lock);
+        plan = nb_planner_plan(s->port[flow->key.port_group].planner, &wish);
+        pthread_mutex_unlock(&s->lock);
+    }
+    out->method = plan.installed ? NB_METHOD_EXACT : home ? NB_METHOD_RSS : NB_METHOD_SOFTWARE;
+    out->rule = plan.rule;
+    snprintf(out->why, sizeof out->why, "%s", nb_why_text(plan.why));
+}
+
+static void describe_rule(const struct nb_steering_port *port, const struct nb_table_entry *e, uint64_t now_us,
+                          struct nb_rule_info *out)
+{
+    *out = (struct nb_rule_info){.id = e->id,
+                                 .port = port->index,
+                                 .queue = e->rule.queue,
+                                 .mark = e->rule.mark,
+                                 .flow = e->flow,
+                                 .age_us = now_us - e->since_us,
+                                 .hits = -1};
+    snprintf(out->engine, sizeof out->engine, "%s", nb_engine_name(e->rule.engine));
+    snprintf(out->why, sizeof out->why, "%s", nb_why_text(e->why));
+    nb_match_print(&e->rule.match, out->match, sizeof out->match);
+}
+
+/* The installed rule with the lowest id >= id on any port, or NULL. */
+static const struct nb_table_entry *next_rule(struct nb_steering *s, int64_t id, struct nb_steering_port **port)
+{
+    const struct nb_table_entry *lowest = NULL;
+
+    for (unsigned i = 0; i < s->n_ports; i++) {
+        const struct nb_table_entry *e = nb_table_next(s->port[i].table, id);
+        while (e && e->state == NB_ENTRY_PLANNED)
+            e = nb_table_next(s->port[i].table, e->id + 1);
+        if (e && (!lowest || e->id < lowest->id)) {
+            lowest = e;
+            *port = &s->port[i];
+        }
+    }
+    return lowest;
+}
+
+#define RULES_PER_CALL 256 /* described at once: bounds the time the lock is held */
+
+unsigned nb_steering_rules(struct nb_steering *s, int64_t *cursor, struct nb_rule_info *out, unsigned max)
+{
+    const struct nb_table_entry *e;
+    struct nb_steering_port *port;
+    unsigned n = 0;
+
+    while (n < max) {
+        unsigned until = max - n < RULES_PER_CALL ? max : n + RULES_PER_CALL;
+        pthread_mutex_lock(&s->lock);
+        uint64_t now_us = s->world.now_us();
+        while (n < until && (e = next_rule(s, *cursor, &port))) {
+            describe_rule(port, e, now_us, &out[n++]);
+            *cursor = e->id + 1;
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (n < until)
+            break;
+    }
+    return n;
+}
+
+static void describe_table(struct nb_steering_port *port, unsigned engine, struct nb_table_info *out)
+{
+    const struct nb_table_engine *row = nb_table_engine(port->table, engine);
+
+    *out = (struct nb_table_info){.port = port->index,
+                                  .used = row->used,
+                                  .max = row->profile->size,
+                                  .rejected = row->rejected,
+                                  .failed = row->failed,
+                                  .added = row->added,
+                                  .removed = row->removed,
+                                  .device_used = port->device_used[engine]};
+    snprintf(out->engine, sizeof out->engine, "%s", nb_engine_name(row->profile->engine));
+    snprintf(out->profile, sizeof out->profile, "%s", port->profile->name);
+}
+
+unsigned nb_steering_tables(struct nb_steering *s, struct nb_table_info *out, unsigned max)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&s->lock);
+    ask_for_turn(s);
+    for (unsigned i = 0; i < s->n_ports; i++)
+        for (unsigned e = 0; e < s->port[i].profile->n_engines && n < max; e++)
+            describe_table(&s->port[i], e, &out[n++]);
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+static struct nb_steering_port *busy_port(struct nb_steering *s)
+{
+    for (unsigned i = 0; i < s->n_ports; i++)
+        if (nb_planner_due_us(s->port[i].planner) == 0)
+            return &s->port[i];
+    return NULL;
+}
+
+int nb_steering_flush(struct nb_steering *s, struct nb_error *err)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&s->lock);
+    s->paused = true;
+    for (unsigned i = 0; i < s->n_ports; i++)
+        nb_planner_pause(s->port[i].planner);
+    do
+        ask_for_turn(s);
+    while (s->paused && busy_port(s));
+    for (unsigned i = 0; i < s->n_ports && !rc && s->paused; i++)
+        if (nb_table_used(s->port[i].table))
+            rc = nb_error_set(err, -EIO, "%u rules could not be removed: %s", nb_table_used(s->port[i].table),
+                              s->port[i].last_error.text);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+void nb_steering_resume(struct nb_steering *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->paused = false;
+    for (unsigned i = 0; i < s->n_ports; i++)
+        nb_planner_resume(s->port[i].planner, s->world.now_us());
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void nb_steering_resync(struct nb_steering *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->resync.wanted = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,39 @@
+/* steering_port.h - one port's steering: its profile, shadow table, planner and backend, and the step that turns plans
+ * into rules. Private to the steering thread's files.
+ */
+#ifndef NB_DAEMON_STEERING_PORT_H
+#define NB_DAEMON_STEERING_PORT_H
+
+#include <pthread.h>
+
+#include <netbypass/backend.h>
+#include <netbypass/planner.h>
+#include <netbypass/runtime.h>
+
+struct nb_steering_port {
+    uint16_t index; /* of the runtime's ports, and the port group its flows carry */
+    const struct nb_profile *profile;
+    struct nb_table *table;
+    struct nb_planner *planner;
+    struct nb_backend *backend;
+    int64_t device_used[NB_PROFILE_ENGINES]; /* when last asked */
+    uint64_t refusals;                       /* operations that went wrong, for sparing the log */
+    struct nb_error last_error;
+};
+
+/* info: as the runtime describes the port. Returns 0 or a negative errno with *err filled and nothing kept. */
+int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const struct nb_port_info *info,
+                           const struct nb_planner_config *config, const struct nb_rte_flow_api *api, uint64_t seed,
+                           int64_t *next_rule_id, struct nb_error *err);
+
+/* Frees what open made; the device's rules must be gone already. */
+void nb__steering_port_close(struct nb_steering_port *port);
+
+/* Apply up to max operations that are due. The lock covers table and planner and is held by the caller; it is let go
+ * while the device works. Returns the number applied. */
+unsigned nb__steering_port_apply(struct nb_steering_port *port, pthread_mutex_t *lock, uint64_t now_us, unsigned max);
+
+/* Ask the device how many rules it has. Same rule for the lock. */
+void nb__steering_port_count(struct nb_steering_port *port, pthread_mutex_t *lock);
+
+#endif

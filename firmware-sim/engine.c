@@ -1,0 +1,237 @@
+/* engine.c - real time for a simulated NIC: the thread between the wire and the model.
+ *
+ * Theory of operation. One thread: take a burst of frames off the wire; under the lock classify them, write them to the
+ * driver's rings and let the model fill the outbox; send the outbox without the lock. System calls on the wire happen
+ * outside the lock, so a driver's doorbell never waits for a TAP. When a round finds nothing to do the thread sleeps in
+ * poll() on the wire, the control socket, the launcher's lifeline and an eventfd; a transmit doorbell rings the
+ * eventfd, but only while the thread sleeps. No timer, no polling: an idle simulator costs nothing.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RX_BURST       32
+#define TRACE_FLUSH_MS 20 /* while somebody traces registers: how old a line may get before it is in the file */
+
+enum { POLL_WAKE, POLL_WIRE, POLL_LIFELINE, POLL_FIXED };
+
+struct sim_engine {
+    struct sim *sim;
+    struct sim_engine_config config;
+    struct sim_control *control;
+    pthread_t thread;
+    atomic_bool stop;
+    unsigned n;
+    struct {
+        size_t length;
+        uint8_t bytes[SIM_FRAME_MAX];
+    } in[RX_BURST];
+};
+
+static uint64_t realtime_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* A wire that fails for good (its interface was deleted) is unplugged: the link goes down, the rest goes on. */
+static void unplug(struct sim_engine *e)
+{
+    e->config.wire_fd = -1;
+    sim_lock(e->sim);
+    sim_set_link(e->sim, false);
+    sim_unlock(e->sim);
+}
+
+static void receive_burst(struct sim_engine *e)
+{
+    ssize_t n = 1;
+    for (e->n = 0; e->n < RX_BURST && e->config.wire_fd >= 0; e->n++) {
+        n = e->config.wire->receive(e->config.wire_fd, e->in[e->n].bytes, SIM_FRAME_MAX);
+        if (n <= 0)
+            break;
+        e->in[e->n].length = n;
+    }
+    if (n < 0)
+        unplug(e);
+}
+
+static void capture(struct sim_engine *e)
+{
+    uint64_t now = realtime_ns();
+    const struct sim_outbox *out = &e->sim->out;
+    for (unsigned i = 0; i < e->n; i++)
+        sim_pcap_frame(e->config.pcap, now, false, e->in[i].bytes, e->in[i].length);
+    for (unsigned i = 0; i < out->n; i++)
+        sim_pcap_frame(e->config.pcap, now, true, out->frame[i].bytes, out->frame[i].length);
+}
+
+/* The outbox is the engine's alone between sim_tx_poll calls, so it is read without the lock. */
+static unsigned send_outbox(struct sim_engine *e)
+{
+    const struct sim_outbox *out = &e->sim->out;
+    unsigned refused = 0;
+    for (unsigned i = 0; i < out->n; i++)
+        refused += e->config.wire->send(e->config.wire_fd, out->frame[i].bytes, out->frame[i].length) != 0;
+    return refused;
+}
+
+/* One round: everything that is there now, at most a burst of each kind. False: there was nothing. */
+static bool do_round(struct sim_engine *e)
+{
+    struct sim *s = e->sim;
+    uint64_t now = sim_now_ns();
+    receive_burst(e);
+    sim_lock(s);
+    for (unsigned i = 0; i < e->n; i++)
+        sim_rx_classify(s, e->in[i].bytes, e->in[i].length, now);
+    if (e->n)
+        sim_rx_write(s, -1, RX_BURST);
+    unsigned sent = s->tx_ready ? sim_tx_poll(s, SIM_TX_BURST, now) : 0;
+    if (!sent)
+        s->out.n = 0;
+    sim_unlock(s);
+    if (e->config.pcap && (e->n || s->out.n))
+        capture(e);
+    unsigned refused = send_outbox(e);
+    if (refused) {
+        sim_lock(s);
+        s->count.tx_refused += refused;
+        sim_unlock(s);
+    }
+    return e->n || sent;
+}
+
+/* Decide under the lock: a doorbell that rings after this finds engine_asleep set and rings the eventfd. */
+static bool fall_asleep(struct sim *s)
+{
+    sim_lock(s);
+    sim_trace_flush(&s->trace);
+    s->engine_asleep = !sim_has_work(s);
+    bool asleep = s->engine_asleep;
+    sim_unlock(s);
+    return asleep;
+}
+
+static void wake_up(struct sim *s)
+{
+    eventfd_t ignored;
+    sim_lock(s);
+    s->engine_asleep = false;
+    s->count.wakeups++;
+    sim_unlock(s);
+    eventfd_read(s->wake_fd, &ignored);
+}
+
+static void lose_launcher(struct sim_engine *e)
+{
+    e->config.lifeline_fd = -1;
+    if (e->config.orphaned)
+        e->config.orphaned(e->config.arg);
+}
+
+/* Wait for something to happen (timeout_ms 0: only look) and serve what is not frames. */
+static void look_around(struct sim_engine *e, int timeout_ms)
+{
+    struct pollfd p[POLL_FIXED + SIM_CONTROL_POLL_MAX] = {
+        [POLL_WAKE] = {e->sim->wake_fd, POLLIN, 0},
+        [POLL_WIRE] = {timeout_ms ? e->config.wire_fd : -1, POLLIN, 0},
+        [POLL_LIFELINE] = {e->config.lifeline_fd, POLLRDHUP, 0},
+    };
+    unsigned n = POLL_FIXED + sim_control_poll_set(e->control, p + POLL_FIXED);
+    int ready = poll(p, n, timeout_ms);
+    if (timeout_ms)
+        wake_up(e->sim);
+    if (ready <= 0)
+        return;
+    if (p[POLL_LIFELINE].revents)
+        lose_launcher(e);
+    if (p[POLL_WIRE].revents & (POLLHUP | POLLNVAL))
+        unplug(e);
+    sim_control_serve(e->control, p + POLL_FIXED, n - POLL_FIXED);
+}
+
+static int sleep_limit_ms(const struct sim *s)
+{
+    return sim_trace_on(&s->trace, SIM_TRACE_REGISTERS) ? TRACE_FLUSH_MS : -1;
+}
+
+/* Under load the control socket and the lifeline are looked at every so many rounds. */
+#define ROUNDS_BETWEEN_LOOKS 64
+
+static void *engine_main(void *arg)
+{
+    struct sim_engine *e = arg;
+    unsigned rounds = 0;
+    while (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
+        if (do_round(e)) {
+            if (++rounds % ROUNDS_BETWEEN_LOOKS == 0)
+                look_around(e, 0);
+            continue;
+        }
+        sim_control_started(e->control);
+        if (e->config.pcap)
+            sim_pcap_flush(e->config.pcap);
+        if (fall_asleep(e->sim))
+            look_around(e, sleep_limit_ms(e->sim));
+    }
+    return NULL;
+}
+
+/* The program's signals are not for our thread. */
+static int start_thread(struct sim_engine *e)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGTRAP);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&e->thread, NULL, engine_main, e);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!rc)
+        pthread_setname_np(e->thread, "nicsim");
+    return -rc;
+}
+
+struct sim_engine *sim_engine_start(struct sim *s, const struct sim_engine_config *config, struct sim_error *err)
+{
+    struct sim_engine *e = calloc(1, sizeof *e);
+    if (!e) {
+        sim_fail(err, -ENOMEM, "no memory for the simulator's thread");
+        return NULL;
+    }
+    e->sim = s;
+    e->config = *config;
+    s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    e->control = sim_control_new(s, config->control_fd);
+    int rc = s->wake_fd < 0 ? -errno : !e->control ? -ENOMEM : start_thread(e);
+    if (rc) {
+        sim_fail(err, rc, "cannot start the simulator's thread: %s", strerror(-rc));
+        sim_control_free(e->control);
+        free(e);
+        return NULL;
+    }
+    return e;
+}
+
+void sim_engine_stop(struct sim_engine *e)
+{
+    atomic_store(&e->stop, true);
+    eventfd_write(e->sim->wake_fd, 1);
+    pthread_join(e->thread, NULL);
+    sim_control_free(e->control);
+    sim_pcap_free(e->config.pcap);
+    close(e->sim->wake_fd);
+    e->sim->wake_fd = -1;
+    free(e);
+}

@@ -1,0 +1,30 @@
+/* engine.h - real time for a simulated NIC: the thread between the wire and the model, and the control socket.
+ */
+#ifndef SIM_ENGINE_H
+#define SIM_ENGINE_H
+
+#include "control.h"
+#include "pcap.h"
+#include "sim.h"
+#include "wire.h"
+
+struct sim_engine_config {
+    const struct sim_wire_ops *wire;
+    int wire_fd;           /* -1 when the wire has none */
+    struct sim_pcap *pcap; /* NULL: no capture. Taken over */
+    int control_fd;        /* listening; -1: no control socket. Taken over */
+    int lifeline_fd;       /* hangs up when the launcher is gone; -1: none */
+    /* Called once in the engine's thread when that happens. */
+    void (*orphaned)(void *arg);
+    void *arg;
+};
+
+struct sim_engine;
+
+/* Start the thread. NULL with words. */
+struct sim_engine *sim_engine_start(struct sim *s, const struct sim_engine_config *config, struct sim_error *err);
+
+/* Stop it and wait for its end. The wire's descriptor stays open. */
+void sim_engine_stop(struct sim_engine *e);
+
+#endif

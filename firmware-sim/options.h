@@ -1,0 +1,31 @@
+/* options.h - the words after `nicsim`, checked.
+ */
+#ifndef SIM_OPTIONS_H
+#define SIM_OPTIONS_H
+
+#include "device.h"
+#include "error.h"
+#include "wire.h"
+
+/* Queue pairs of one port; the 82599 has 128, and no model more. */
+#define SIM_QUEUES_MAX     128
+#define SIM_QUEUES_DEFAULT 4
+
+struct sim_options {
+    bool help;
+    const struct sim_device_ops *nic;
+    struct sim_device_config device;
+    const char *wire; /* KIND:ARGUMENT, as given */
+    const struct sim_wire_ops *wire_ops;
+    const char *wire_argument;
+    const char *control, *trace, *pcap; /* paths, NULL when not asked for */
+    char **program;                     /* its argument vector, within argv */
+};
+
+/* 0, or -EINVAL with words. Strings point into argv. */
+int sim_options_parse(struct sim_options *o, int argc, char **argv, struct sim_error *err);
+
+/* What --help prints. */
+void sim_options_help(FILE *out);
+
+#endif

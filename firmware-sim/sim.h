@@ -1,0 +1,108 @@
+/* sim.h - one simulated NIC: a model with what surrounds it (lock, DMA, interrupt line, trace, counters, outbox).
+ *
+ * These are stepping primitives: nothing here has a thread, reads a wire or waits. The real-time engine (engine.h)
+ * calls them in a loop; a test may call them one at a time and decide what happens between a frame's classification
+ * and its write to memory.
+ *
+ * Locking: one lock, taken by whoever calls in: the engine, the control socket, and the thread whose register access
+ * was trapped. It is a plain futex mutex: a waiter sleeps, and so a holder that lost its CPU costs nobody a time slice.
+ * It may be taken in the SIGSEGV handler, because the fault is the driver's own load or store, never one inside these
+ * functions. Calls marked "locked" want it held.
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "device.h"
+#include "dma.h"
+#include "error.h"
+#include "frame.h"
+#include "mmio.h"
+#include "trace.h"
+
+#include <pthread.h>
+
+/* Frames that the model may send within one tx_poll; the engine asks for no more. */
+#define SIM_TX_BURST 32
+
+/* Different reasons for which a model drops frames; more than any model has. */
+#define SIM_DROP_REASONS 24
+
+struct sim_counters {
+    uint64_t rx_frames, rx_bytes; /* from the wire or injected */
+    uint64_t rx_dropped;          /* of these, not given to a queue; by reason below */
+    uint64_t tx_frames, tx_bytes; /* sent by the driver */
+    uint64_t tx_refused;          /* of these, not taken by the wire */
+    uint64_t tx_oversize;         /* frames longer than SIM_FRAME_MAX, gone */
+    uint64_t interrupts;
+    uint64_t register_reads, register_writes;
+    uint64_t single_steps; /* register accesses by instructions that had to be stepped */
+    uint64_t wakeups;      /* of the engine, out of its sleep */
+};
+
+struct sim_drop {
+    const char *reason; /* the model's string */
+    uint64_t frames;
+};
+
+/* Frames on their way from the model to the wire, copied so that the wire is written to without the lock. */
+struct sim_outbox {
+    unsigned n;
+    struct {
+        uint32_t length;
+        uint8_t bytes[SIM_FRAME_MAX];
+    } frame[SIM_TX_BURST];
+};
+
+struct sim {
+    pthread_mutex_t lock;
+    const struct sim_device_ops *ops;
+    struct sim_device_config config;
+    struct sim_device *dev;
+    bool link_up;
+    struct sim_dma *dma; /* NULL until the program has memory: every address is a fault */
+    int interrupt_fd;    /* what the driver polls; -1: nobody listens */
+    struct sim_trace trace;
+    struct sim_counters count;
+    struct sim_drop drops[SIM_DROP_REASONS];
+    struct sim_outbox out;
+    bool tx_ready;      /* a transmit doorbell rang since the last sim_tx_poll */
+    bool start_awaited; /* somebody waits for the driver to enable the receiver */
+    bool engine_asleep;
+    int wake_fd; /* eventfd the sleeping engine polls; -1: no engine */
+};
+
+/* A model in reset state. ops and config as in device.h. 0 or -errno with words. */
+int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_device_config *config,
+             struct sim_error *err);
+void sim_fini(struct sim *s);
+
+void sim_lock(struct sim *s);
+void sim_unlock(struct sim *s); /* also wakes a sleeping engine that has got something to do */
+
+/* Locked. A frame from the wire: padded to Ethernet's 60 bytes, classified, traced, counted. */
+struct sim_verdict sim_rx_classify(struct sim *s, const void *frame, size_t n, uint64_t now_ns);
+
+/* Locked. Bring classified frames to memory; -1: all queues. Frames moved. */
+unsigned sim_rx_write(struct sim *s, int queue, unsigned max);
+
+/* Locked. Let the model send at most max (<= SIM_TX_BURST) frames into the outbox; frames sent. Empty it first. */
+unsigned sim_tx_poll(struct sim *s, unsigned max, uint64_t now_ns);
+
+/* Locked. Plug the cable in or out. */
+void sim_set_link(struct sim *s, bool up);
+
+/* What traps registers of s: give it to sim_mmio_attach. */
+struct sim_mmio_target sim_mmio_target(struct sim *s);
+
+/* Locked. "RDT[3]" for an offset, written into text; "0x12345" when the model has no row for it. */
+const char *sim_register_name(struct sim *s, uint32_t offset, char *text, size_t n);
+
+/* Offset for "RDT[3]" or "CTRL"; -ENOENT or -ERANGE with words. */
+int sim_register_find(const struct sim *s, const char *name, uint32_t *offset, struct sim_error *err);
+
+/* Locked. Pending work that the engine must not sleep on. */
+bool sim_has_work(const struct sim *s);
+
+uint64_t sim_now_ns(void); /* CLOCK_MONOTONIC */
+
+#endif

@@ -1,0 +1,187 @@
+/* trace.c - what the simulated NIC did, one JSON object per line. */
+#include "trace.h"
+
+#include "frame.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 1024 /* longest line; a remark that does not fit is cut */
+#define TEXT_MAX_BYTES 512  /* longest escaped remark */
+
+/* One line under construction. Never overflows; what does not fit is cut. */
+struct line {
+    size_t used;
+    char text[LINE_MAX_BYTES];
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct line *l, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(l->text + l->used, sizeof l->text - l->used, fmt, ap);
+    va_end(ap);
+    l->used += n < 0 ? 0 : (size_t)n;
+    if (l->used >= sizeof l->text)
+        l->used = sizeof l->text - 1;
+}
+
+void sim_trace_init(struct sim_trace *t)
+{
+    t->fd = -1;
+    t->kinds = 0;
+    t->used = 0;
+    t->lost = 0;
+}
+
+void sim_trace_flush(struct sim_trace *t)
+{
+    for (size_t done = 0; t->fd >= 0 && done < t->used;) {
+        ssize_t n = write(t->fd, t->buffer + done, t->used - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            for (; done < t->used; done++)
+                t->lost += t->buffer[done] == '\n';
+            break;
+        }
+        done += n;
+    }
+    t->used = 0;
+}
+
+void sim_trace_to(struct sim_trace *t, int fd)
+{
+    sim_trace_flush(t);
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = fd;
+}
+
+static void append(struct sim_trace *t, const char *text, size_t n)
+{
+    if (t->used + n > sizeof t->buffer)
+        sim_trace_flush(t);
+    memcpy(t->buffer + t->used, text, n);
+    t->used += n;
+}
+
+static void begin(struct line *l, uint64_t now_ns, const char *event)
+{
+    l->used = 0;
+    put(l, "{\"t\":%" PRIu64 ",\"event\":\"%s\"", now_ns, event);
+}
+
+static void finish(struct sim_trace *t, struct line *l)
+{
+    if (t->lost) {
+        char text[64];
+        int n = snprintf(text, sizeof text, "{\"t\":0,\"event\":\"lost\",\"lines\":%" PRIu64 "}\n", t->lost);
+        t->lost = 0;
+        append(t, text, n);
+    }
+    if (l->used > sizeof l->text - 3)
+        l->used = sizeof l->text - 3;
+    memcpy(l->text + l->used, "}\n", 2);
+    append(t, l->text, l->used + 2);
+}
+
+static const char *protocol_name(uint8_t protocol)
+{
+    switch (protocol) {
+    case IPPROTO_TCP:
+        return "tcp";
+    case IPPROTO_UDP:
+        return "udp";
+    case IPPROTO_ICMP:
+        return "icmp";
+    case IPPROTO_ICMPV6:
+        return "icmp6";
+    case IPPROTO_SCTP:
+        return "sctp";
+    default:
+        return NULL;
+    }
+}
+
+static void put_tcp_flags(struct line *l, uint8_t flags)
+{
+    static const char letters[] = "FSRPAUEC";
+    char text[9];
+    int n = 0;
+    for (int bit = 0; bit < 8; bit++)
+        if (flags & 1 << bit)
+            text[n++] = letters[bit];
+    text[n] = 0;
+    put(l, ",\"flags\":\"%s\"", text);
+}
+
+static void put_frame(struct line *l, const void *frame, size_t n)
+{
+    struct sim_frame_view v;
+    sim_frame_view(frame, n, &v);
+    put(l, ",\"length\":%zu", n);
+    if (v.vlan)
+        put(l, ",\"vlan\":%u", v.vlan);
+    if (!v.ip_version) {
+        put(l, ",\"ethertype\":\"0x%04x\"", v.ethertype);
+        return;
+    }
+    const char *name = protocol_name(v.protocol);
+    if (name)
+        put(l, ",\"proto\":\"%s\"", name);
+    else
+        put(l, ",\"proto\":\"%u\"", v.protocol);
+    put(l, ",\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u", v.src, v.sport, v.dst, v.dport);
+    if (v.protocol == IPPROTO_TCP)
+        put_tcp_flags(l, v.tcp_flags);
+}
+
+void sim_trace_rx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n, const struct sim_verdict *v)
+{
+    struct line l;
+    begin(&l, now_ns, "rx");
+    put(&l, ",\"queue\":%d,\"table\":\"%s\",\"rule\":%d", v->queue, v->table ? v->table : "none", v->rule);
+    put(&l, ",\"hash\":\"0x%08x\"", v->rss_hash);
+    if (v->drop)
+        put(&l, ",\"drop\":\"%s\"", v->drop);
+    put_frame(&l, frame, n);
+    finish(t, &l);
+}
+
+void sim_trace_tx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n)
+{
+    struct line l;
+    begin(&l, now_ns, "tx");
+    put_frame(&l, frame, n);
+    finish(t, &l);
+}
+
+void sim_trace_register(struct sim_trace *t, uint64_t now_ns, bool is_write, const char *name, uint32_t offset,
+                        uint32_t value)
+{
+    struct line l;
+    begin(&l, now_ns, is_write ? "write" : "read");
+    put(&l, ",\"register\":\"%s\",\"offset\":\"0x%05x\",\"value\":\"0x%08x\"", name, offset, value);
+    finish(t, &l);
+}
+
+void sim_trace_remark(struct sim_trace *t, uint64_t now_ns, const char *text)
+{
+    char escaped[TEXT_MAX_BYTES];
+    size_t n = 0;
+    for (; *text && n < sizeof escaped - 2; text++) {
+        if (*text == '"' || *text == '\\')
+            escaped[n++] = '\\';
+        escaped[n++] = (unsigned char)*text < 0x20 ? ' ' : *text;
+    }
+    escaped[n] = 0;
+    struct line l;
+    begin(&l, now_ns, "remark");
+    put(&l, ",\"text\":\"%s\"", escaped);
+    finish(t, &l);
+}

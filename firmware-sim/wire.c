@@ -1,0 +1,69 @@
+/* wire.c - the kinds of wire there are, and the one that is plugged into nothing. */
+#include "wire.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+const struct sim_wire_ops *const sim_wires[] = {&sim_wire_tap, &sim_wire_none, NULL};
+
+static bool names_kind(const char *spec, const char *kind)
+{
+    size_t n = strlen(kind);
+    return !strncmp(spec, kind, n) && (spec[n] == ':' || spec[n] == '\0');
+}
+
+const struct sim_wire_ops *sim_wire_parse(const char *spec, const char **argument, struct sim_error *err)
+{
+    char known[256] = "";
+    if (strlen(spec) >= SIM_WIRE_SPEC_MAX) {
+        sim_fail(err, -EINVAL, "--wire: longer than %d bytes", SIM_WIRE_SPEC_MAX - 1);
+        return NULL;
+    }
+    for (int i = 0; sim_wires[i]; i++) {
+        if (names_kind(spec, sim_wires[i]->kind)) {
+            spec += strlen(sim_wires[i]->kind);
+            *argument = *spec == ':' ? spec + 1 : spec;
+            return sim_wires[i];
+        }
+        strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
+        strncat(known, sim_wires[i]->syntax, sizeof known - strlen(known) - 1);
+    }
+    sim_fail(err, -EINVAL, "--wire %s: no such kind of wire; there is %s", spec, known);
+    return NULL;
+}
+
+/* --- none: a cable in the drawer. Frames come from `nicsim ctl inject` only; what is sent is counted and gone. */
+
+static int none_open(const char *argument, int *fd, struct sim_error *err)
+{
+    if (*argument)
+        return sim_fail(err, -EINVAL, "--wire none takes no argument (got '%s')", argument);
+    *fd = -1;
+    return 0;
+}
+
+static ssize_t none_receive(int fd, void *frame, size_t room)
+{
+    (void)fd;
+    (void)frame;
+    (void)room;
+    return 0;
+}
+
+static int none_send(int fd, const void *frame, size_t n)
+{
+    (void)fd;
+    (void)frame;
+    (void)n;
+    return 0;
+}
+
+const struct sim_wire_ops sim_wire_none = {
+    .kind = "none",
+    .syntax = "none",
+    .help = "nothing; frames come from `nicsim ctl inject` only",
+    .open = none_open,
+    .receive = none_receive,
+    .send = none_send,
+};

@@ -1,0 +1,176 @@
+/* calls.c - what the application asks of a connection (RFC 9293 §3.10.1 to §3.10.6).
+ *
+ * Nothing is sent here except by abort: a connection that was asked for something is looked at when the burst ends.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "../wire/segment_emit.h"
+#include "core.h"
+#include "minmax.h"
+
+int nb_tcp_listen(struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port, void *user)
+{
+    return nb_listen_add(&tcp->listen, address, family, port, user);
+}
+
+bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port)
+{
+    return nb_listen_find(&tcp->listen, address, family, port) != NULL;
+}
+
+static bool connects_to_itself(const struct nb_flow_key *key)
+{
+    return key->local_port == key->remote_port && memcmp(&key->local, &key->remote, sizeof key->local) == 0;
+}
+
+struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key, uint64_t now_us, int *err)
+{
+    nb__set_now(tcp, now_us);
+    uint32_t hash = nb_flow_hash(tcp->config.flows, key);
+    if (connects_to_itself(key) || nb_flow_find(tcp->config.flows, key, hash).kind != NB_FLOW_NONE) {
+        *err = -EADDRINUSE;
+        return NULL;
+    }
+    struct nb_tcb *tcb = nb__tcb_new(tcp, key, hash);
+    if (!tcb) {
+        *err = -ENOBUFS;
+        return NULL;
+    }
+    tcb->flags = NB_TCB_ACTIVE | NB_TCB_KNOWN | NB_TCB_TIMESTAMPS | NB_TCB_SACK | NB_TCB_WSCALE;
+    tcb->queue = tcp->config.worker;
+    nb__iss_choose(tcp, tcb, NULL);
+    nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_SENT);
+    nb__emit_syn(tcp, tcb);
+    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, nb__rto_us(tcb));
+    return tcb;
+}
+
+/* SEND is possible from the SYN on until we close; before ESTABLISHED it only queues. */
+static int sendable(const struct nb_tcb *tcb)
+{
+    if (nb_tcb_gone(tcb))
+        return -ENOTCONN;
+    return tcb->flags & NB_TCB_FIN_QUEUED ? -EPIPE : 0;
+}
+
+static uint32_t queued_bytes(const struct nb_tcb *tcb)
+{
+    return tcb->snd_end - seq_max(tcb->snd_una, tcb->iss + 1);
+}
+
+size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    uint32_t limit = tcp->config.limits.send_buffer_bytes;
+    if (sendable(tcb) != 0 || queued_bytes(tcb) >= limit)
+        return 0;
+    return limit - queued_bytes(tcb);
+}
+
+/* A write came up short: the next ACK that makes room tells the application, or the timer if nothing is under way. */
+static void want_writable(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->flags |= NB_TCB_WANT_WRITABLE;
+    if (!nb_tcb_outstanding(tcb) && !(tcb->timers & NB_TCB_TIMERS_SEND))
+        nb__timer_start(tcp, tcb, NB_TCB_TIMER_PERSIST, nb__rto_us(tcb));
+}
+
+int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n)
+{
+    int err = sendable(tcb);
+    if (err)
+        return err;
+    size_t want = nb__min(nb__min(n, nb_tcp_writable(tcp, tcb)), INT_MAX);
+    size_t taken = nb_sendq_append(&tcb->sendq, tcp->config.mempool, bytes, want, tcb->mss);
+    if (taken < want)
+        nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
+    tcb->snd_end += (uint32_t)taken;
+    if (taken)
+        nb__tcb_pend(tcp, tcb);
+    if (taken < n)
+        want_writable(tcp, tcb);
+    return (int)taken;
+}
+
+int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data)
+{
+    int err = sendable(tcb);
+    if (err)
+        return err;
+    uint32_t n = data->pkt_len;
+    if (n > nb_tcp_writable(tcp, tcb)) {
+        want_writable(tcp, tcb);
+        return -ENOBUFS;
+    }
+    if (n == 0) {
+        rte_pktmbuf_free(data);
+        return 0;
+    }
+    nb_sendq_append_chain(&tcb->sendq, data);
+    tcb->snd_end += n;
+    nb__tcb_pend(tcp, tcb);
+    return 0;
+}
+
+void nb_tcp_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, size_t n)
+{
+    tcb->rcv_unread -= nb__min(n, tcb->rcv_unread);
+    if (nb__window_worth_telling(tcp, tcb)) {
+        tcb->flags |= NB_TCB_ACK_NOW;
+        nb__tcb_pend(tcp, tcb);
+    }
+}
+
+/* RFC 9293 §3.10.4: the FIN follows what is queued. Before ESTABLISHED it waits for that. */
+static void queue_fin(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (tcb->flags & NB_TCB_FIN_QUEUED)
+        return;
+    tcb->flags |= NB_TCB_FIN_QUEUED;
+    if (tcb->state == NB_TCP_ESTABLISHED)
+        nb__tcb_set_state(tcp, tcb, NB_TCP_FIN_WAIT_1);
+    else if (tcb->state == NB_TCP_CLOSE_WAIT)
+        nb__tcb_set_state(tcp, tcb, NB_TCP_LAST_ACK);
+    nb__tcb_pend(tcp, tcb);
+}
+
+int nb_tcp_shutdown(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (nb_tcb_gone(tcb))
+        return -ENOTCONN;
+    queue_fin(tcp, tcb);
+    return 0;
+}
+
+int nb_tcp_close(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (nb_tcb_gone(tcb))
+        return -ENOTCONN;
+    tcb->flags |= NB_TCB_APP_CLOSED;
+    if (tcb->state == NB_TCP_SYN_SENT) { /* nothing was agreed on yet */
+        nb__tcb_close(tcp, tcb, NB_CLOSED_ABORTED);
+        return 0;
+    }
+    queue_fin(tcp, tcb);
+    nb__tcb_pend(tcp, tcb); /* data it has not read is looked for there */
+    nb__fin_wait_2_linger(tcp, tcb);
+    return 0;
+}
+
+void nb_tcp_abort(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (nb_tcb_gone(tcb))
+        return;
+    if (tcb->state != NB_TCP_SYN_SENT && tcb->state != NB_TCP_TIME_WAIT)
+        nb__emit_rst(tcp, tcb);
+    nb__tcb_close(tcp, tcb, NB_CLOSED_ABORTED);
+}
+
+void nb_tcp_abort_all(struct nb_tcp *tcp)
+{
+    for (uint32_t i = 0; i < tcp->fresh; i++)
+        nb_tcp_abort(tcp, &tcp->tcbs[i]);
+}

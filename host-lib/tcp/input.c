@@ -1,0 +1,223 @@
+/* input.c - segment arrival for a connection: RFC 9293 §3.10.7.4 in its own order, a step a call.
+ *
+ * Before that a short list of questions finds the segment that nearly all are (header prediction): established, exactly
+ * the next one, no other flag than PSH, no other option than the agreed timestamp, nothing missing. It skips the steps
+ * whose outcome is then known and shares the functions of those that remain.
+ */
+#include <rte_common.h>
+
+#include "core.h"
+
+/* Linux's tcp_invalid_ratelimit: how often one connection answers what it cannot accept. Per connection, so that no
+ * attacker can learn from a shared limit whether a guess was right (RFC 5961 §7, CVE-2016-5696). */
+#define CHALLENGE_INTERVAL_US 500000
+
+void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    uint32_t now = nb__now32(tcp);
+    if (tcb->challenge_at && now - tcb->challenge_at < CHALLENGE_INTERVAL_US)
+        return;
+    tcb->challenge_at = now | 1; /* 0 means never */
+    nb__count(tcp, NB_COUNTER_CHALLENGE_ACK);
+    nb__emit_ack(tcp, tcb, tcb->snd_max);
+}
+
+/* --- timestamps (RFC 7323) -------------------------------------------------------------------------------------------
+ */
+
+/* ts_recent counts for 24 days (RFC 7323 §5.5). Its age is kept in units of 2^32 microseconds, 72 minutes. */
+#define TS_RECENT_AGES 483
+
+static uint16_t age_now(const struct nb_tcp *tcp)
+{
+    return (uint16_t)(tcp->now_us >> 32);
+}
+
+void nb__ts_recent_update(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (!(tcb->flags & NB_TCB_TIMESTAMPS) || !(seg->options & NB_SEG_TIMESTAMP) || seq_gt(seg->seq, tcb->rcv_acked))
+        return;
+    tcb->ts_recent = seg->ts_value; /* §5.3 R3: it covers Last.ACK.sent */
+    tcb->ts_recent_age = age_now(tcp);
+}
+
+bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (!(tcb->flags & NB_TCB_TIMESTAMPS) || seg->flags & NB_TCP_RST || !(seg->options & NB_SEG_TIMESTAMP))
+        return false;
+    return seq_lt(seg->ts_value, tcb->ts_recent) && (uint16_t)(age_now(tcp) - tcb->ts_recent_age) < TS_RECENT_AGES;
+}
+
+/* RFC 7323 §3.2: once agreed, a segment without a timestamp (except RST) is dropped without an answer. */
+static bool timestamp_missing(const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    return tcb->flags & NB_TCB_TIMESTAMPS && !(seg->options & NB_SEG_TIMESTAMP) && !(seg->flags & NB_TCP_RST);
+}
+
+/* --- the steps of RFC 9293 §3.10.7.4 --------------------------------------------------------------------------------
+ */
+
+/* Table 6 of RFC 9293 §3.4, in one formula, with two allowances: an empty segment may lie on the right edge (a peer
+ * that has filled our window sends its ACKs from there), and a segment at rcv_nxt may come in although the window is
+ * closed, since its ACK counts (the text is cut off later). */
+static bool in_window(const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    uint32_t window = nb_tcb_rcv_wnd(tcb), len = nb_seg_len(seg);
+    if (seg->seq == tcb->rcv_nxt)
+        return true;
+    if (len == 0)
+        return seg->seq - tcb->rcv_nxt <= window;
+    return seq_lt(seg->seq, tcb->rcv_adv) && seq_gt(seg->seq + len, tcb->rcv_nxt);
+}
+
+/* Not acceptable: answer with an ACK, but do not let two confused ends answer each other for ever. Data is no part of
+ * such a loop, and its sender waits for the answer. */
+static void answer_unacceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (seg->flags & NB_TCP_RST)
+        return;
+    if (seg->payload_bytes && !(seg->flags & NB_TCP_SYN))
+        nb__emit_ack(tcp, tcb, tcb->snd_max);
+    else
+        nb__challenge_ack(tcp, tcb);
+}
+
+/* First, check sequence number (with PAWS, RFC 7323 §5.3 R1). */
+static bool sequence_acceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (timestamp_missing(tcb, seg)) {
+        nb__count(tcp, NB_COUNTER_DROP_PAWS);
+        return false;
+    }
+    bool old = nb__paws_rejects(tcp, tcb, seg);
+    if (!old && in_window(tcb, seg))
+        return true;
+    nb__count(tcp, old ? NB_COUNTER_DROP_PAWS : NB_COUNTER_DROP_OLD_SEGMENT);
+    answer_unacceptable(tcp, tcb, seg);
+    return false;
+}
+
+/* What a believable RST means depends on how the connection came to be. */
+static void reset_by_peer(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    bool refused = tcb->state == NB_TCP_SYN_RECEIVED && tcb->flags & NB_TCB_ACTIVE;
+    nb__count(tcp, NB_COUNTER_RST_RECEIVED);
+    nb__tcb_close(tcp, tcb, refused ? NB_CLOSED_REFUSED : NB_CLOSED_RESET);
+}
+
+/* Second, check the RST bit (RFC 5961 §3.2: exactly the next sequence number, or the peer is asked to repeat it). */
+static bool no_reset(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (!(seg->flags & NB_TCP_RST))
+        return true;
+    if (seg->seq == tcb->rcv_nxt)
+        reset_by_peer(tcp, tcb);
+    else
+        nb__challenge_ack(tcp, tcb);
+    return false;
+}
+
+/* Fourth, check the SYN bit (RFC 5961 §4.2; a passive open returns to LISTEN, which here means to nothing). */
+static bool no_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (!(seg->flags & NB_TCP_SYN))
+        return true;
+    if (tcb->state == NB_TCP_SYN_RECEIVED && !(tcb->flags & NB_TCB_ACTIVE))
+        nb__tcb_release(tcp, tcb);
+    else
+        nb__challenge_ack(tcp, tcb);
+    return false;
+}
+
+/* Fifth, check the ACK field, in SYN-RECEIVED: it must acknowledge our SYN, nothing more was sent. */
+static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (!(seg->flags & NB_TCP_ACK))
+        return false;
+    if (seg->ack == tcb->iss + 1)
+        return nb__established(tcp, tcb, seg);
+    nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
+    nb__emit_rst_for(tcp, seg);
+    return false;
+}
+
+static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (tcb->state == NB_TCP_SYN_RECEIVED && !syn_acknowledged(tcp, tcb, seg))
+        return false;
+    return nb__ack_arrives(tcp, tcb, seg);
+}
+
+/* In SYN-RECEIVED the peer's SYN may come again. Alone it means that our SYN-ACK was lost; with an ACK it completes a
+ * simultaneous open (RFC 9293 figure 8), and what counts is the part behind the SYN. */
+static bool repeated_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    if (tcb->state != NB_TCP_SYN_RECEIVED || !(seg->flags & NB_TCP_SYN) || seg->seq != tcb->irs ||
+        seg->flags & NB_TCP_RST)
+        return false;
+    if (seg->flags & NB_TCP_ACK) {
+        seg->flags &= (uint8_t)~NB_TCP_SYN;
+        seg->seq++;
+        return false;
+    }
+    tcb->flags |= NB_TCB_SYN_LOST;
+    tcb->flags &= ~(uint32_t)NB_TCB_RTT_TIMING;
+    nb__emit_syn(tcp, tcb);
+    return true;
+}
+
+/* Third, security and compartment, does not exist here; sixth, URG: urgent data is delivered in line, as ordinary data
+ * (RFC 6093 §5 advises applications to want just that). */
+static void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    if (repeated_syn(tcp, tcb, seg))
+        return;
+    if (!sequence_acceptable(tcp, tcb, seg)) /* first */
+        return;
+    if (!no_reset(tcp, tcb, seg)) /* second */
+        return;
+    if (!no_syn(tcp, tcb, seg)) /* fourth */
+        return;
+    nb__ts_recent_update(tcp, tcb, seg);
+    if (!acknowledged(tcp, tcb, seg)) /* fifth */
+        return;
+    nb__text_arrives(tcp, tcb, seg); /* seventh and eighth */
+}
+
+/* --- header prediction -----------------------------------------------------------------------------------------------
+ */
+
+static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    uint8_t options = tcb->flags & NB_TCB_TIMESTAMPS ? NB_SEG_TIMESTAMP : 0;
+    return tcb->state == NB_TCP_ESTABLISHED && (seg->flags & ~NB_TCP_PSH) == NB_TCP_ACK && seg->seq == tcb->rcv_nxt &&
+           seg->options == options && (!options || seq_geq(seg->ts_value, tcb->ts_recent)) &&
+           tcb->reasm == NB_REASM_NONE && seg->payload_bytes <= nb_tcb_rcv_wnd(tcb) &&
+           seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_max) &&
+           (seg->payload_bytes || seg->ack != tcb->snd_una) && /* neither: maybe a duplicate ACK */
+           !(tcb->flags & (NB_TCB_FAST_RECOVERY | NB_TCB_APP_CLOSED | NB_TCB_PEER_FIN)) &&
+           !(tcb->timers & NB_TCB_TIMER_PERSIST);
+}
+
+static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    nb__ts_recent_update(tcp, tcb, seg);
+    nb__window_update(tcb, seg);
+    if (seg->ack != tcb->snd_una) {
+        nb__ack_advances(tcp, tcb, seg);
+        if (tcb->state == NB_TCP_CLOSED)
+            return;
+    }
+    if (seg->payload_bytes)
+        nb__text_in_order(tcp, tcb, seg);
+}
+
+void nb__segment_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    if (as_predicted(tcb, seg))
+        take_predicted(tcp, tcb, seg);
+    else if (tcb->state == NB_TCP_SYN_SENT)
+        nb__syn_sent_arrives(tcp, tcb, seg);
+    else
+        arrives_otherwise(tcp, tcb, seg);
+}

@@ -1,0 +1,33 @@
+/* listen.h - which addresses and ports a worker accepts connections on. */
+#ifndef NB_TCP_LISTEN_H
+#define NB_TCP_LISTEN_H
+
+#include <stdint.h>
+
+#include <netbypass/runtime.h>
+
+#define NB_LISTEN_BUCKETS 64 /* by the port's low bits; as many as there can be listeners */
+
+struct nb_listener {
+    struct nb_addr address; /* all zero: any */
+    uint16_t port;
+    uint8_t family;
+    uint8_t next; /* index + 1 in the bucket's chain */
+    void *user;
+};
+
+struct nb_listen_table {
+    uint8_t n;
+    uint8_t bucket[NB_LISTEN_BUCKETS]; /* index + 1 */
+    struct nb_listener listener[NB_MAX_LISTENERS];
+};
+
+/* 0, -EADDRINUSE, -ENOSPC. */
+int nb_listen_add(struct nb_listen_table *table, const struct nb_addr *address, uint8_t family, uint16_t port,
+                  void *user);
+
+/* Who takes a connection to this address: a listener on exactly it before one on any. NULL: nobody. */
+const struct nb_listener *nb_listen_find(const struct nb_listen_table *table, const struct nb_addr *address,
+                                         uint8_t family, uint16_t port);
+
+#endif

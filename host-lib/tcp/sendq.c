@@ -1,0 +1,142 @@
+/* sendq.c - the send queue.
+ *
+ * Theory of operation. Writes are copied into mbufs filled to one segment's size, so that a full segment is normally
+ * one reference; chains are taken as they are. A cursor remembers the mbuf of the last look-up: sending runs through
+ * the queue once instead of walking it from the head for each segment.
+ */
+#include "sendq.h"
+
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "minmax.h"
+
+void nb_sendq_init(struct nb_sendq *q, nb_seq_t seq)
+{
+    *q = (struct nb_sendq){.head_seq = seq, .cursor_seq = seq};
+}
+
+static void append_mbufs(struct nb_sendq *q, struct rte_mbuf *first, struct rte_mbuf *last)
+{
+    if (q->tail) {
+        q->tail->next = first;
+    } else {
+        q->head = q->cursor = first;
+        q->cursor_seq = q->head_seq;
+    }
+    q->tail = last;
+}
+
+/* How many more bytes the last mbuf can take. Only an mbuf that nothing else refers to is written to. */
+static unsigned room_in_tail(const struct nb_sendq *q, unsigned fill)
+{
+    const struct rte_mbuf *m = q->tail;
+    if (!m || !RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1 || m->data_len >= fill)
+        return 0;
+    return nb__min(fill - m->data_len, rte_pktmbuf_tailroom(m));
+}
+
+size_t nb_sendq_append(struct nb_sendq *q, struct rte_mempool *pool, const void *bytes, size_t n, unsigned fill)
+{
+    size_t taken = 0;
+    while (taken < n) {
+        unsigned room = room_in_tail(q, fill);
+        if (!room) {
+            struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+            if (!m)
+                break;
+            append_mbufs(q, m, m);
+            room = nb__min(fill, rte_pktmbuf_tailroom(m));
+        }
+        unsigned part = nb__min(n - taken, room);
+        memcpy(rte_pktmbuf_mtod_offset(q->tail, uint8_t *, q->tail->data_len), (const uint8_t *)bytes + taken, part);
+        q->tail->data_len = (uint16_t)(q->tail->data_len + part);
+        taken += part;
+    }
+    return taken;
+}
+
+void nb_sendq_append_chain(struct nb_sendq *q, struct rte_mbuf *chain)
+{
+    append_mbufs(q, chain, rte_pktmbuf_lastseg(chain));
+}
+
+/* Move the cursor to the mbuf that holds seq. */
+static struct rte_mbuf *seek(struct nb_sendq *q, nb_seq_t seq)
+{
+    if (seq_lt(seq, q->cursor_seq)) {
+        q->cursor = q->head;
+        q->cursor_seq = q->head_seq;
+    }
+    while (seq - q->cursor_seq >= q->cursor->data_len) {
+        q->cursor_seq += q->cursor->data_len;
+        q->cursor = q->cursor->next;
+    }
+    return q->cursor;
+}
+
+void nb_sendq_copy(struct nb_sendq *q, nb_seq_t seq, void *to, unsigned n)
+{
+    struct rte_mbuf *m = seek(q, seq);
+    unsigned offset = seq - q->cursor_seq;
+    for (uint8_t *p = to; n > 0; m = m->next, offset = 0) {
+        unsigned part = nb__min(n, m->data_len - offset);
+        memcpy(p, rte_pktmbuf_mtod_offset(m, uint8_t *, offset), part);
+        p += part;
+        n -= part;
+    }
+}
+
+bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *pool, nb_seq_t seq, unsigned n, struct rte_mbuf *packet)
+{
+    struct rte_mbuf *m = seek(q, seq), *last = packet;
+    unsigned offset = seq - q->cursor_seq, references = 0, bytes = n;
+    for (; n > 0; m = m->next, offset = 0) {
+        if (m->data_len == 0) /* an application's chain may have empty links */
+            continue;
+        struct rte_mbuf *reference = rte_pktmbuf_alloc(pool);
+        if (!reference) {
+            rte_pktmbuf_free(packet->next);
+            packet->next = NULL;
+            return false;
+        }
+        unsigned part = nb__min(n, m->data_len - offset);
+        rte_pktmbuf_attach(reference, m);
+        reference->data_off = (uint16_t)(m->data_off + offset);
+        reference->data_len = (uint16_t)part;
+        last->next = reference;
+        last = reference;
+        references++;
+        n -= part;
+    }
+    packet->nb_segs = (uint16_t)(packet->nb_segs + references);
+    packet->pkt_len += bytes;
+    return true;
+}
+
+void nb_sendq_acked(struct nb_sendq *q, nb_seq_t una)
+{
+    while (q->head && seq_leq(q->head_seq + q->head->data_len, una)) {
+        struct rte_mbuf *m = q->head;
+        q->head = m->next;
+        q->head_seq += m->data_len;
+        if (q->cursor == m) {
+            q->cursor = q->head;
+            q->cursor_seq = q->head_seq;
+        }
+        rte_pktmbuf_free_seg(m);
+    }
+    if (!q->head)
+        q->tail = NULL;
+}
+
+void nb_sendq_free(struct nb_sendq *q)
+{
+    while (q->head) {
+        struct rte_mbuf *m = q->head;
+        q->head = m->next;
+        rte_pktmbuf_free_seg(m);
+    }
+    q->tail = q->cursor = NULL;
+}

@@ -1,0 +1,45 @@
+/* sendq.h - what the application has sent and the peer has not acknowledged yet: one chain of mbufs.
+ *
+ * Positions are sequence numbers. An mbuf in the queue is never changed once it may be shared with a packet on its way
+ * through a transmit queue, except that bytes are appended behind those that were there.
+ */
+#ifndef NB_TCP_SENDQ_H
+#define NB_TCP_SENDQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "seq.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+
+struct nb_sendq {
+    struct rte_mbuf *head, *tail;
+    struct rte_mbuf *cursor;       /* where the last look-up ended; NULL with an empty queue */
+    nb_seq_t head_seq, cursor_seq; /* of the first byte of those mbufs */
+};
+
+/* An empty queue whose first byte will be seq. */
+void nb_sendq_init(struct nb_sendq *q, nb_seq_t seq);
+
+/* Append a copy of bytes[0..n), in mbufs filled to at most `fill` bytes each. Returns the bytes taken: fewer when the
+ * pool is empty. */
+size_t nb_sendq_append(struct nb_sendq *q, struct rte_mempool *pool, const void *bytes, size_t n, unsigned fill);
+
+/* Append a chain; takes it. It must have data. */
+void nb_sendq_append_chain(struct nb_sendq *q, struct rte_mbuf *chain);
+
+/* Copy n bytes from seq on. They must be in the queue, as for nb_sendq_attach. */
+void nb_sendq_copy(struct nb_sendq *q, nb_seq_t seq, void *to, unsigned n);
+
+/* Chain n bytes from seq on behind packet, by reference. False when the pool is empty: packet is then as it was. */
+bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *pool, nb_seq_t seq, unsigned n, struct rte_mbuf *packet);
+
+/* Everything before una is acknowledged: free the mbufs that lie wholly before it. */
+void nb_sendq_acked(struct nb_sendq *q, nb_seq_t una);
+
+void nb_sendq_free(struct nb_sendq *q);
+
+#endif

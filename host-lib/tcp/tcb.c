@@ -1,0 +1,249 @@
+/* tcb.c - the pool of connections: one flat array, named from outside by index and generation.
+ *
+ * A slot goes round: fresh (its memory not even touched) or free → in use → released, waiting for the end of the burst
+ * → free. The wait is what makes callbacks simple: whatever they do to a connection, the functions that are still
+ * working on it find a TCB in state CLOSED and nobody else's. Generations count uses; no handle of an earlier use fits.
+ */
+#include "core.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include <rte_common.h>
+
+bool nb__tcb_pool_init(struct nb_tcp *tcp)
+{
+    size_t bytes = (size_t)tcp->config.limits.connections * sizeof *tcp->tcbs;
+    /* Anonymous pages: zero, and nothing until used, so that a large limit costs no memory by itself. */
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    tcp->tcbs = p;
+    tcp->free_head = tcp->pending_head = tcp->pending_tail = NB_TCB_NONE;
+    return true;
+}
+
+void nb__tcb_pool_fini(struct nb_tcp *tcp)
+{
+    if (tcp->tcbs)
+        munmap(tcp->tcbs, (size_t)tcp->config.limits.connections * sizeof *tcp->tcbs);
+}
+
+static struct nb_tcb *slot_get(struct nb_tcp *tcp)
+{
+    if (tcp->free_head != NB_TCB_NONE) {
+        struct nb_tcb *tcb = &tcp->tcbs[tcp->free_head];
+        tcp->free_head = tcb->pending_next;
+        return tcb;
+    }
+    return tcp->fresh < tcp->config.limits.connections ? &tcp->tcbs[tcp->fresh++] : NULL;
+}
+
+static void slot_put(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->pending_next = tcp->free_head;
+    tcp->free_head = (uint32_t)(tcb - tcp->tcbs);
+}
+
+struct nb_tcb *nb__tcb_new(struct nb_tcp *tcp, const struct nb_flow_key *key, uint32_t hash)
+{
+    struct nb_tcb *tcb = slot_get(tcp);
+    if (!tcb) {
+        nb__count(tcp, NB_COUNTER_DROP_TABLE_FULL);
+        return NULL;
+    }
+    uint32_t generation = tcb->generation;
+    memset(tcb, 0, sizeof *tcb);
+    tcb->generation = generation ? generation : 1;
+    tcb->flow.key = *key;
+    tcb->hash = hash;
+    tcb->index = (uint32_t)(tcb - tcp->tcbs);
+    tcb->reasm = NB_REASM_NONE;
+    tcb->path = NB_PATH_NONE;
+    tcb->pending_next = NB_TCB_NONE;
+    if (!nb_flow_insert(tcp->config.flows, NB_FLOW_TCB, &tcb->flow, hash)) {
+        slot_put(tcp, tcb);
+        nb__count(tcp, NB_COUNTER_DROP_TABLE_FULL);
+        return NULL;
+    }
+    tcb->id = (uint64_t)tcp->config.worker << 56 | ++tcp->serial;
+    tcb->created_us = tcp->now_us;
+    tcp->live++;
+    return tcb;
+}
+
+void nb__tcb_set_state(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcp_state state)
+{
+    tcp->half_open -= tcb->state == NB_TCP_SYN_RECEIVED;
+    tcp->half_open += state == NB_TCP_SYN_RECEIVED;
+    tcb->state = (uint8_t)state;
+}
+
+void nb__tcb_release(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    nb_timer_cancel(&tcp->wheel, &tcb->timer);
+    nb_sendq_free(&tcb->sendq);
+    nb_reasm_free(&tcp->reasm, &tcb->reasm);
+    nb_flow_remove(tcp->config.flows, &tcb->flow, tcb->hash);
+    nb__tcb_set_state(tcp, tcb, NB_TCP_CLOSED);
+    tcb->timers = 0;
+    if (++tcb->generation == 0)
+        tcb->generation = 1;
+    tcp->live--;
+    nb__tcb_pend(tcp, tcb);
+}
+
+void nb__tcb_close(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_closed_reason reason)
+{
+    if (tcb->flags & NB_TCB_KNOWN) {
+        tcb->flags &= ~(uint32_t)NB_TCB_KNOWN;
+        tcb->flags |= NB_TCB_ENDING;
+        nb__count(tcp, NB_COUNTER_CONNECTIONS_CLOSED);
+        tcp->env.closed(tcp->env.arg, tcb, reason);
+    }
+    if (tcb->state != NB_TCP_CLOSED)
+        nb__tcb_release(tcp, tcb);
+}
+
+void nb__tcb_pend(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (tcb->flags & NB_TCB_PENDING)
+        return;
+    tcb->flags |= NB_TCB_PENDING;
+    tcb->pending_next = NB_TCB_NONE;
+    if (tcp->pending_tail == NB_TCB_NONE)
+        tcp->pending_head = tcb->index;
+    else
+        tcp->tcbs[tcp->pending_tail].pending_next = tcb->index;
+    tcp->pending_tail = tcb->index;
+}
+
+struct nb_tcb *nb__tcb_next_pending(struct nb_tcp *tcp)
+{
+    if (tcp->pending_head == NB_TCB_NONE)
+        return NULL;
+    struct nb_tcb *tcb = &tcp->tcbs[tcp->pending_head];
+    tcp->pending_head = tcb->pending_next;
+    if (tcp->pending_head == NB_TCB_NONE)
+        tcp->pending_tail = NB_TCB_NONE;
+    tcb->flags &= ~(uint32_t)NB_TCB_PENDING;
+    return tcb;
+}
+
+void nb__tcb_recycle(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    slot_put(tcp, tcb);
+}
+
+/* --- handles and looking in ----------------------------------------------------------------------------------------
+ */
+
+struct nb_tcb *nb_tcp_lookup(struct nb_tcp *tcp, struct nb_conn c)
+{
+    if (c.index >= tcp->fresh)
+        return NULL;
+    struct nb_tcb *tcb = &tcp->tcbs[c.index];
+    return tcb->generation == c.generation && tcb->state != NB_TCP_CLOSED ? tcb : NULL;
+}
+
+struct nb_conn nb_tcb_conn(const struct nb_tcb *tcb)
+{
+    return (struct nb_conn){.index = tcb->index, .generation = tcb->generation};
+}
+
+void *nb_tcb_user(const struct nb_tcb *tcb)
+{
+    return tcb->user;
+}
+
+void nb_tcb_set_user(struct nb_tcb *tcb, void *user)
+{
+    tcb->user = user;
+}
+
+void *nb_tcb_listener_user(const struct nb_tcb *tcb)
+{
+    return tcb->listener_user;
+}
+
+const struct nb_flow_key *nb_tcb_key(const struct nb_tcb *tcb)
+{
+    return &tcb->flow.key;
+}
+
+uint64_t nb_tcb_id(const struct nb_tcb *tcb)
+{
+    return tcb->id;
+}
+
+uint32_t nb_tcb_incarnation(const struct nb_tcb *tcb)
+{
+    return (uint32_t)tcb->id;
+}
+
+enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb)
+{
+    return tcb->state;
+}
+
+uint32_t nb_tcp_connections(const struct nb_tcp *tcp)
+{
+    return tcp->live;
+}
+
+uint32_t nb_tcp_half_open(const struct nb_tcp *tcp)
+{
+    return tcp->half_open;
+}
+
+static void describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_t now_us, struct nb_flow_info *info)
+{
+    *info = (struct nb_flow_info){
+        .id = tcb->id,
+        .key = tcb->flow.key,
+        .incarnation = nb_tcb_incarnation(tcb),
+        .worker = tcp->config.worker,
+        .queue = tcb->queue,
+        .state = tcb->state,
+        .active_open = tcb->flags & NB_TCB_ACTIVE,
+        .rx_packets = tcb->rx_packets,
+        .tx_packets = tcb->tx_packets,
+        .rx_bytes = tcb->rx_bytes,
+        .tx_bytes = tcb->tx_bytes,
+        .forwarded_packets = tcb->forwarded,
+        .retransmitted_segments = tcb->retransmitted,
+        .srtt_us = tcb->srtt_us,
+        .rttvar_us = tcb->rttvar_us,
+        .rto_us = nb__rto_us(tcb),
+        .cwnd_bytes = tcb->cwnd,
+        .ssthresh_bytes = tcb->ssthresh,
+        .snd_wnd_bytes = tcb->snd_wnd,
+        .rcv_wnd_bytes = nb_tcb_rcv_wnd(tcb),
+        .mss_bytes = tcb->mss,
+        .send_queue_bytes = seq_gt(tcb->snd_end, tcb->snd_una) ? tcb->snd_end - tcb->snd_una : 0,
+        .recv_queue_bytes = tcb->rcv_unread + nb_reasm_bytes(&tcp->reasm, tcb->reasm),
+        .age_us = now_us - tcb->created_us,
+    };
+}
+
+bool nb_tcp_next_flow(const struct nb_tcp *tcp, uint32_t *slot, uint64_t now_us, struct nb_flow_info *info,
+                      struct nb_tcb **tcb)
+{
+    while (*slot < tcp->fresh) {
+        struct nb_tcb *at = &tcp->tcbs[(*slot)++];
+        if (at->state == NB_TCP_CLOSED)
+            continue;
+        describe(tcp, at, now_us, info);
+        *tcb = at;
+        return true;
+    }
+    return false;
+}
+
+const char *nb_tcp_state_name(unsigned state)
+{
+#define STATE_NAME(id, name) [NB_TCP_##id] = name,
+    static const char *const names[] = {NB_TCP_STATE_LIST(STATE_NAME)};
+#undef STATE_NAME
+    return state < RTE_DIM(names) ? names[state] : "unknown";
+}

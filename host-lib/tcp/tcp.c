@@ -1,0 +1,175 @@
+/* tcp.c - the core as an object: its life, and where packets, time and the end of a burst come in. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "../wire/segment_emit.h"
+#include "core.h"
+#include "minmax.h"
+
+/* Out-of-order data may hold this part of the worker's buffers, and one connection's no smaller segments, on average,
+ * than these: a peer that sends single bytes ahead of a gap must not take everybody's buffers. */
+#define REASM_SHARE            4
+#define REASM_SEGMENT_BYTES    512
+#define REASM_CONNECTION_MBUFS 64 /* at least */
+
+/* The least shift with which the window field can express the whole receive buffer (RFC 7323 §2.3). */
+static uint8_t scale_for(uint32_t recv_buffer_bytes)
+{
+    uint8_t scale = 0;
+    while (scale < 14 && recv_buffer_bytes >> scale > UINT16_MAX)
+        scale++;
+    return scale;
+}
+
+static bool pools_init(struct nb_tcp *tcp)
+{
+    const struct nb_limits *limits = &tcp->config.limits;
+    uint32_t reasm_mbufs = nb__max(limits->mbufs / REASM_SHARE, 1u);
+    uint32_t connection_mbufs = nb__max(limits->recv_buffer_bytes / REASM_SEGMENT_BYTES, REASM_CONNECTION_MBUFS);
+    return nb__tcb_pool_init(tcp) && nb__time_wait_init(tcp) &&
+           nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs, connection_mbufs);
+}
+
+static void pools_fini(struct nb_tcp *tcp)
+{
+    nb_reasm_fini(&tcp->reasm);
+    nb__time_wait_fini(tcp);
+    nb__tcb_pool_fini(tcp);
+}
+
+struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tcp_env *env, uint64_t now_us)
+{
+    struct nb_tcp *tcp = calloc(1, sizeof *tcp);
+    if (!tcp)
+        return NULL;
+    tcp->config = *config;
+    tcp->env = *env;
+    tcp->rcv_scale = scale_for(config->limits.recv_buffer_bytes);
+    nb_timer_wheel_init(&tcp->wheel, now_us);
+    nb__set_now(tcp, now_us);
+    if (!pools_init(tcp)) {
+        pools_fini(tcp);
+        free(tcp);
+        return NULL;
+    }
+    return tcp;
+}
+
+void nb_tcp_free(struct nb_tcp *tcp)
+{
+    if (!tcp)
+        return;
+    for (uint32_t i = 0; i < tcp->fresh; i++)
+        if (tcp->tcbs[i].state != NB_TCP_CLOSED)
+            nb__tcb_release(tcp, &tcp->tcbs[i]);
+    nb__time_wait_drop_all(tcp);
+    pools_fini(tcp);
+    free(tcp);
+}
+
+void nb__set_now(struct nb_tcp *tcp, uint64_t now_us)
+{
+    if (now_us == tcp->now_us)
+        return;
+    tcp->now_us = now_us;
+    tcp->now_ms = (uint32_t)(now_us / 1000);
+}
+
+/* A look-up made at the start of the burst may have been overtaken by the burst's earlier segments. */
+static bool overtaken(const struct nb_seg *seg, struct nb_flow_ref ref)
+{
+    switch (ref.kind) {
+    case NB_FLOW_TCB:
+        return ((const struct nb_tcb *)ref.object)->state == NB_TCP_CLOSED;
+    case NB_FLOW_TIME_WAIT:
+        return !((const struct nb_time_wait *)ref.object)->used ||
+               memcmp(&ref.object->key, &seg->key, sizeof seg->key) != 0;
+    case NB_FLOW_NONE:
+        return true;
+    case NB_FLOW_FORWARD:
+        break;
+    }
+    return false;
+}
+
+static void tcb_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg, uint16_t queue)
+{
+    tcb->rx_packets++;
+    if (queue != tcb->queue)
+        tcb->queue = queue;
+    if (queue != tcp->config.worker)
+        tcb->forwarded++;
+    nb__segment_arrives(tcp, tcb, seg);
+}
+
+void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
+{
+    nb__set_now(tcp, now_us);
+    if (unlikely(overtaken(seg, ref)))
+        ref = nb_flow_find(tcp->config.flows, &seg->key, seg->hash);
+    switch (ref.kind) {
+    case NB_FLOW_TCB:
+        tcb_arrives(tcp, (struct nb_tcb *)ref.object, seg, queue);
+        break;
+    case NB_FLOW_TIME_WAIT:
+        nb__time_wait_arrives(tcp, (struct nb_time_wait *)ref.object, seg, queue);
+        break;
+    case NB_FLOW_NONE:
+        nb__listen_arrives(tcp, seg, queue, NULL);
+        break;
+    case NB_FLOW_FORWARD: /* another worker's: the caller keeps these */
+        nb__count(tcp, NB_COUNTER_DROP_NOT_HOME);
+        break;
+    }
+    if (seg->m) {
+        rte_pktmbuf_free(seg->m);
+        seg->m = NULL;
+    }
+}
+
+/* RFC 1122 §4.2.2.13: closing with data unread tells the peer that it is lost. */
+static bool left_data_unread(const struct nb_tcb *tcb)
+{
+    return tcb->flags & NB_TCB_APP_CLOSED && tcb->rcv_unread > 0;
+}
+
+void nb_tcp_flush(struct nb_tcp *tcp, uint64_t now_us)
+{
+    struct nb_tcb *tcb;
+    nb__set_now(tcp, now_us);
+    while ((tcb = nb__tcb_next_pending(tcp))) {
+        if (tcb->state == NB_TCP_CLOSED)
+            nb__tcb_recycle(tcp, tcb);
+        else if (left_data_unread(tcb))
+            nb_tcp_abort(tcp, tcb);
+        else
+            nb__output(tcp, tcb);
+    }
+}
+
+void nb_tcp_advance(struct nb_tcp *tcp, uint64_t now_us)
+{
+    nb__set_now(tcp, now_us);
+    nb__time_wait_expire(tcp);
+    nb_timer_wheel_advance(&tcp->wheel, now_us, nb__timer_fire, tcp);
+    nb_tcp_flush(tcp, now_us);
+}
+
+uint64_t nb_tcp_next_us(const struct nb_tcp *tcp)
+{
+    uint64_t timer_us = nb_timer_wheel_next_us(&tcp->wheel);
+    uint64_t time_wait_us = nb__time_wait_next_us(tcp);
+    return nb__min(timer_us, time_wait_us);
+}
+
+uint32_t nb_tcp_time_waits(const struct nb_tcp *tcp)
+{
+    return tcp->time_wait.n;
+}
+
+uint64_t *nb_tcp_counters(struct nb_tcp *tcp)
+{
+    return tcp->counters;
+}

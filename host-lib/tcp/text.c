@@ -1,0 +1,146 @@
+/* text.c - the seventh and eighth step of segment arrival: payload and FIN (RFC 9293 §3.10.7.4).
+ *
+ * Data goes to the application at once and by reference: the mbuf is cut to its payload and handed over. What arrives
+ * ahead of a gap waits in reasm.c.
+ */
+#include <rte_mbuf.h>
+
+#include "chain.h"
+#include "core.h"
+#include "minmax.h"
+
+static bool may_receive(const struct nb_tcb *tcb)
+{
+    return tcb->state == NB_TCP_ESTABLISHED || tcb->state == NB_TCP_FIN_WAIT_1 || tcb->state == NB_TCP_FIN_WAIT_2;
+}
+
+/* Give in-order payload m to the application. */
+static void deliver(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *m)
+{
+    uint32_t n = m->pkt_len;
+    tcb->rcv_nxt += n;
+    tcb->rcv_unread += n;
+    tcb->rx_bytes += n;
+    tcp->env.data(tcp->env.arg, tcb, m);
+}
+
+/* Take the segment's payload out of its packet, n bytes from `skip` bytes after its beginning. */
+static struct rte_mbuf *take_payload(struct nb_seg *seg, uint32_t skip, uint32_t n)
+{
+    struct rte_mbuf *m = seg->m;
+    seg->m = NULL;
+    nb_chain_keep(m, seg->payload_offset + skip + n); /* an Ethernet frame may be padded */
+    return nb_chain_skip(m, seg->payload_offset + skip);
+}
+
+void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    uint32_t n = seg->payload_bytes;
+    tcb->rcv_mss = nb__max(tcb->rcv_mss, nb__min(n, UINT16_MAX));
+    nb__tcb_pend(tcp, tcb);
+    deliver(tcp, tcb, take_payload(seg, 0, n));
+}
+
+/* RFC 1122 §4.2.2.13: data for an application that has closed is lost, and the peer must know it. */
+static void refuse_text(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    nb__count(tcp, NB_COUNTER_DROP_CLOSED_DATA);
+    nb__emit_rst(tcp, tcb);
+    nb__tcb_close(tcp, tcb, NB_CLOSED_ABORTED);
+}
+
+/* Everything that a gap had held back and that now follows. */
+static void deliver_reassembled(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    struct rte_mbuf *m;
+    while (tcb->state != NB_TCP_CLOSED && (m = nb_reasm_take(&tcp->reasm, &tcb->reasm, tcb->rcv_nxt)))
+        deliver(tcp, tcb, m);
+}
+
+/* Payload with its first new byte at seq: deliver it, or keep it until the gap before it is filled. Both are worth an
+ * immediate ACK when there are gaps (RFC 5681 §4.2). */
+static void place_text(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, struct rte_mbuf *m)
+{
+    if (seq == tcb->rcv_nxt) {
+        if (tcb->reasm != NB_REASM_NONE)
+            tcb->flags |= NB_TCB_ACK_NOW;
+        nb__tcb_pend(tcp, tcb);
+        deliver(tcp, tcb, m);
+        deliver_reassembled(tcp, tcb);
+        return;
+    }
+    bool kept = nb_reasm_insert(&tcp->reasm, &tcb->reasm, seq, m);
+    nb__count(tcp, kept ? NB_COUNTER_OUT_OF_ORDER : NB_COUNTER_DROP_REASSEMBLY_FULL);
+    nb__emit_ack(tcp, tcb, tcb->snd_max); /* not held back: the sender counts them */
+}
+
+/* Seventh, process the segment text: the part of it that lies within the window.
+ *
+ *            rcv_nxt              rcv_adv
+ *      |--------|#####################|---------|
+ *         skip           n               cut off
+ */
+static void process_text(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    nb_seq_t end = seg->seq + seg->payload_bytes;
+    uint32_t skip = seq_lt(seg->seq, tcb->rcv_nxt) ? tcb->rcv_nxt - seg->seq : 0;
+    if (seq_gt(end, tcb->rcv_adv)) {
+        end = tcb->rcv_adv;
+        seg->flags &= (uint8_t)~NB_TCP_FIN; /* it lies beyond, too */
+        tcb->flags |= NB_TCB_ACK_NOW;
+        nb__tcb_pend(tcp, tcb);
+    }
+    if (seq_leq(end, seg->seq + skip)) { /* nothing new, or nothing that fits */
+        tcb->flags |= NB_TCB_ACK_NOW;
+        nb__tcb_pend(tcp, tcb);
+        return;
+    }
+    if (tcb->flags & NB_TCB_APP_CLOSED) {
+        refuse_text(tcp, tcb);
+        return;
+    }
+    uint32_t n = end - (seg->seq + skip);
+    tcb->rcv_mss = nb__max(tcb->rcv_mss, nb__min(n, UINT16_MAX));
+    place_text(tcp, tcb, seg->seq + skip, take_payload(seg, skip, n));
+}
+
+/* Eighth, check the FIN bit: here all data before the FIN was delivered. */
+static void process_fin(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->rcv_nxt++;
+    tcb->rcv_adv = seq_max(tcb->rcv_adv, tcb->rcv_nxt);
+    tcb->flags |= NB_TCB_ACK_NOW;
+    nb__tcb_pend(tcp, tcb);
+
+    bool both_done = tcb->state == NB_TCP_FIN_WAIT_2;
+    if (tcb->state == NB_TCP_ESTABLISHED)
+        nb__tcb_set_state(tcp, tcb, NB_TCP_CLOSE_WAIT);
+    else if (tcb->state == NB_TCP_FIN_WAIT_1)
+        nb__tcb_set_state(tcp, tcb, NB_TCP_CLOSING);
+    if (!(tcb->flags & NB_TCB_APP_CLOSED))
+        tcp->env.peer_closed(tcp->env.arg, tcb);
+    if (both_done && tcb->state != NB_TCP_CLOSED)
+        nb__time_wait_enter(tcp, tcb);
+}
+
+void nb__text_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    if (!may_receive(tcb)) { /* after the peer's FIN there is neither; a repeated one wants its ACK again */
+        if (nb_seg_len(seg)) {
+            tcb->flags |= NB_TCB_ACK_NOW;
+            nb__tcb_pend(tcp, tcb);
+        }
+        return;
+    }
+    if (seg->payload_bytes)
+        process_text(tcp, tcb, seg);
+    if (tcb->state == NB_TCP_CLOSED)
+        return;
+    if (seg->flags & NB_TCP_FIN) { /* the latest word counts: a forged one does not keep the true one out */
+        tcb->flags |= NB_TCB_PEER_FIN | NB_TCB_ACK_NOW;
+        tcb->rcv_fin = seg->seq + seg->payload_bytes;
+        nb__tcb_pend(tcp, tcb);
+    }
+    if (tcb->flags & NB_TCB_PEER_FIN && tcb->rcv_nxt == tcb->rcv_fin)
+        process_fin(tcp, tcb);
+}

@@ -1,0 +1,177 @@
+/* timewait.c - TIME-WAIT.
+ *
+ * Every record lives equally long, so they expire in the order they began: a list, no timers. When there is no record
+ * left the oldest goes early (the limit's rule); what a delayed segment of that connection then meets is an RST.
+ */
+#include "timewait.h"
+
+#include <sys/mman.h>
+
+#include "core.h"
+
+#define REPLY_INTERVAL_US 500000 /* how often a record answers, as for connections */
+
+bool nb__time_wait_init(struct nb_tcp *tcp)
+{
+    struct nb_time_wait_pool *pool = &tcp->time_wait;
+    *pool = (struct nb_time_wait_pool){.capacity = tcp->config.limits.time_wait,
+                                       .free_head = NB_TCB_NONE,
+                                       .oldest = NB_TCB_NONE,
+                                       .newest = NB_TCB_NONE};
+    if (!pool->capacity)
+        return true;
+    void *p =
+        mmap(NULL, pool->capacity * sizeof *pool->records, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    pool->records = p;
+    return true;
+}
+
+void nb__time_wait_fini(struct nb_tcp *tcp)
+{
+    struct nb_time_wait_pool *pool = &tcp->time_wait;
+    if (pool->records)
+        munmap(pool->records, pool->capacity * sizeof *pool->records);
+}
+
+static uint32_t index_of(const struct nb_time_wait_pool *pool, const struct nb_time_wait *tw)
+{
+    return (uint32_t)(tw - pool->records);
+}
+
+static void unlink_record(struct nb_time_wait_pool *pool, struct nb_time_wait *tw)
+{
+    *(tw->older == NB_TCB_NONE ? &pool->oldest : &pool->records[tw->older].newer) = tw->newer;
+    *(tw->newer == NB_TCB_NONE ? &pool->newest : &pool->records[tw->newer].older) = tw->older;
+}
+
+static void append_record(struct nb_time_wait_pool *pool, struct nb_time_wait *tw, uint64_t now_us)
+{
+    uint32_t index = index_of(pool, tw);
+    tw->expires_us = now_us + NB_TIME_WAIT_US;
+    tw->newer = NB_TCB_NONE;
+    tw->older = pool->newest;
+    *(tw->older == NB_TCB_NONE ? &pool->oldest : &pool->records[tw->older].newer) = index;
+    pool->newest = index;
+}
+
+/* Give a record up, its entry in the flow table included. */
+static void record_put(struct nb_tcp *tcp, struct nb_time_wait *tw)
+{
+    struct nb_time_wait_pool *pool = &tcp->time_wait;
+    nb_flow_remove(tcp->config.flows, &tw->flow, tw->hash);
+    unlink_record(pool, tw);
+    tw->used = false;
+    tw->newer = pool->free_head;
+    pool->free_head = index_of(pool, tw);
+    pool->n--;
+}
+
+static struct nb_time_wait *record_get(struct nb_tcp *tcp)
+{
+    struct nb_time_wait_pool *pool = &tcp->time_wait;
+    if (pool->capacity == 0)
+        return NULL;
+    if (pool->free_head == NB_TCB_NONE && pool->fresh == pool->capacity)
+        record_put(tcp, &pool->records[pool->oldest]);
+    if (pool->free_head == NB_TCB_NONE)
+        return &pool->records[pool->fresh++];
+    struct nb_time_wait *tw = &pool->records[pool->free_head];
+    pool->free_head = tw->newer;
+    return tw;
+}
+
+static void record_begin(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    struct nb_time_wait *tw = record_get(tcp);
+    if (!tw)
+        return;
+    uint32_t window = nb_tcb_rcv_wnd(tcb) >> tcb->rcv_scale;
+    *tw = (struct nb_time_wait){.flow = tcb->flow,
+                                .hash = tcb->hash,
+                                .rcv_nxt = tcb->rcv_nxt,
+                                .snd_nxt = tcb->snd_max,
+                                .ts_recent = tcb->ts_recent,
+                                .ts_offset = tcb->ts_offset,
+                                .window = window < UINT16_MAX ? (uint16_t)window : UINT16_MAX,
+                                .timestamps = tcb->flags & NB_TCB_TIMESTAMPS,
+                                .used = true};
+    append_record(&tcp->time_wait, tw, tcp->now_us);
+    tcp->time_wait.n++;
+    nb_flow_replace(tcp->config.flows, &tcb->flow, tcb->hash, NB_FLOW_TIME_WAIT, &tw->flow);
+}
+
+void nb__time_wait_enter(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    nb__tcb_set_state(tcp, tcb, NB_TCP_TIME_WAIT);
+    if (tcb->flags & NB_TCB_ACK_NOW)
+        nb__emit_ack(tcp, tcb, tcb->snd_max);
+    record_begin(tcp, tcb);
+    nb__tcb_close(tcp, tcb, NB_CLOSED_NORMAL);
+}
+
+/* Is this SYN a new connection rather than an old one's? Its timestamp is later, or its sequence number is (RFC 6191
+ * §2, RFC 9293 §3.10.7.4 fourth step). */
+static bool begins_anew(const struct nb_tcp *tcp, const struct nb_time_wait *tw, const struct nb_seg *seg)
+{
+    if ((seg->flags & (NB_TCP_SYN | NB_TCP_ACK | NB_TCP_RST | NB_TCP_FIN)) != NB_TCP_SYN)
+        return false;
+    if (!nb_listen_find(&tcp->listen, &seg->key.local, seg->key.family, seg->key.local_port))
+        return false;
+    if (tw->timestamps && seg->options & NB_SEG_TIMESTAMP && seg->ts_value != tw->ts_recent)
+        return seq_gt(seg->ts_value, tw->ts_recent);
+    return seq_gt(seg->seq, tw->rcv_nxt);
+}
+
+/* Old, repeated or strange: tell the sender where we are, but not without end. */
+static void answer(struct nb_tcp *tcp, struct nb_time_wait *tw)
+{
+    uint32_t now = nb__now32(tcp);
+    if (tw->replied_at && now - tw->replied_at < REPLY_INTERVAL_US)
+        return;
+    tw->replied_at = now | 1; /* 0 means never */
+    nb__emit_time_wait_ack(tcp, tw);
+}
+
+static void restart(struct nb_tcp *tcp, struct nb_time_wait *tw)
+{
+    unlink_record(&tcp->time_wait, tw);
+    append_record(&tcp->time_wait, tw, tcp->now_us);
+}
+
+void nb__time_wait_arrives(struct nb_tcp *tcp, struct nb_time_wait *tw, struct nb_seg *seg, uint16_t queue)
+{
+    if (seg->flags & NB_TCP_RST) /* RFC 1337 §3: an RST must not end TIME-WAIT early */
+        return;
+    if (begins_anew(tcp, tw, seg)) {
+        nb_seq_t snd_nxt = tw->snd_nxt;
+        record_put(tcp, tw);
+        nb__count(tcp, NB_COUNTER_TIME_WAIT_REUSED);
+        nb__listen_arrives(tcp, seg, queue, &snd_nxt);
+        return;
+    }
+    if (seg->flags & NB_TCP_FIN && seg->seq + nb_seg_len(seg) == tw->rcv_nxt)
+        restart(tcp, tw);
+    if (nb_seg_len(seg) || seg->seq != tw->rcv_nxt)
+        answer(tcp, tw);
+}
+
+void nb__time_wait_drop_all(struct nb_tcp *tcp)
+{
+    while (tcp->time_wait.oldest != NB_TCB_NONE)
+        record_put(tcp, &tcp->time_wait.records[tcp->time_wait.oldest]);
+}
+
+void nb__time_wait_expire(struct nb_tcp *tcp)
+{
+    struct nb_time_wait_pool *pool = &tcp->time_wait;
+    while (pool->oldest != NB_TCB_NONE && pool->records[pool->oldest].expires_us <= tcp->now_us)
+        record_put(tcp, &pool->records[pool->oldest]);
+}
+
+uint64_t nb__time_wait_next_us(const struct nb_tcp *tcp)
+{
+    const struct nb_time_wait_pool *pool = &tcp->time_wait;
+    return pool->oldest == NB_TCB_NONE ? UINT64_MAX : pool->records[pool->oldest].expires_us;
+}

@@ -1,0 +1,55 @@
+/* timewait.h - TIME-WAIT as a compact record that takes the TCB's place in the flow table (RFC 9293 §3.6.1). */
+#ifndef NB_TCP_TIMEWAIT_H
+#define NB_TCP_TIMEWAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../worker/flow_table.h"
+#include "seq.h"
+
+struct nb_seg;
+struct nb_tcb;
+struct nb_tcp;
+
+/* How long: RFC 9293 §3.4.2 says 2 MSL with an MSL of two minutes; we wait a minute in all, as Linux does. */
+#define NB_TIME_WAIT_US 60000000
+
+struct nb_time_wait {
+    struct nb_flow_object flow;
+    uint64_t expires_us;
+    uint32_t hash;
+    nb_seq_t rcv_nxt, snd_nxt;
+    uint32_t ts_recent, ts_offset;
+    uint32_t replied_at;
+    uint32_t older, newer; /* indices in order of expiry; newer also links free ones */
+    uint16_t window;       /* the field we last sent */
+    bool timestamps;
+    bool used;
+};
+static_assert(sizeof(struct nb_time_wait) <= 88, "a million of them must be affordable");
+
+struct nb_time_wait_pool {
+    struct nb_time_wait *records;
+    uint32_t capacity, fresh, free_head, n;
+    uint32_t oldest, newest;
+};
+
+bool nb__time_wait_init(struct nb_tcp *tcp);
+void nb__time_wait_fini(struct nb_tcp *tcp);
+
+/* Forget every record. */
+void nb__time_wait_drop_all(struct nb_tcp *tcp);
+
+/* Both sides are done: acknowledge what is left to, let a record take the TCB's place, tell the application and release
+ * the TCB. */
+void nb__time_wait_enter(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* A segment for a record (RFC 9293 §3.10.7.4, RFC 6191). */
+void nb__time_wait_arrives(struct nb_tcp *tcp, struct nb_time_wait *tw, struct nb_seg *seg, uint16_t queue);
+
+/* Drop the records whose time has come. */
+void nb__time_wait_expire(struct nb_tcp *tcp);
+uint64_t nb__time_wait_next_us(const struct nb_tcp *tcp);
+
+#endif

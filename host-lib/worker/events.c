@@ -1,0 +1,138 @@
+/* events.c - what the TCP core has to say: packets to the net layer, events to the application of the connection's
+ * listener, news to the steering thread.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "worker.h"
+
+static_assert(sizeof(struct nb_flow_news) % 4 == 0, "rte_ring copies words");
+
+/* --- news ----------------------------------------------------------------------------------------------------------
+ */
+
+bool nb__news_init(struct nb_worker *w)
+{
+    ssize_t bytes = rte_ring_get_memsize_elem(sizeof(struct nb_flow_news), NB_NEWS_SIZE);
+
+    w->news = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN((size_t)bytes, RTE_CACHE_LINE_SIZE));
+    return w->news && rte_ring_init(w->news, "nb_news", NB_NEWS_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ) == 0;
+}
+
+static struct nb_flow_news news_of(const struct nb_worker *w, enum nb_flow_news_kind kind, const struct nb_tcb *tcb)
+{
+    const struct nb_flow_key *key = nb_tcb_key(tcb);
+
+    return (struct nb_flow_news){
+        .kind = kind,
+        .id = nb_tcb_id(tcb),
+        .key = *key,
+        .incarnation = nb_tcb_incarnation(tcb),
+        .worker = w->index,
+        .home_queue = nb_rss_queue(&w->port[key->port_group].rss, key),
+    };
+}
+
+static void tell(struct nb_worker *w, const struct nb_flow_news *news)
+{
+    if (rte_ring_sp_enqueue_elem(w->news, (void *)(uintptr_t)news, sizeof *news) != 0)
+        atomic_fetch_add_explicit(&w->news_lost, 1, memory_order_relaxed);
+}
+
+/* --- from the core -------------------------------------------------------------------------------------------------
+ */
+
+static struct nb_service *service_of(const struct nb_tcb *tcb)
+{
+    return nb_tcb_listener_user(tcb);
+}
+
+static const struct nb_app *app_of(const struct nb_tcb *tcb)
+{
+    const struct nb_service *s = service_of(tcb);
+
+    return s ? s->config->app : NULL;
+}
+
+static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *packet)
+{
+    struct nb_worker *w = arg;
+
+    nb_net_output(&w->net, key->port_group, key->remote.word[0], path, packet, w->now_us);
+}
+
+/* The news go first: the application may end the connection in its callback, and ends come after beginnings. */
+static bool on_accepted(void *arg, struct nb_tcb *tcb)
+{
+    struct nb_worker *w = arg;
+    struct nb_service *s = service_of(tcb);
+    const struct nb_app *app = app_of(tcb);
+    struct nb_flow_news news = news_of(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
+
+    tell(w, &news);
+    if (!app || !app->on_accept || app->on_accept(w, s->state, nb_tcb_conn(tcb)))
+        return true;
+    news.kind = NB_FLOW_NEWS_GONE;
+    tell(w, &news);
+    return false;
+}
+
+static void on_connected(void *arg, struct nb_tcb *tcb)
+{
+    struct nb_flow_news news = news_of(arg, NB_FLOW_NEWS_ESTABLISHED, tcb);
+
+    tell(arg, &news);
+}
+
+static void on_data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)
+{
+    struct nb_worker *w = arg;
+    const struct nb_app *app = app_of(tcb);
+
+    if (app && app->on_data) {
+        app->on_data(w, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb), m);
+        return;
+    }
+    nb_tcp_consumed(w->tcp, tcb, rte_pktmbuf_pkt_len(m));
+    rte_pktmbuf_free(m);
+}
+
+static void on_writable(void *arg, struct nb_tcb *tcb)
+{
+    const struct nb_app *app = app_of(tcb);
+
+    if (app && app->on_writable)
+        app->on_writable(arg, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb));
+}
+
+static void on_peer_closed(void *arg, struct nb_tcb *tcb)
+{
+    const struct nb_app *app = app_of(tcb);
+
+    if (app && app->on_peer_closed)
+        app->on_peer_closed(arg, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb));
+}
+
+static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason)
+{
+    struct nb_flow_news news = news_of(arg, NB_FLOW_NEWS_GONE, tcb);
+    const struct nb_app *app = app_of(tcb);
+
+    tell(arg, &news);
+    if (app && app->on_closed)
+        app->on_closed(arg, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb), reason);
+}
+
+const struct nb_tcp_env nb__worker_env = {
+    .output = on_output,
+    .accepted = on_accepted,
+    .connected = on_connected,
+    .data = on_data,
+    .writable = on_writable,
+    .peer_closed = on_peer_closed,
+    .closed = on_closed,
+};

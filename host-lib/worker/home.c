@@ -1,0 +1,131 @@
+/* home.c - whose segment is it? (DESIGN §4: the home worker is the registrar of its tuples.)
+ *
+ * A segment that we have a flow for is ours, wherever it arrived. A miss goes to the flow's home, found with our own
+ * hash and our view of RETA; and home has the last word: it knows the owner (a forward entry), or there is none, and
+ * then it may listen or reset. So a segment of a flow that another worker owns is never answered with RST.
+ *
+ *   arrived at   finds            does
+ *   anywhere     own flow         TCP
+ *   home         forward entry    → owner                 (NB_WHY_OWNER)
+ *   home         nothing          TCP: listener, or RST
+ *   elsewhere    nothing          → home                  (NB_WHY_HOME)
+ *   "owner"      nothing          tell the sender, and → sender if it is home (NB_WHY_GONE), who then has the last word
+ *
+ * A segment is sent on NB_HOPS_MAX times; one that would need more is dropped and counted, and its retransmission finds
+ * things settled.
+ */
+#include <rte_mbuf.h>
+
+#include "worker.h"
+
+/* It came through its home, which is us: so the flow is placed by RSS or by a rule, and the port took it elsewhere. Not
+ * so while RETA changes, or where there is no RSS to rely on. */
+static void count_misdirected(struct nb_worker *w, const struct nb_arrival *a)
+{
+    const struct nb_worker_port *p = &w->port[a->port];
+
+    if (a->why == NB_WHY_HOME && p->rss.reta_size && !p->rss_untrusted && p->reta_phase == NB_RETA_STABLE &&
+        w->now_us >= w->settled_at_us)
+        w->counters[NB_COUNTER_MISDIRECTED]++;
+}
+
+/* Send it to another worker. */
+static void pass_on(struct nb_worker *w, struct nb_arrival *a, unsigned to, enum nb_mail_why why, uint32_t incarnation)
+{
+    const struct nb_mail mail = {
+        .kind = NB_MAIL_SEGMENT,
+        .port = a->port,
+        .hops = a->hops + 1,
+        .why = why,
+        .queue = a->queue,
+        .packet = {.m = a->seg.m, .incarnation = incarnation},
+    };
+
+    if (a->hops >= NB_HOPS_MAX)
+        nb__drop(w, a->seg.m, NB_COUNTER_DROP_TWO_HOPS);
+    else if (!nb__mail(w, to, &mail))
+        nb__drop(w, a->seg.m, NB_COUNTER_DROP_RING_FULL);
+    else
+        w->counters[NB_COUNTER_FORWARDED_OUT]++;
+}
+
+/* The port says what it hashed; if that is not what we hash, its RSS cannot tell us where home is. */
+static void compare_hash(struct nb_worker_port *p, const struct nb_arrival *a, uint32_t hash)
+{
+    if (a->why == NB_WHY_WIRE && a->seg.flags & NB_TCP_SYN && a->seg.m->ol_flags & RTE_MBUF_F_RX_RSS_HASH &&
+        a->seg.m->hash.rss != hash)
+        p->rss_untrusted = true;
+}
+
+/* Nobody else has it: a listener of ours, or RST. Unless entries were lost for want of room, when a miss proves nothing
+ * about flows that exist, and silence is the only safe answer. */
+static void last_word(struct nb_worker *w, struct nb_arrival *a)
+{
+    const struct nb_flow_ref none = {.kind = NB_FLOW_NONE};
+    const struct nb_flow_key key = a->seg.key;
+
+    if (w->registry.overflowed && !(a->seg.flags & NB_TCP_SYN)) {
+        nb__drop(w, a->seg.m, NB_COUNTER_DROP_NOT_HOME);
+        return;
+    }
+    nb_tcp_input(w->tcp, &a->seg, none, a->queue, w->now_us);
+    if (w->port[a->port].reta_phase != NB_RETA_STABLE)
+        nb__reta_flow_made(w, a->port, &key);
+}
+
+/* Is the home of a flow with this hash us? While RETA changes, both the old and the new home may answer. */
+static bool are_home(const struct nb_worker *w, const struct nb_worker_port *p, uint32_t hash)
+{
+    return nb_rss_queue_of(&p->rss, hash) == w->index ||
+           (p->reta_phase == NB_RETA_CHANGING && nb_rss_queue_of(&p->next, hash) == w->index);
+}
+
+/* The sender takes us for the owner, and is wrong. It hears of that before it gets the segment back. */
+static void disown(struct nb_worker *w, const struct nb_arrival *a)
+{
+    const struct nb_mail gone = {.kind = NB_MAIL_FORWARD_GONE,
+                                 .flow = {.key = a->seg.key, .incarnation = a->incarnation}};
+
+    nb__mail(w, a->from, &gone);
+}
+
+static void deliver_miss(struct nb_worker *w, struct nb_arrival *a)
+{
+    struct nb_worker_port *p = &w->port[a->port];
+    uint32_t hash = p->rss.reta_size ? nb_rss_hash(&p->rss, &a->seg.key) : 0;
+
+    if (p->rss.reta_size)
+        compare_hash(p, a, hash);
+    if (a->why == NB_WHY_OWNER)
+        disown(w, a);
+    if (are_home(w, p, hash))
+        last_word(w, a);
+    else if (a->why == NB_WHY_OWNER)
+        pass_on(w, a, a->from, NB_WHY_GONE, 0);
+    else
+        pass_on(w, a, nb_rss_queue_of(&p->rss, hash), NB_WHY_HOME, 0);
+}
+
+static void deliver_entry(struct nb_worker *w, struct nb_arrival *a, const struct nb_forward *entry)
+{
+    pass_on(w, a, entry->owner, NB_WHY_OWNER, entry->incarnation);
+}
+
+void nb__deliver(struct nb_worker *w, struct nb_arrival *a)
+{
+    struct nb_flow_ref ref = nb_flow_find(w->flows, &a->seg.key, a->seg.hash);
+
+    switch (ref.kind) {
+    case NB_FLOW_TCB:
+    case NB_FLOW_TIME_WAIT:
+        count_misdirected(w, a);
+        nb_tcp_input(w->tcp, &a->seg, ref, a->queue, w->now_us);
+        break;
+    case NB_FLOW_FORWARD:
+        deliver_entry(w, a, (const struct nb_forward *)ref.object);
+        break;
+    case NB_FLOW_NONE:
+        deliver_miss(w, a);
+        break;
+    }
+}

@@ -1,0 +1,85 @@
+/* mail.h - the only way workers talk to each other: a ring for each pair, and one doorbell line per worker.
+ *
+ * Theory of operation. A ring has one producer and one consumer, so it needs no lock. After filling rings a worker
+ * rings the doorbells of those it wrote to, once per loop; the doorbell says which rings have something, so an idle
+ * worker looks at one cache line however many others there are. A worker that sleeps says so in its doorbell line, and
+ * whoever rings wakes it. The bit of a worker's own number means that a control thread wants something (call.h).
+ *
+ * Letters may be refused (ring full), and no protocol here depends on one arriving: packets are retransmitted,
+ * questions asked again, news repeated when somebody asks.
+ */
+#ifndef NB_WORKER_MAIL_H
+#define NB_WORKER_MAIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <netbypass/flow.h>
+
+struct rte_mbuf;
+
+#define NB_MAIL_RING_SIZE 512 /* letters from one worker to another: 16 full bursts */
+
+enum nb_mail_kind {
+    NB_MAIL_SEGMENT,          /* packet: a TCP segment, verified */
+    NB_MAIL_FRAME,            /* packet: something only the speaker understands (ARP) */
+    NB_MAIL_NEIGHBOUR_WANTED, /* neighbour: who has this address? */
+    NB_MAIL_NEIGHBOUR_NEWS,   /* neighbour: it is there, or there is nobody */
+    NB_MAIL_FORWARD_PUT,      /* flow: you are its home, I own it */
+    NB_MAIL_FORWARD_REMOVE,   /* flow: you need not know of it any more */
+    NB_MAIL_FORWARD_GONE,     /* flow: you think that I own it; I do not */
+};
+
+/* Why a segment is sent to another worker. */
+enum nb_mail_why {
+    NB_WHY_WIRE,  /* it is not: it came from a port */
+    NB_WHY_HOME,  /* the receiver is the home of its flow and has the last word */
+    NB_WHY_OWNER, /* the receiver owns its flow, says an entry at the sender */
+    NB_WHY_GONE,  /* the receiver thought that the sender owns its flow, but it does not */
+};
+
+struct nb_mail {
+    uint8_t kind;   /* enum nb_mail_kind */
+    uint8_t port;   /* whose packet or neighbour it is */
+    uint8_t hops;   /* workers the packet was sent to so far, this one included */
+    uint8_t why;    /* enum nb_mail_why */
+    uint16_t queue; /* where the packet arrived */
+    uint16_t unused;
+    union {
+        struct {
+            struct rte_mbuf *m;
+            uint32_t incarnation; /* NB_WHY_OWNER: of the entry */
+        } packet;
+        struct {
+            uint32_t address;
+            uint8_t mac[6];
+            bool reachable;
+        } neighbour;
+        struct {
+            struct nb_flow_key key;
+            uint32_t incarnation;
+        } flow;
+    };
+};
+
+struct nb_post; /* all rings and doorbells */
+
+/* NULL when memory is short. Free releases the packets in undelivered letters. */
+struct nb_post *nb_post_new(unsigned n_workers);
+void nb_post_free(struct nb_post *post);
+
+/* Producer: false when the ring is full. The receiver learns of it when its doorbell is rung. */
+bool nb_mail_put(struct nb_post *post, unsigned from, unsigned to, const struct nb_mail *mail);
+
+/* Ring the doorbells of the workers in the set, in the name of `from`, and wake those who sleep. */
+void nb_post_ring(struct nb_post *post, unsigned from, uint64_t workers);
+
+/* Consumer: who has rung since the last look; take up to max letters of one of them. Taking goes on from where it
+ * stopped, so whoever stops early must remember. */
+uint64_t nb_post_rung(struct nb_post *post, unsigned me);
+unsigned nb_mail_take(struct nb_post *post, unsigned from, unsigned me, struct nb_mail *out, unsigned max);
+
+/* Sleep until the doorbell rings, at most so long. */
+void nb_post_sleep(struct nb_post *post, unsigned me, uint64_t us);
+
+#endif

@@ -1,0 +1,163 @@
+/* reta.c - what a worker does while a port's indirection table changes, so that no flow is ever without a registrar.
+ *
+ * The steps, each done on all workers before the next begins (runtime: nb_runtime_set_reta):
+ *
+ *   begin      the next table is known. From here on both the old and the new home of a tuple answer for it.
+ *   announce   every flow that will not be at home is announced to its next home. New flows are, as they are made.
+ *              (The port's table is rewritten now: packets may come by either.)
+ *   switch     the next table is the table.
+ *   clean      old homes forget the entries that they no longer need.
+ *
+ * A flow that stays at home, or comes home, loses its entry; one that leaves home gains one. If the port refuses,
+ * abandon takes the place of switch, and clean takes the announcements back.
+ */
+#include "worker.h"
+
+#define FLOWS_PER_CALL 256 /* looked at between two bursts: some ten microseconds */
+
+static uint16_t next_home(const struct nb_worker *w, unsigned port, const struct nb_flow_key *key)
+{
+    return nb_rss_queue(&w->port[port].next, key);
+}
+
+static uint16_t home(const struct nb_worker *w, unsigned port, const struct nb_flow_key *key)
+{
+    return nb_rss_queue(&w->port[port].rss, key);
+}
+
+/* A TIME-WAIT record has no incarnation of its own; no flow is number 0. */
+static uint32_t incarnation_of(struct nb_flow_ref ref)
+{
+    return ref.kind == NB_FLOW_TCB ? nb_tcb_incarnation((const struct nb_tcb *)ref.object) : 0;
+}
+
+/* False when the ring is full. */
+static bool announce(struct nb_worker *w, const struct nb_flow_key *key, uint32_t incarnation, uint16_t to)
+{
+    const struct nb_mail put = {.kind = NB_MAIL_FORWARD_PUT, .flow = {.key = *key, .incarnation = incarnation}};
+
+    if (to == w->index || nb_registry_told(&w->registry, key) == to)
+        return true;
+    if (!nb__mail(w, to, &put))
+        return false;
+    nb_registry_set_told(&w->registry, key, to, incarnation);
+    return true;
+}
+
+static bool take_back(struct nb_worker *w, const struct nb_forward *f, uint16_t from)
+{
+    const struct nb_mail remove = {.kind = NB_MAIL_FORWARD_REMOVE,
+                                   .flow = {.key = f->flow.key, .incarnation = f->incarnation}};
+
+    return from == w->index || nb__mail(w, from, &remove);
+}
+
+void nb__reta_begin(struct nb_worker *w, unsigned port, const uint16_t *reta, unsigned n)
+{
+    struct nb_worker_port *p = &w->port[port];
+
+    p->next = p->rss;
+    for (unsigned i = 0; i < n; i++)
+        p->next.reta[i] = reta[i];
+    p->reta_phase = NB_RETA_CHANGING;
+    w->reta_slot = 0;
+}
+
+bool nb__reta_announce(struct nb_worker *w, unsigned port)
+{
+    struct nb_flow_ref ref;
+    uint32_t at = w->reta_slot;
+    bool sent = true;
+
+    for (unsigned i = 0; i < FLOWS_PER_CALL && sent && nb_flow_next(w->flows, &at, &ref); i++) {
+        const struct nb_flow_key *key = &ref.object->key;
+
+        if (ref.kind != NB_FLOW_FORWARD && key->port_group == port)
+            sent = announce(w, key, incarnation_of(ref), next_home(w, port, key));
+        if (sent)
+            w->reta_slot = at;
+    }
+    nb__ring_doorbells(w);
+    return sent && !nb_flow_next(w->flows, &at, &ref);
+}
+
+void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key)
+{
+    struct nb_flow_ref ref = nb_flow_find(w->flows, key, nb_flow_hash(w->flows, key));
+
+    if (ref.kind == NB_FLOW_NONE)
+        return;
+    announce(w, key, incarnation_of(ref), home(w, port, key));
+    if (w->port[port].reta_phase == NB_RETA_CHANGING)
+        announce(w, key, incarnation_of(ref), next_home(w, port, key));
+}
+
+void nb__reta_switch(struct nb_worker *w, unsigned port)
+{
+    struct nb_worker_port *p = &w->port[port];
+    struct nb_rss old = p->rss;
+
+    p->rss = p->next;
+    p->next = old;
+    p->reta_phase = NB_RETA_CHANGED;
+    w->reta_away = NB_REGISTRY_NONE;
+}
+
+void nb__reta_abandon(struct nb_worker *w, unsigned port)
+{
+    w->port[port].reta_phase = NB_RETA_CHANGED;
+    w->reta_away = NB_REGISTRY_NONE;
+}
+
+bool nb__reta_clean(struct nb_worker *w, unsigned port)
+{
+    const struct nb_forward *f;
+    bool sent = true;
+
+    for (unsigned i = 0; i < FLOWS_PER_CALL && (f = nb_registry_away_at(&w->registry, &w->reta_away)); i++) {
+        uint16_t now = home(w, port, &f->flow.key), before = next_home(w, port, &f->flow.key);
+
+        if (f->flow.key.port_group == port && now != before)
+            sent = take_back(w, f, before);
+        if (!sent)
+            break;
+        nb_registry_away_step(&w->registry, &w->reta_away, f->flow.key.port_group == port && now == w->index);
+    }
+    nb__ring_doorbells(w);
+    if (!sent || nb_registry_away_at(&w->registry, &w->reta_away))
+        return false;
+    w->port[port].reta_phase = NB_RETA_STABLE;
+    w->settled_at_us = w->now_us + NB_SETTLE_US;
+    w->registry.sweep = NB_REGISTRY_NONE;
+    return true;
+}
+
+static bool is_changing(const struct nb_worker *w)
+{
+    for (unsigned i = 0; i < w->n_ports; i++)
+        if (w->port[i].reta_phase != NB_RETA_STABLE)
+            return true;
+    return false;
+}
+
+/* Has the next flow that we told a home of ended? */
+void nb__reta_sweep(struct nb_worker *w)
+{
+    struct nb_registry *r = &w->registry;
+    const struct nb_forward *f;
+    struct nb_flow_ref ref;
+
+    if (r->away_first == NB_REGISTRY_NONE || w->now_us < w->sweep_at_us || is_changing(w))
+        return;
+    w->sweep_at_us = w->now_us + NB_SWEEP_US;
+    f = nb_registry_away_at(r, &r->sweep);
+    if (!f) {
+        r->sweep = NB_REGISTRY_NONE;
+        return;
+    }
+    ref = nb_flow_find(r->flows, &f->flow.key, nb_flow_hash(r->flows, &f->flow.key));
+    if (ref.kind == NB_FLOW_TCB || ref.kind == NB_FLOW_TIME_WAIT)
+        nb_registry_away_step(r, &r->sweep, false);
+    else if (take_back(w, f, f->owner))
+        nb_registry_away_step(r, &r->sweep, true);
+}

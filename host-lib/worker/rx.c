@@ -1,0 +1,82 @@
+/* rx.c - a batch on its way in, in short passes: parse every packet, then look up and hand on every segment.
+ *
+ * The first pass touches headers only and asks for the flow table's slots, so that they are there when the second pass
+ * looks. A flow is looked up right before its segment is handed on and not earlier: the segment before it may have made
+ * or ended that very flow.
+ */
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#include "worker.h"
+
+void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason)
+{
+    w->counters[reason]++;
+    rte_pktmbuf_free(m);
+}
+
+/* Parse a packet into *a, whose why, port, queue and so on are set. False when it was not a segment or was dropped. */
+static bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
+{
+    bool trusted = a->why != NB_WHY_WIRE;
+    struct nb_net_segment segment;
+    int reason;
+
+    if (nb_net_input(&w->net, a->port, m, trusted, &segment, w->now_us) == NB_NET_DONE)
+        return false;
+    a->seg.key = (struct nb_flow_key){
+        .local.word = {segment.dst}, .remote.word = {segment.src}, .port_group = a->port, .family = NB_FAMILY_IPV4};
+    reason = nb_seg_parse(&a->seg, m, segment.l4_offset, segment.l4_bytes,
+                          nb_net_verify_l4(&w->net.port[a->port], m, trusted));
+    if (reason) {
+        nb__drop(w, m, reason);
+        return false;
+    }
+    a->seg.hash = nb_flow_hash(w->flows, &a->seg.key);
+    nb_flow_prefetch(w->flows, a->seg.hash);
+    return true;
+}
+
+static void deliver_batch(struct nb_worker *w, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        nb__deliver(w, &w->batch[i]);
+}
+
+void nb__rx_frames(struct nb_worker *w, unsigned port, struct rte_mbuf **m, unsigned n)
+{
+    unsigned segments = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct nb_arrival *a = &w->batch[segments];
+
+        if (i + 1 < n)
+            rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
+        a->why = NB_WHY_WIRE;
+        a->hops = 0;
+        a->port = (uint8_t)port;
+        a->queue = w->index;
+        a->from = w->index;
+        segments += parse(w, a, m[i]);
+    }
+    deliver_batch(w, segments);
+}
+
+void nb__rx_letters(struct nb_worker *w, unsigned from, const struct nb_mail *mail, unsigned n)
+{
+    unsigned segments = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct nb_arrival *a = &w->batch[segments];
+
+        a->why = mail[i].why;
+        a->hops = mail[i].hops;
+        a->port = mail[i].port;
+        a->queue = mail[i].queue;
+        a->from = (uint16_t)from;
+        a->incarnation = mail[i].packet.incarnation;
+        w->counters[NB_COUNTER_FORWARDED_IN]++;
+        segments += parse(w, a, mail[i].packet.m);
+    }
+    deliver_batch(w, segments);
+}

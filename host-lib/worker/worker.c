@@ -1,0 +1,341 @@
+/* worker.c - the life of a worker, its turn of the loop, and transmitting; theory of operation in worker.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_ring.h>
+
+#include <netbypass/conn.h>
+
+#include "flow_table.h"
+#include "worker.h"
+
+#define CACHE_LINE 64
+
+/* --- transmitting --------------------------------------------------------------------------------------------------
+ */
+
+static void count_tx(struct nb_worker *w, struct nb_worker_port *p, unsigned sent, enum nb_counter lost)
+{
+    w->counters[NB_COUNTER_TX_PACKETS] += sent;
+    w->counters[lost] += p->n_tx - sent;
+    rte_pktmbuf_free_bulk(p->tx + sent, p->n_tx - sent);
+    p->n_tx = 0;
+}
+
+/* What a driver must fix in packets before it can compute their checksums (rte_eth_tx_prepare). A packet that it cannot
+ * send ends the batch; it is dropped and the rest tried again. */
+static void prepare(struct nb_worker *w, struct nb_worker_port *p)
+{
+    unsigned ready = 0;
+
+    while ((ready += rte_eth_tx_prepare(p->port_id, w->index, p->tx + ready, (uint16_t)(p->n_tx - ready))) < p->n_tx) {
+        nb__drop(w, p->tx[ready], NB_COUNTER_DROP_TX_FULL);
+        p->n_tx--;
+        memmove(p->tx + ready, p->tx + ready + 1, (p->n_tx - ready) * sizeof p->tx[0]);
+    }
+}
+
+static void flush_port(struct nb_worker *w, struct nb_worker_port *p)
+{
+    unsigned sent = 0;
+
+    if (p->tx_prepare)
+        prepare(w, p);
+    for (unsigned tries = 0; sent < p->n_tx && tries < NB_TX_TRIES; tries++) {
+        if (tries)
+            rte_pause();
+        sent += rte_eth_tx_burst(p->port_id, w->index, p->tx + sent, (uint16_t)(p->n_tx - sent));
+    }
+    count_tx(w, p, sent, NB_COUNTER_DROP_TX_FULL);
+}
+
+void nb__transmit(void *worker, unsigned port, struct rte_mbuf *frame)
+{
+    struct nb_worker *w = worker;
+    struct nb_worker_port *p = &w->port[port];
+
+    if (p->n_tx == NB_TX_BATCH)
+        flush_port(w, p);
+    p->tx[p->n_tx++] = frame;
+}
+
+static bool flush_all(struct nb_worker *w)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < w->n_ports; i++) {
+        if (w->port[i].n_tx == 0)
+            continue;
+        flush_port(w, &w->port[i]);
+        any = true;
+    }
+    return any;
+}
+
+/* --- talking to other workers --------------------------------------------------------------------------------------
+ */
+
+bool nb__mail(struct nb_worker *w, unsigned to, const struct nb_mail *mail)
+{
+    w->to_ring |= UINT64_C(1) << to;
+    return nb_mail_put(w->post, w->index, to, mail);
+}
+
+void nb__ring_doorbells(struct nb_worker *w)
+{
+    if (w->to_ring)
+        nb_post_ring(w->post, w->index, w->to_ring);
+    w->to_ring = 0;
+}
+
+/* --- the turn ------------------------------------------------------------------------------------------------------
+ */
+
+static bool receive(struct nb_worker *w)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < w->n_ports; i++) {
+        struct rte_mbuf *burst[NB_BURST];
+        unsigned n = rte_eth_rx_burst(w->port[i].port_id, w->index, burst, NB_BURST);
+
+        any |= nb__read_mail(w);
+        if (n == 0)
+            continue;
+        w->counters[NB_COUNTER_RX_PACKETS] += n;
+        nb__rx_frames(w, i, burst, n);
+        any = true;
+    }
+    return any;
+}
+
+bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
+{
+    bool any;
+
+    w->now_us = now_us;
+    any = receive(w);
+    nb_tcp_advance(w->tcp, now_us);
+    nb_net_advance(&w->net, now_us);
+    nb__reta_sweep(w);
+    nb_tcp_flush(w->tcp, now_us);
+    nb__ring_doorbells(w);
+    return flush_all(w) || any;
+}
+
+uint64_t nb_worker_next_us(const struct nb_worker *w)
+{
+    uint64_t tcp = nb_tcp_next_us(w->tcp), net = nb_net_next_us(&w->net);
+
+    return tcp < net ? tcp : net;
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------------
+ */
+
+static void ask_speaker(void *worker, unsigned port, uint32_t address)
+{
+    const struct nb_mail mail = {
+        .kind = NB_MAIL_NEIGHBOUR_WANTED, .port = (uint8_t)port, .neighbour = {.address = address}};
+
+    nb__mail(worker, 0, &mail);
+}
+
+static void to_speaker(void *worker, unsigned port, struct rte_mbuf *frame)
+{
+    const struct nb_mail mail = {.kind = NB_MAIL_FRAME, .port = (uint8_t)port, .packet = {.m = frame}};
+
+    if (!nb__mail(worker, 0, &mail))
+        nb__drop(worker, frame, NB_COUNTER_DROP_RING_FULL);
+}
+
+static void tell_others(void *worker, unsigned port, uint32_t address, const uint8_t *mac)
+{
+    struct nb_worker *w = worker;
+    struct nb_mail mail = {
+        .kind = NB_MAIL_NEIGHBOUR_NEWS, .port = (uint8_t)port, .neighbour = {.address = address, .reachable = mac}};
+
+    if (mac)
+        memcpy(mail.neighbour.mac, mac, NB_MAC_BYTES);
+    for (unsigned i = 0; i < w->n_workers; i++)
+        if (i != w->index)
+            nb__mail(w, i, &mail);
+}
+
+static int init_net(struct nb_worker *w, const struct nb_worker_config *config, uint32_t secret)
+{
+    w->net = (struct nb_net){
+        .n_ports = w->n_ports,
+        .speaker = w->index == 0,
+        .mempool = config->mempool,
+        .counters = w->counters,
+        .env = {.arg = w,
+                .transmit = nb__transmit,
+                .ask_speaker = ask_speaker,
+                .to_speaker = to_speaker,
+                .tell = tell_others},
+    };
+    memcpy(w->net.port, config->net_port, w->n_ports * sizeof *config->net_port);
+    return nb_net_init(&w->net, secret) ? 0 : -ENOMEM;
+}
+
+static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
+{
+    struct nb_tcp_env env = nb__worker_env;
+    struct nb_tcp_config tcp = {
+        .limits = config->runtime->limits,
+        .worker = w->index,
+        .mempool = config->mempool,
+        .flows = w->flows,
+        .checksum_offload = config->checksum_offload,
+        .mtu_bytes = config->mtu_bytes,
+    };
+
+    memcpy(tcp.isn_secret, config->isn_secret, sizeof tcp.isn_secret);
+    env.arg = w;
+    w->tcp = nb_tcp_new(&tcp, &env, config->now_us);
+    if (!w->tcp)
+        return -ENOMEM;
+    w->counters = nb_tcp_counters(w->tcp);
+    return 0;
+}
+
+/* Flows of ours, and flows that other workers own although we are their home: as many again, which is what a change of
+ * RETA can bring when everybody's flows move to a worker's neighbours. */
+static int init_tables(struct nb_worker *w, const struct nb_limits *limits)
+{
+    uint32_t ours = limits->connections + limits->time_wait, forwards = 2 * ours;
+    uint64_t secret[4];
+
+    if (getrandom(secret, sizeof secret, 0) != sizeof secret)
+        return -EIO;
+    w->flows = nb_flow_table_new(ours + forwards, secret);
+    return w->flows && nb_registry_init(&w->registry, forwards, w->flows, secret + 2) ? 0 : -ENOMEM;
+}
+
+static int start_service(struct nb_worker *w, struct nb_service *s, struct nb_error *err)
+{
+    const struct nb_listener_config *c = s->config;
+    int rc;
+
+    rc = c->app->start ? c->app->start(w, c->options, c->n_options, &s->state, err) : 0;
+    if (rc < 0)
+        return rc;
+    s->started = true;
+    rc = nb_tcp_listen(w->tcp, &c->address, NB_FAMILY_IPV4, c->tcp_port, s);
+    if (rc < 0)
+        return nb_error_set(err, rc, "listener %s on TCP port %u: %s", c->app->name, c->tcp_port,
+                            rc == -EADDRINUSE ? "another listener has this address and port" : strerror(-rc));
+    return 0;
+}
+
+static int start_services(struct nb_worker *w, const struct nb_runtime_config *config, struct nb_error *err)
+{
+    for (w->n_services = 0; w->n_services < config->n_listeners; w->n_services++)
+        w->service[w->n_services].config = &config->listener[w->n_services];
+    for (unsigned i = 0; i < w->n_services; i++) {
+        int rc = start_service(w, &w->service[i], err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void stop_services(struct nb_worker *w)
+{
+    for (unsigned i = 0; i < w->n_services; i++) {
+        struct nb_service *s = &w->service[i];
+
+        if (s->started && s->config->app->stop)
+            s->config->app->stop(w, s->state);
+        s->started = false;
+    }
+}
+
+static int init(struct nb_worker *w, const struct nb_worker_config *config)
+{
+    uint32_t secret;
+    int rc;
+
+    w->index = config->index;
+    w->n_workers = config->n_workers;
+    w->n_ports = (uint16_t)config->runtime->n_ports;
+    w->now_us = config->now_us;
+    w->mempool = config->mempool;
+    w->post = config->post;
+    w->desk = config->desk;
+    memcpy(w->port, config->port, w->n_ports * sizeof *config->port);
+    if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
+        return -EIO;
+    rc = init_tables(w, &config->runtime->limits);
+    if (rc == 0)
+        rc = init_tcp(w, config);
+    if (rc == 0)
+        rc = init_net(w, config, secret);
+    return rc == 0 && !nb__news_init(w) ? -ENOMEM : rc;
+}
+
+struct nb_worker *nb_worker_new(const struct nb_worker_config *config, struct nb_error *err)
+{
+    struct nb_worker *w = aligned_alloc(CACHE_LINE, RTE_ALIGN(sizeof *w, CACHE_LINE));
+    int rc = -ENOMEM;
+
+    if (w) {
+        memset(w, 0, sizeof *w);
+        rc = init(w, config);
+    }
+    if (rc < 0) {
+        nb_error_set(err, rc, "worker %u: no memory for %u connections: %s", config->index,
+                     config->runtime->limits.connections, strerror(-rc));
+    } else {
+        rc = start_services(w, config->runtime, err);
+    }
+    if (rc == 0)
+        return w;
+    if (w)
+        stop_services(w);
+    nb_worker_free(w);
+    return NULL;
+}
+
+void nb_worker_stop(struct nb_worker *w, uint64_t now_us)
+{
+    w->now_us = now_us;
+    nb_tcp_abort_all(w->tcp);
+    stop_services(w);
+    nb_tcp_flush(w->tcp, now_us);
+    nb__ring_doorbells(w);
+    flush_all(w);
+}
+
+void nb_worker_free(struct nb_worker *w)
+{
+    if (!w)
+        return;
+    if (w->tcp)
+        nb_tcp_free(w->tcp);
+    if (w->net.neighbours)
+        nb_net_fini(&w->net);
+    for (unsigned i = 0; i < w->n_ports; i++)
+        rte_pktmbuf_free_bulk(w->port[i].tx, w->port[i].n_tx);
+    nb_registry_fini(&w->registry);
+    nb_flow_table_free(w->flows);
+    free(w->news);
+    free(w);
+}
+
+unsigned nb_worker_index(const struct nb_worker *w)
+{
+    return w->index;
+}
+
+uint64_t nb_worker_now_us(const struct nb_worker *w)
+{
+    return w->now_us;
+}

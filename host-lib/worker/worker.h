@@ -1,0 +1,185 @@
+/* worker.h - one worker: everything its thread touches, in one struct that is handed down as the first argument.
+ *
+ * Theory of operation. A worker polls queue `index` of every port. One turn of its loop (nb_worker_step) is:
+ *
+ *   for each port: take a burst · read the mail · parse the burst, look its flows up, hand each segment on
+ *   serve a control call · let time pass for TCP and neighbours · end TCP's burst · ring doorbells · transmit
+ *
+ * Mail is read after a burst was taken and before it is looked at. That order is what makes forwarding exact: a worker
+ * that tells another about a flow rings before it transmits, so whatever a peer sends because of what we transmitted
+ * comes to a worker that can already know.
+ *
+ * Nothing here is written by anybody else; the only ways in are the rings and the doorbell (mail.h) and calls between
+ * bursts (call.h). The clock is not read here: `now_us` comes from whoever drives the loop, a thread (thread.c) or a
+ * test.
+ *
+ *   worker.c     life of a worker, its turn of the loop, transmitting
+ *   rx.c         a batch of frames: parse, look up, hand on
+ *   home.c       whose segment is it: ours, another worker's, nobody's
+ *   letters.c    what arrives over the rings
+ *   reta.c       when the indirection table changes
+ *   events.c     what the TCP core has to say, passed to applications and the steering thread; conn.c the way back
+ *   thread.c     the thread around it: clock, idle sleep · runtime.c, port.c, config.c  the whole data plane
+ */
+#ifndef NB_WORKER_WORKER_H
+#define NB_WORKER_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <netbypass/app.h>
+#include <netbypass/runtime.h>
+
+#include "../net/net.h"
+#include "../tcp/tcp.h"
+#include "../wire/segment.h"
+#include "call.h"
+#include "mail.h"
+#include "registry.h"
+#include "rss.h"
+
+struct rte_mempool;
+struct rte_ring;
+
+#define NB_BURST     32    /* frames taken from a queue at once: the drivers' vector paths like multiples of 32 */
+#define NB_TX_BATCH  64    /* frames collected for a port before they are given to it */
+#define NB_TX_TRIES  8     /* how often a full transmit queue is offered the rest before it is dropped */
+#define NB_HOPS_MAX  2     /* workers a segment is sent to: home, then the owner */
+#define NB_NEWS_SIZE 4096  /* flow news kept for the steering thread; 256 KB a worker */
+#define NB_SWEEP_US  1000  /* one flow of registry.away is looked up this often */
+#define NB_SETTLE_US 20000 /* after a change of RETA, how long packets may still come the old way */
+
+static_assert(NB_NET_PORTS_MAX == NB_MAX_PORTS, "the net layer knows every port");
+
+/* A listener of the configuration, as this worker's instance of its application. */
+struct nb_service {
+    const struct nb_listener_config *config;
+    void *state; /* the application's */
+    bool started;
+};
+
+/* Where a change of RETA stands (reta.c). */
+enum nb_reta_phase {
+    NB_RETA_STABLE,
+    NB_RETA_CHANGING, /* `next` is known and flows are announced to their next home; packets still come by `rss` */
+    NB_RETA_CHANGED,  /* `rss` is the new one, `next` the old one; old homes still have their entries */
+};
+
+/* A segment on its way through a batch. */
+struct nb_arrival {
+    struct nb_seg seg;
+    uint32_t incarnation; /* NB_WHY_OWNER: of the sender's entry */
+    uint16_t queue;       /* where it arrived from the wire */
+    uint16_t from;        /* the worker that sent it here, unless NB_WHY_WIRE */
+    uint8_t port;
+    uint8_t hops;
+    uint8_t why; /* enum nb_mail_why */
+};
+
+struct nb_worker_port {
+    uint16_t port_id;   /* DPDK's */
+    bool tx_prepare;    /* the port computes checksums and wants to prepare packets for it */
+    bool rss_untrusted; /* its hash of a SYN was not ours; read by control threads */
+    uint8_t reta_phase; /* enum nb_reta_phase */
+    uint16_t n_tx;
+    struct rte_mbuf *tx[NB_TX_BATCH];
+    struct nb_rss rss, next; /* `next` only while RETA changes */
+};
+
+struct nb_worker {
+    uint64_t now_us;
+    uint16_t index, n_workers, n_ports, n_services;
+    struct nb_tcp *tcp;
+    struct nb_flow_table *flows;
+    uint64_t *counters; /* of the TCP core, ours among them */
+    struct nb_net net;
+    struct nb_post *post;
+    uint64_t to_ring; /* workers we have written to since we last rang */
+    struct nb_call_desk *desk;
+    struct rte_mempool *mempool;
+    struct nb_registry registry;
+    uint64_t sweep_at_us, settled_at_us;
+    uint32_t reta_slot, reta_away; /* how far the walks of reta.c are */
+
+    struct rte_ring *news;      /* of struct nb_flow_news */
+    _Atomic uint32_t news_lost; /* since start */
+
+    uint64_t busy_us, idle_us, sleeps; /* written by thread.c, read by control threads */
+
+    struct nb_service service[NB_MAX_LISTENERS];
+    struct nb_arrival batch[NB_BURST];
+    struct nb_worker_port port[NB_MAX_PORTS];
+};
+
+/* What a worker is made of. The pool is the caller's and outlives the worker. */
+struct nb_worker_config {
+    uint16_t index, n_workers;
+    const struct nb_runtime_config *runtime; /* outlives the worker */
+    const struct nb_net_port *net_port;      /* n_ports of them */
+    const struct nb_worker_port *port;       /* port_id, tx_prepare, rss */
+    bool checksum_offload;                   /* all ports compute transmit checksums */
+    uint16_t mtu_bytes;                      /* the smallest of all ports */
+    struct rte_mempool *mempool;
+    struct nb_post *post;
+    struct nb_call_desk *desk;
+    uint8_t isn_secret[16];
+    uint64_t now_us;
+};
+
+/* A worker with its tables and its listeners' applications started. NULL with *err filled. On the worker's thread. */
+struct nb_worker *nb_worker_new(const struct nb_worker_config *config, struct nb_error *err);
+
+/* One turn of the loop. True when there was something to do. */
+bool nb_worker_step(struct nb_worker *w, uint64_t now_us);
+
+/* When the next turn is due even if nothing arrives; UINT64_MAX: never. */
+uint64_t nb_worker_next_us(const struct nb_worker *w);
+
+/* Reset connections and stop applications; on the worker's thread. Then, when nobody sends it mail any more, free. */
+void nb_worker_stop(struct nb_worker *w, uint64_t now_us);
+void nb_worker_free(struct nb_worker *w);
+
+/* --- between the worker's files ------------------------------------------------------------------------------------
+ */
+
+/* rx.c: free a packet and count why. */
+void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason);
+
+/* worker.c: give a frame to a port at the end of the turn. Takes it. */
+void nb__transmit(void *worker, unsigned port, struct rte_mbuf *frame);
+
+/* worker.c: write a letter (false: the ring is full); ring the doorbells of all written to, which otherwise happens at
+ * the end of the turn. */
+bool nb__mail(struct nb_worker *w, unsigned to, const struct nb_mail *mail);
+void nb__ring_doorbells(struct nb_worker *w);
+
+/* rx.c: frames from a port; at most NB_BURST. Takes them. */
+void nb__rx_frames(struct nb_worker *w, unsigned port, struct rte_mbuf **m, unsigned n);
+
+/* rx.c: segments from other workers; at most NB_BURST letters of kind NB_MAIL_SEGMENT. Takes the packets. */
+void nb__rx_letters(struct nb_worker *w, unsigned from, const struct nb_mail *mail, unsigned n);
+
+/* home.c: hand a parsed segment to whom it belongs. Takes a->seg.m. */
+void nb__deliver(struct nb_worker *w, struct nb_arrival *a);
+
+/* letters.c: read all mail there is. True when there was some. */
+bool nb__read_mail(struct nb_worker *w);
+
+/* reta.c: a flow of ours was just made while RETA changes; one look at registry.away. */
+void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key);
+void nb__reta_sweep(struct nb_worker *w);
+
+/* events.c */
+extern const struct nb_tcp_env nb__worker_env; /* arg: the worker */
+bool nb__news_init(struct nb_worker *w);
+
+/* reta.c: the steps of a change, between bursts on each worker in turn (nb_runtime_set_reta). Those that return false
+ * have not finished (bounded work, full rings) and want to be called again. */
+void nb__reta_begin(struct nb_worker *w, unsigned port, const uint16_t *reta, unsigned n);
+bool nb__reta_announce(struct nb_worker *w, unsigned port);
+void nb__reta_switch(struct nb_worker *w, unsigned port);
+void nb__reta_abandon(struct nb_worker *w, unsigned port);
+bool nb__reta_clean(struct nb_worker *w, unsigned port);
+
+#endif

@@ -1,0 +1,597 @@
+/* Steering, from flow news to filters in a NIC that behaves as the 82599 does. The runtime is a fake; most tests take
+ * the thread's turns themselves, the last ones let it run. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../flowrules/fake_ixgbe.h"
+#include "steering_core.h"
+
+#define WORKERS 4
+#define RING    64
+#define FLOWS   300
+#define SECOND  UINT64_C(1000000)
+
+/* --- a runtime of arrays ------------------------------------------------------------------------------------------ */
+
+enum { STATE_SYN_RECEIVED, STATE_ESTABLISHED, STATE_TIME_WAIT };
+
+struct nb_runtime {
+    pthread_mutex_t lock;
+    struct nb_flow_news ring[WORKERS][RING];
+    unsigned in_ring[WORKERS];
+    uint32_t lost[WORKERS];
+    struct nb_flow_info flow[FLOWS];
+    unsigned n_flows, walks;
+    const char *driver[2];
+    unsigned n_ports;
+    int port_info_error;
+};
+
+static struct nb_runtime runtime = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+unsigned nb_runtime_worker_count(const struct nb_runtime *rt)
+{
+    (void)rt;
+    return WORKERS;
+}
+
+unsigned nb_runtime_port_count(const struct nb_runtime *rt)
+{
+    return rt->n_ports;
+}
+
+int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_info *info)
+{
+    memset(info, 0, sizeof *info);
+    strcpy(info->driver, rt->driver[port]);
+    info->port_id = FAKE_PORT;
+    info->queues = WORKERS;
+    return rt->port_info_error;
+}
+
+unsigned nb_runtime_flow_news(struct nb_runtime *rt, unsigned worker, struct nb_flow_news *out, unsigned max,
+                              uint32_t *lost)
+{
+    pthread_mutex_lock(&rt->lock);
+    unsigned n = rt->in_ring[worker] < max ? rt->in_ring[worker] : max;
+    memcpy(out, rt->ring[worker], n * sizeof *out);
+    rt->in_ring[worker] -= n;
+    memmove(rt->ring[worker], rt->ring[worker] + n, rt->in_ring[worker] * sizeof *out);
+    *lost = rt->lost[worker];
+    rt->lost[worker] = 0;
+    pthread_mutex_unlock(&rt->lock);
+    return n;
+}
+
+/* The walk of worker w visits the flows of that worker; the cursor is the next index + 1. */
+unsigned nb_runtime_flows(struct nb_runtime *rt, unsigned worker, uint64_t *cursor, struct nb_flow_info *out,
+                          unsigned max)
+{
+    unsigned at = *cursor ? (unsigned)*cursor - 1 : 0, n = 0;
+
+    pthread_mutex_lock(&rt->lock);
+    rt->walks++;
+    for (; at < rt->n_flows && n < max; at++)
+        if (rt->flow[at].worker == worker)
+            out[n++] = rt->flow[at];
+    *cursor = at < rt->n_flows ? at + 1 : 0;
+    pthread_mutex_unlock(&rt->lock);
+    return n;
+}
+
+const char *nb_tcp_state_name(unsigned state)
+{
+    return (const char *const[]){"syn-received", "established", "time-wait"}[state];
+}
+
+static void say(enum nb_flow_news_kind kind, const struct nb_flow_info *f)
+{
+    struct nb_flow_news news = {kind, f->id, f->key, f->incarnation, f->worker, f->home_queue};
+
+    pthread_mutex_lock(&runtime.lock);
+    if (runtime.in_ring[f->worker] == RING)
+        runtime.lost[f->worker]++;
+    else
+        runtime.ring[f->worker][runtime.in_ring[f->worker]++] = news;
+    pthread_mutex_unlock(&runtime.lock);
+}
+
+static struct nb_flow_info make_flow(uint64_t id, uint16_t worker, uint16_t home_queue)
+{
+    struct nb_flow_info f = {
+        .id = id, .worker = worker, .home_queue = home_queue, .incarnation = 1, .state = STATE_ESTABLISHED};
+
+    f.key.family = NB_FAMILY_IPV4;
+    f.key.local.word[0] = rte_cpu_to_be_32(0x0a630002);
+    f.key.remote.word[0] = rte_cpu_to_be_32(0x0a630100 + (uint32_t)id);
+    f.key.local_port = 80;
+    f.key.remote_port = (uint16_t)(40000 + id);
+    return f;
+}
+
+/* A connection that exists and of which news were given. */
+static struct nb_flow_info connect_flow(uint64_t id, uint16_t worker, uint16_t home_queue)
+{
+    struct nb_flow_info f = make_flow(id, worker, home_queue);
+
+    runtime.flow[runtime.n_flows++] = f;
+    say(NB_FLOW_NEWS_ESTABLISHED, &f);
+    return f;
+}
+
+static void end_flow(const struct nb_flow_info *f)
+{
+    for (unsigned i = 0; i < runtime.n_flows; i++)
+        if (runtime.flow[i].id == f->id)
+            runtime.flow[i--] = runtime.flow[--runtime.n_flows];
+    say(NB_FLOW_NEWS_GONE, f);
+}
+
+/* --- the world ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t now;
+
+static uint64_t fake_now(void)
+{
+    return now;
+}
+
+static struct nb_rte_flow_api api_of(const char *driver)
+{
+    return strcmp(driver, "net_ixgbe") ? (struct nb_rte_flow_api){0} : fake_api;
+}
+
+static int spawn(pthread_t *thread, const char *name, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    (void)name;
+    return pthread_create(thread, attr, run, arg);
+}
+
+static const struct nb_steering_world world = {api_of, fake_now, spawn};
+
+static struct nb_steering *start(enum nb_steering_policy policy, uint32_t exact_after_ms, uint32_t reserved)
+{
+    struct nb_steering_config config = {policy, exact_after_ms, reserved};
+    struct nb_steering *s;
+    struct nb_error err = {0};
+
+    fake_reset(WORKERS);
+    runtime = (struct nb_runtime){.lock = PTHREAD_MUTEX_INITIALIZER, .driver = {"net_ixgbe", "net_ring"}, .n_ports = 2};
+    now = 1000 * SECOND;
+    if (nb__steering_new(&runtime, &config, &world, &s, &err))
+        fail_msg("%s", err.text);
+    return s;
+}
+
+static void settle(struct nb_steering *s)
+{
+    while (nb__steering_turn(s))
+        continue;
+}
+
+static void check_flow(struct nb_steering *s, const struct nb_flow_info *f, enum nb_method method, const char *why)
+{
+    struct nb_steering_flow out;
+
+    nb_steering_flow(s, f, &out);
+    assert_string_equal(out.why, why);
+    assert_int_equal(out.method, method);
+    assert_int_equal(out.rule >= 0, method == NB_METHOD_EXACT);
+}
+
+static bool steered(const struct nb_flow_info *f)
+{
+    struct nb_wish w = nb__steering_wish(&f->key, f->id, f->incarnation, f->worker, f->home_queue, 0);
+
+    return fake_steers(&w.tuple, f->worker);
+}
+
+/* --- policy through to the NIC ------------------------------------------------------------------------------------ */
+
+static void test_exact_puts_every_connection_into_the_nic_and_takes_it_out(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info a = connect_flow(1, 2, 2), b = connect_flow(2, 3, 1);
+    (void)state;
+
+    settle(s);
+    assert_true(steered(&a));
+    assert_true(steered(&b));
+    check_flow(s, &a, NB_METHOD_EXACT, "policy exact");
+    check_flow(s, &b, NB_METHOD_EXACT, "owner is not home");
+    end_flow(&a);
+    settle(s);
+    assert_false(steered(&a));
+    assert_int_equal(fake.n_fdir, 1);
+    nb_steering_stop(s);
+    assert_int_equal(fake.n_flows, 0);
+    assert_int_equal(fake.n_fdir, 0);
+}
+
+static void test_auto_rules_only_flows_that_are_not_home(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_AUTO, 0, 0);
+    struct nb_flow_info a = connect_flow(1, 2, 2), b = connect_flow(2, 3, 1);
+    (void)state;
+
+    check_flow(s, &a, NB_METHOD_RSS, "home queue");
+    check_flow(s, &b, NB_METHOD_SOFTWARE, "not reported to steering yet");
+    settle(s);
+    check_flow(s, &a, NB_METHOD_RSS, "home queue");
+    check_flow(s, &b, NB_METHOD_EXACT, "owner is not home");
+    assert_int_equal(fake.n_fdir, 1);
+    nb_steering_stop(s);
+}
+
+static void test_connection_gets_its_rule_when_it_is_old_enough(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 2000, 0);
+    struct nb_flow_info a = connect_flow(1, 2, 2);
+    (void)state;
+
+    settle(s);
+    check_flow(s, &a, NB_METHOD_RSS, "younger than exact_after");
+    now += 2 * SECOND;
+    settle(s);
+    check_flow(s, &a, NB_METHOD_EXACT, "policy exact");
+    nb_steering_stop(s);
+}
+
+static void test_ipv6_and_ports_without_filters_say_why_there_is_no_rule(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info v6 = make_flow(1, 2, 2), ring = make_flow(2, 2, 2), nowhere = make_flow(3, 2, 1);
+    (void)state;
+
+    v6.key.family = NB_FAMILY_IPV6;
+    ring.key.port_group = 1;
+    nowhere.key.port_group = 9;
+    say(NB_FLOW_NEWS_ESTABLISHED, &v6);
+    say(NB_FLOW_NEWS_ESTABLISHED, &ring);
+    say(NB_FLOW_NEWS_ESTABLISHED, &nowhere);
+    settle(s);
+    check_flow(s, &v6, NB_METHOD_RSS, "not supported by the port: no IPv6 filters");
+    check_flow(s, &ring, NB_METHOD_RSS, "not supported by the port: it has no filters");
+    check_flow(s, &nowhere, NB_METHOD_SOFTWARE, "not supported by the port: it has no filters");
+    assert_int_equal(fake.creates, 0);
+    nb_steering_stop(s);
+}
+
+static void test_full_table_keeps_flows_on_rss_and_counts_them(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 2042); /* room for two needs and two wishes */
+    struct nb_flow_info f[5];
+    struct nb_table_info tables[8];
+    (void)state;
+
+    for (uint64_t id = 0; id < 5; id++)
+        f[id] = connect_flow(id, 2, id < 3 ? 2 : 1);
+    settle(s);
+    check_flow(s, &f[0], NB_METHOD_EXACT, "policy exact");
+    check_flow(s, &f[2], NB_METHOD_RSS, "the rest of the table is reserved");
+    check_flow(s, &f[4], NB_METHOD_EXACT, "owner is not home");
+    assert_int_equal(nb_steering_tables(s, tables, 8), 2);
+    assert_string_equal(tables[0].engine, "flow-director");
+    assert_string_equal(tables[0].profile, "82599 (net_ixgbe, DPDK 22.11)");
+    assert_int_equal(tables[0].used, 4);
+    assert_int_equal(tables[0].max, 2046);
+    assert_int_equal(tables[0].rejected, 1);
+    assert_int_equal(tables[0].added, 4);
+    assert_int_equal(tables[0].device_used, 4);
+    assert_string_equal(tables[1].engine, "5-tuple");
+    assert_int_equal(tables[1].used, 0);
+    assert_int_equal(tables[1].device_used, -1);
+    nb_steering_stop(s);
+}
+
+static void test_silently_full_nic_is_noticed_and_shown(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info f[4];
+    struct nb_table_info tables[8];
+    (void)state;
+
+    fake.capacity = 3;
+    for (uint64_t id = 0; id < 4; id++)
+        f[id] = connect_flow(id, 2, 2);
+    settle(s);
+    check_flow(s, &f[3], NB_METHOD_RSS, "table full");
+    nb_steering_tables(s, tables, 8);
+    assert_int_equal(tables[0].used, 3);
+    assert_int_equal(tables[0].rejected, 1);
+    assert_int_equal(tables[0].device_used, 3);
+    end_flow(&f[1]);
+    settle(s);
+    assert_true(steered(&f[3]));
+    nb_steering_stop(s);
+}
+
+/* --- rules as shown ----------------------------------------------------------------------------------------------- */
+
+static void test_rules_are_listed_by_id_with_what_the_operator_needs(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_rule_info rules[8];
+    struct nb_steering_flow out;
+    int64_t cursor = 0;
+    (void)state;
+
+    struct nb_flow_info a = connect_flow(1, 2, 2);
+    connect_flow(2, 3, 3);
+    connect_flow(3, 1, 1);
+    settle(s);
+    now += 5;
+    assert_int_equal(nb_steering_rules(s, &cursor, rules, 2), 2);
+    nb_steering_flow(s, &a, &out);
+    assert_int_equal(rules[0].id < rules[1].id, 1);
+    const struct nb_rule_info *r = rules[0].id == out.rule ? &rules[0] : &rules[1];
+    assert_string_equal(r->match, "tcp 10.99.1.1:40001 -> 10.99.0.2:80");
+    assert_string_equal(r->engine, "flow-director");
+    assert_string_equal(r->why, "policy exact");
+    assert_int_equal(r->queue, 2);
+    assert_in_range(r->mark, 1, 0x7fff);
+    assert_int_equal(r->flow, 1);
+    assert_int_equal(r->age_us, 5);
+    assert_int_equal(r->hits, -1);
+    assert_int_equal(nb_steering_rules(s, &cursor, rules, 8), 1);
+    assert_int_equal(nb_steering_rules(s, &cursor, rules, 8), 0);
+    nb_steering_stop(s);
+}
+
+static void test_flush_removes_all_rules_and_resume_brings_them_back(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info a;
+    struct nb_error err;
+    (void)state;
+
+    for (uint64_t id = 0; id < 100; id++) {
+        a = connect_flow(id, 2, 2);
+        settle(s);
+    }
+    assert_int_equal(nb_steering_flush(s, &err), 0);
+    assert_int_equal(fake.n_flows, 0);
+    check_flow(s, &a, NB_METHOD_RSS, "rules were flushed");
+    struct nb_flow_info later = connect_flow(200, 1, 1);
+    settle(s);
+    assert_int_equal(fake.n_flows, 0);
+    nb_steering_resume(s);
+    settle(s);
+    assert_int_equal(fake.n_fdir, 101);
+    assert_true(steered(&later));
+    nb_steering_stop(s);
+}
+
+static void test_flush_that_the_driver_refuses_says_so(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_error err;
+    (void)state;
+
+    connect_flow(1, 2, 2);
+    settle(s);
+    fake.destroy_errno = ETIMEDOUT;
+    assert_int_equal(nb_steering_flush(s, &err), -EIO);
+    assert_non_null(strstr(err.text, "1 rules could not be removed"));
+    assert_non_null(strstr(err.text, "the NIC did not complete the command in time"));
+    fake.destroy_errno = 0;
+    nb_steering_stop(s); /* tries again */
+    assert_int_equal(fake.n_flows, 0);
+}
+
+/* --- lost news ---------------------------------------------------------------------------------------------------- */
+
+static void test_connections_older_than_steering_are_found_by_walking(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 10000, 0);
+    struct nb_flow_info old = make_flow(1, 2, 2), young = make_flow(2, 2, 2);
+    (void)state;
+
+    old.age_us = 60 * SECOND;
+    young.age_us = 2 * SECOND;
+    runtime.flow[runtime.n_flows++] = old;
+    runtime.flow[runtime.n_flows++] = young;
+    settle(s);
+    check_flow(s, &old, NB_METHOD_EXACT, "policy exact");
+    check_flow(s, &young, NB_METHOD_RSS, "younger than exact_after");
+    now += 8 * SECOND;
+    settle(s);
+    check_flow(s, &young, NB_METHOD_EXACT, "policy exact");
+    nb_steering_stop(s);
+}
+
+static void test_lost_news_are_made_good_by_walking_all_flows(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    static struct nb_flow_info f[250];
+    (void)state;
+
+    settle(s);
+    for (uint64_t id = 0; id < 250; id++)
+        f[id] = connect_flow(id, (uint16_t)(id % 2), (uint16_t)(id % 2)); /* 125 in rings of 64 */
+    settle(s);
+    for (uint64_t id = 0; id < 250; id++)
+        assert_true(steered(&f[id]));
+    for (uint64_t id = 0; id < 200; id++)
+        end_flow(&f[id]);
+    settle(s);
+    for (uint64_t id = 0; id < 250; id++)
+        assert_int_equal(steered(&f[id]), id >= 200);
+    assert_int_equal(fake.n_fdir, 50);
+    nb_steering_stop(s);
+}
+
+static void test_walk_takes_only_flows_between_established_and_time_wait(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info half_open = make_flow(1, 2, 2), over = make_flow(2, 2, 2);
+    (void)state;
+
+    half_open.state = STATE_SYN_RECEIVED;
+    over.state = STATE_TIME_WAIT;
+    runtime.flow[runtime.n_flows++] = half_open;
+    runtime.flow[runtime.n_flows++] = over;
+    settle(s);
+    assert_int_equal(fake.creates, 0);
+    nb_steering_stop(s);
+}
+
+static void test_resync_after_a_new_reta_rules_the_flows_that_left_home(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_AUTO, 0, 0);
+    (void)state;
+
+    connect_flow(1, 2, 2);
+    connect_flow(2, 3, 3);
+    settle(s);
+    assert_int_equal(fake.n_fdir, 0);
+    for (unsigned i = 0; i < runtime.n_flows; i++)
+        runtime.flow[i].home_queue = 3;
+    nb_steering_resync(s);
+    settle(s);
+    check_flow(s, &runtime.flow[0], NB_METHOD_EXACT, "owner is not home");
+    check_flow(s, &runtime.flow[1], NB_METHOD_RSS, "home queue");
+    assert_true(steered(&runtime.flow[0]));
+    assert_int_equal(fake.n_fdir, 1);
+    nb_steering_stop(s);
+}
+
+static void test_port_that_cannot_be_described_fails_the_start(void **state)
+{
+    struct nb_steering_config config = {0};
+    struct nb_steering *s = NULL;
+    struct nb_error err = {0};
+    (void)state;
+
+    nb_steering_stop(start(NB_STEERING_AUTO, 0, 0));
+    runtime.port_info_error = -ENODEV;
+    assert_int_equal(nb__steering_new(&runtime, &config, &world, &s, &err), -ENODEV);
+    assert_string_equal(err.text, "port 0: the runtime does not describe it");
+    assert_null(s);
+}
+
+/* --- with its thread ---------------------------------------------------------------------------------------------- */
+
+static void wait_for_filters(unsigned n)
+{
+    pthread_mutex_lock(&fake.lock);
+    while (fake.n_fdir != n)
+        pthread_cond_wait(&fake.changed, &fake.lock);
+    pthread_mutex_unlock(&fake.lock);
+}
+
+static uint64_t real_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void test_thread_installs_answers_and_cleans_up(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info f[40];
+    struct nb_table_info tables[8];
+    struct nb_error err;
+    (void)state;
+
+    s->world.now_us = real_now;
+    settle(s); /* its first look at all flows is over: news alone count from here */
+    assert_int_equal(nb__steering_spawn(s, &err), 0);
+    for (uint64_t id = 0; id < 40; id++)
+        f[id] = make_flow(id, (uint16_t)(id % WORKERS), 0), say(NB_FLOW_NEWS_ESTABLISHED, &f[id]);
+    wait_for_filters(40);
+    assert_int_equal(nb_steering_tables(s, tables, 8), 2);
+    assert_int_equal(tables[0].used, 40);
+    assert_int_equal(tables[0].device_used, 40);
+    for (uint64_t id = 0; id < 10; id++)
+        say(NB_FLOW_NEWS_GONE, &f[id]);
+    wait_for_filters(30);
+    assert_int_equal(nb_steering_flush(s, &err), 0);
+    assert_int_equal(fake.n_fdir, 0);
+    nb_steering_resume(s);
+    wait_for_filters(30);
+    nb_steering_stop(s);
+    assert_int_equal(fake.n_flows, 0);
+}
+
+static void *ask_all_the_time(void *arg)
+{
+    struct nb_steering *s = arg;
+    struct nb_rule_info rules[16];
+    struct nb_table_info tables[4];
+    struct nb_steering_flow out;
+
+    for (int round = 0; round < 200; round++) {
+        struct nb_flow_info f = make_flow((uint64_t)round % 40, 0, 0);
+        int64_t cursor = 0, last = -1;
+        nb_steering_flow(s, &f, &out);
+        nb_steering_tables(s, tables, 4);
+        for (unsigned n; (n = nb_steering_rules(s, &cursor, rules, 16));)
+            for (unsigned i = 0; i < n; i++) {
+                if (rules[i].id <= last)
+                    return s;
+                last = rules[i].id;
+            }
+    }
+    return NULL;
+}
+
+static void test_questions_from_other_threads_while_rules_come_and_go(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    pthread_t asking[2];
+    void *bad;
+    struct nb_error err;
+    (void)state;
+
+    s->world.now_us = real_now;
+    settle(s); /* its first look at all flows is over: news alone count from here */
+    assert_int_equal(nb__steering_spawn(s, &err), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&asking[i], NULL, ask_all_the_time, s), 0);
+    for (int round = 0; round < 30; round++) {
+        struct nb_flow_info f[40];
+        for (uint64_t id = 0; id < 40; id++)
+            f[id] = make_flow(id, (uint16_t)(id % WORKERS), 0), say(NB_FLOW_NEWS_ESTABLISHED, &f[id]);
+        wait_for_filters(40);
+        for (uint64_t id = 0; id < 40; id++)
+            say(NB_FLOW_NEWS_GONE, &f[id]);
+        wait_for_filters(0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(asking[i], &bad);
+        assert_null(bad);
+    }
+    nb_steering_stop(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exact_puts_every_connection_into_the_nic_and_takes_it_out),
+        cmocka_unit_test(test_auto_rules_only_flows_that_are_not_home),
+        cmocka_unit_test(test_connection_gets_its_rule_when_it_is_old_enough),
+        cmocka_unit_test(test_ipv6_and_ports_without_filters_say_why_there_is_no_rule),
+        cmocka_unit_test(test_full_table_keeps_flows_on_rss_and_counts_them),
+        cmocka_unit_test(test_silently_full_nic_is_noticed_and_shown),
+        cmocka_unit_test(test_rules_are_listed_by_id_with_what_the_operator_needs),
+        cmocka_unit_test(test_flush_removes_all_rules_and_resume_brings_them_back),
+        cmocka_unit_test(test_flush_that_the_driver_refuses_says_so),
+        cmocka_unit_test(test_connections_older_than_steering_are_found_by_walking),
+        cmocka_unit_test(test_lost_news_are_made_good_by_walking_all_flows),
+        cmocka_unit_test(test_walk_takes_only_flows_between_established_and_time_wait),
+        cmocka_unit_test(test_resync_after_a_new_reta_rules_the_flows_that_left_home),
+        cmocka_unit_test(test_port_that_cannot_be_described_fails_the_start),
+        cmocka_unit_test(test_thread_installs_answers_and_cleans_up),
+        cmocka_unit_test(test_questions_from_other_threads_while_rules_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+/* test_config.c - configurations that cannot work are refused with words that say what would. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_byteorder.h>
+
+#include "../../../host-lib/worker/config.h"
+
+static const struct nb_app app = {.abi = NB_APP_ABI, .name = "echo"};
+static struct nb_runtime_config config;
+
+static int setup(void **state)
+{
+    (void)state;
+    nb_runtime_config_init(&config);
+    config.n_ports = 2;
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(config.port[i].device, sizeof config.port[i].device, "net_ring%u", i);
+        config.port[i].address.word[0] = rte_cpu_to_be_32(0x0a630002 + (i << 8));
+        config.port[i].prefix_bits = 24;
+    }
+    config.n_listeners = 1;
+    config.listener[0] = (struct nb_listener_config){.tcp_port = 80, .app = &app};
+    return 0;
+}
+
+static void accepted(void)
+{
+    struct nb_error err = {0};
+    int rc = nb__config_check(&config, &err);
+
+    if (rc)
+        fail_msg("refused: %s", err.text);
+}
+
+static void refused(int code, const char *word)
+{
+    struct nb_error err = {0};
+
+    assert_int_equal(nb__config_check(&config, &err), code);
+    assert_int_equal(err.code, code);
+    if (!strstr(err.text, word))
+        fail_msg("\"%s\" does not say \"%s\"", err.text, word);
+}
+
+static void test_defaults_with_a_port_are_accepted(void **state)
+{
+    (void)state;
+    accepted();
+}
+
+static void test_counts_at_and_beyond_their_limits(void **state)
+{
+    (void)state;
+    config.n_workers = NB_MAX_WORKERS;
+    accepted();
+    config.n_workers = NB_MAX_WORKERS + 1;
+    refused(-EINVAL, "1 to 64");
+    config.n_workers = 0;
+    refused(-EINVAL, "1 to 64");
+    config.n_workers = 1;
+    config.n_ports = 0;
+    refused(-EINVAL, "1 to 8");
+    config.n_ports = NB_MAX_PORTS + 1;
+    refused(-EINVAL, "1 to 8");
+    config.n_ports = 1;
+    config.n_listeners = NB_MAX_LISTENERS + 1;
+    refused(-EINVAL, "at most 64");
+    config.n_listeners = 0;
+    config.limits.connections = 0;
+    refused(-EINVAL, "connections");
+}
+
+static void test_cpu_that_is_not_ours(void **state)
+{
+    (void)state;
+    config.cpu[0] = 1000;
+    refused(-EINVAL, "worker 0: CPU 1000");
+    config.cpu[0] = -2;
+    refused(-EINVAL, "these are: ");
+}
+
+static void test_mtu_at_and_beyond_its_limits(void **state)
+{
+    (void)state;
+    config.port[0].mtu_bytes = 68;
+    accepted();
+    config.port[0].mtu_bytes = 9000;
+    accepted();
+    config.port[0].mtu_bytes = 67;
+    refused(-EINVAL, "68 to 9000");
+    config.port[0].mtu_bytes = 9001;
+    refused(-EINVAL, "68 to 9000");
+}
+
+static void test_addresses_that_no_host_has(void **state)
+{
+    static const uint32_t bad[] = {0, 0x7f000001, 0xe0000001, 0x0a6300ff, 0x0a630000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        config.port[0].address.word[0] = rte_cpu_to_be_32(bad[i]);
+        refused(-EINVAL, "is no address for a host");
+    }
+    config.port[0].address.word[0] = rte_cpu_to_be_32(0x0a630002);
+    config.port[0].prefix_bits = 33;
+    refused(-EINVAL, "0 to 32");
+    config.port[0].prefix_bits = 64;
+    refused(-EINVAL, "0 to 32");
+    config.port[0].prefix_bits = 24;
+    config.port[0].address.word[3] = 1;
+    refused(-EAFNOSUPPORT, "not IPv4");
+}
+
+static void test_gateway_must_be_a_neighbour(void **state)
+{
+    static const uint32_t bad[] = {0x0a630102, 0x0a630002, 0x0a6300ff};
+
+    (void)state;
+    config.port[0].gateway.word[0] = rte_cpu_to_be_32(0x0a6300fe);
+    accepted();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        config.port[0].gateway.word[0] = rte_cpu_to_be_32(bad[i]);
+        refused(-EINVAL, "is not a neighbour");
+    }
+}
+
+static void test_ports_must_differ(void **state)
+{
+    (void)state;
+    config.port[1].address = config.port[0].address;
+    refused(-EINVAL, "has address 10.99.0.2 already");
+    strcpy(config.port[1].device, "net_ring0");
+    refused(-EINVAL, "named twice");
+    config.port[1].device[0] = 0;
+    refused(-EINVAL, "port 1: no device");
+}
+
+static void test_listener_must_be_able_to_listen(void **state)
+{
+    struct nb_app old = app;
+
+    (void)state;
+    config.listener[0].address.word[0] = rte_cpu_to_be_32(0x0a630102);
+    accepted();
+    config.listener[0].address.word[0] = rte_cpu_to_be_32(0x0a630103);
+    refused(-EADDRNOTAVAIL, "10.99.1.3 is not the address of a port");
+    config.listener[0].tcp_port = 0;
+    refused(-EINVAL, "1 to 65535");
+    old.abi = 99;
+    config.listener[0].app = &old;
+    refused(-EINVAL, "version 99, this is version 1");
+    config.listener[0].app = NULL;
+    refused(-EINVAL, "no application");
+}
+
+static void test_every_counter_has_a_name_and_a_sentence(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < NB_COUNTER_COUNT; i++) {
+        assert_true(strlen(nb_counter_name(i)) > 3);
+        assert_true(strlen(nb_counter_help(i)) > 10);
+        for (unsigned k = 0; k < i; k++)
+            assert_string_not_equal(nb_counter_name(i), nb_counter_name(k));
+    }
+    assert_string_equal(nb_counter_name(NB_COUNTER_COUNT), "?");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup(name, setup)
+    const struct CMUnitTest tests[] = {
+        T(test_defaults_with_a_port_are_accepted),
+        T(test_counts_at_and_beyond_their_limits),
+        T(test_cpu_that_is_not_ours),
+        T(test_mtu_at_and_beyond_its_limits),
+        T(test_addresses_that_no_host_has),
+        T(test_gateway_must_be_a_neighbour),
+        T(test_ports_must_differ),
+        T(test_listener_must_be_able_to_listen),
+        cmocka_unit_test(test_every_counter_has_a_name_and_a_sentence),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
