@@ -39,21 +39,28 @@ static bool cwnd_limited(const struct nb_tcb *tcb)
     return tcb->cwnd < tcb->ssthresh ? used > tcb->cwnd / 2 : used + tcb->mss >= tcb->cwnd;
 }
 
-/* RFC 6298 §3: the timed segment, or (RFC 7323 §4) the echo, which is unambiguous even after a retransmission. The echo
- * has only milliseconds, so it is used when there is nothing better and a backed-off RTO waits to be corrected. */
+/* After a time-out the echoed timestamp (RFC 7323 §4) can say that it was the retransmission that arrived, which allows
+ * to measure it in spite of Karn's algorithm. An older echo may come from a repeated ACK and says nothing. */
+static bool echo_of_last_transmission(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (!tcb->backoff || !(tcb->flags & NB_TCB_TIMESTAMPS) || !(seg->options & NB_SEG_TIMESTAMP))
+        return false;
+    uint32_t echo_age_ms = tcp->now_ms + tcb->ts_offset - seg->ts_echo;
+    return echo_age_ms <= (nb__now32(tcp) - tcb->sent_at) / 1000 + 1; /* both were rounded */
+}
+
+/* RFC 6298 §3. Only a measurement takes the doublings of the RTO back. */
 static void take_rtt(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    uint32_t measured_us;
-    if (tcb->flags & NB_TCB_RTT_TIMING && seq_geq(seg->ack, tcb->rtt_seq)) {
-        tcb->flags &= ~(uint32_t)NB_TCB_RTT_TIMING;
-        measured_us = nb__now32(tcp) - tcb->rtt_at;
-    } else if (tcb->backoff && tcb->flags & NB_TCB_TIMESTAMPS && seg->options & NB_SEG_TIMESTAMP && seg->ts_echo) {
-        uint32_t measured_ms = tcp->now_ms + tcb->ts_offset - seg->ts_echo;
-        measured_us = nb__min(measured_ms, NB_RTO_MAX_US / 1000) * 1000;
-    } else {
+    uint32_t since;
+    if (tcb->flags & NB_TCB_RTT_TIMING && seq_geq(seg->ack, tcb->rtt_seq))
+        since = tcb->rtt_at;
+    else if (echo_of_last_transmission(tcp, tcb, seg))
+        since = tcb->sent_at;
+    else
         return;
-    }
-    tcb->rto_us = nb_rtt_sample(&tcb->srtt_us, &tcb->rttvar_us, measured_us);
+    tcb->flags &= ~(uint32_t)NB_TCB_RTT_TIMING;
+    tcb->rto_us = nb_rtt_sample(&tcb->srtt_us, &tcb->rttvar_us, nb__now32(tcp) - since);
     tcb->backoff = 0;
 }
 
@@ -84,7 +91,7 @@ void nb__ack_advances(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_se
     tcb->snd_una = seg->ack;
     tcb->snd_nxt = seq_max(tcb->snd_nxt, tcb->snd_una);
     tcb->retransmits = 0;
-    nb_sendq_acked(&tcb->sendq, tcb->snd_una);
+    nb_sendq_acked(&tcb->sendq, &tcp->send, tcb->snd_una);
     take_rtt(tcp, tcb, seg);
     nb__recovery_acked(tcp, tcb, acked, limited);
     restart_timer(tcp, tcb, after_partial_ack);

@@ -84,7 +84,7 @@ int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size
     if (err)
         return err;
     size_t want = nb__min(nb__min(n, nb_tcp_writable(tcp, tcb)), INT_MAX);
-    size_t taken = nb_sendq_append(&tcb->sendq, tcp->config.mempool, bytes, want, tcb->mss);
+    size_t taken = nb_sendq_append(&tcb->sendq, &tcp->send, bytes, want, tcb->mss);
     if (taken < want)
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
     tcb->snd_end += (uint32_t)taken;
@@ -101,15 +101,14 @@ int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data)
     if (err)
         return err;
     uint32_t n = data->pkt_len;
-    if (n > nb_tcp_writable(tcp, tcb)) {
-        want_writable(tcp, tcb);
-        return -ENOBUFS;
-    }
     if (n == 0) {
         rte_pktmbuf_free(data);
         return 0;
     }
-    nb_sendq_append_chain(&tcb->sendq, data);
+    if (n > nb_tcp_writable(tcp, tcb) || !nb_sendq_append_chain(&tcb->sendq, &tcp->send, data)) {
+        want_writable(tcp, tcb);
+        return -ENOBUFS;
+    }
     tcb->snd_end += n;
     nb__tcb_pend(tcp, tcb);
     return 0;

@@ -35,6 +35,7 @@ struct nb_tcp {
     uint8_t rcv_scale;
 
     struct nb_listen_table listen;
+    struct nb_sendq_pool send;
     struct nb_reasm_pool reasm;
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;

@@ -92,6 +92,8 @@ static bool sequence_acceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
     bool old = nb__paws_rejects(tcp, tcb, seg);
     if (!old && in_window(tcb, seg))
         return true;
+    if (!old && seg->seq + nb_seg_len(seg) == tcb->rcv_acked) /* our ACK was lost: echo what came for it last */
+        nb__ts_recent_update(tcp, tcb, seg);
     nb__count(tcp, old ? NB_COUNTER_DROP_PAWS : NB_COUNTER_DROP_OLD_SEGMENT);
     answer_unacceptable(tcp, tcb, seg);
     return false;

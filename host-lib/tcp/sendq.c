@@ -37,16 +37,17 @@ static unsigned room_in_tail(const struct nb_sendq *q, unsigned fill)
     return nb__min(fill - m->data_len, rte_pktmbuf_tailroom(m));
 }
 
-size_t nb_sendq_append(struct nb_sendq *q, struct rte_mempool *pool, const void *bytes, size_t n, unsigned fill)
+size_t nb_sendq_append(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *bytes, size_t n, unsigned fill)
 {
     size_t taken = 0;
     while (taken < n) {
         unsigned room = room_in_tail(q, fill);
         if (!room) {
-            struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+            struct rte_mbuf *m = pool->mbufs < pool->mbufs_max ? rte_pktmbuf_alloc(pool->mempool) : NULL;
             if (!m)
                 break;
             append_mbufs(q, m, m);
+            pool->mbufs++;
             room = nb__min(fill, rte_pktmbuf_tailroom(m));
         }
         unsigned part = nb__min(n - taken, room);
@@ -57,9 +58,13 @@ size_t nb_sendq_append(struct nb_sendq *q, struct rte_mempool *pool, const void 
     return taken;
 }
 
-void nb_sendq_append_chain(struct nb_sendq *q, struct rte_mbuf *chain)
+bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struct rte_mbuf *chain)
 {
+    if (pool->mbufs + chain->nb_segs > pool->mbufs_max)
+        return false;
+    pool->mbufs += chain->nb_segs;
     append_mbufs(q, chain, rte_pktmbuf_lastseg(chain));
+    return true;
 }
 
 /* Move the cursor to the mbuf that holds seq. */
@@ -88,14 +93,14 @@ void nb_sendq_copy(struct nb_sendq *q, nb_seq_t seq, void *to, unsigned n)
     }
 }
 
-bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *pool, nb_seq_t seq, unsigned n, struct rte_mbuf *packet)
+bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *mempool, nb_seq_t seq, unsigned n, struct rte_mbuf *packet)
 {
     struct rte_mbuf *m = seek(q, seq), *last = packet;
     unsigned offset = seq - q->cursor_seq, references = 0, bytes = n;
     for (; n > 0; m = m->next, offset = 0) {
         if (m->data_len == 0) /* an application's chain may have empty links */
             continue;
-        struct rte_mbuf *reference = rte_pktmbuf_alloc(pool);
+        struct rte_mbuf *reference = rte_pktmbuf_alloc(mempool);
         if (!reference) {
             rte_pktmbuf_free(packet->next);
             packet->next = NULL;
@@ -115,28 +120,29 @@ bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *pool, nb_seq_t seq,
     return true;
 }
 
-void nb_sendq_acked(struct nb_sendq *q, nb_seq_t una)
+static void free_head(struct nb_sendq *q, struct nb_sendq_pool *pool)
 {
-    while (q->head && seq_leq(q->head_seq + q->head->data_len, una)) {
-        struct rte_mbuf *m = q->head;
-        q->head = m->next;
-        q->head_seq += m->data_len;
-        if (q->cursor == m) {
-            q->cursor = q->head;
-            q->cursor_seq = q->head_seq;
-        }
-        rte_pktmbuf_free_seg(m);
+    struct rte_mbuf *m = q->head;
+    q->head = m->next;
+    q->head_seq += m->data_len;
+    pool->mbufs--;
+    if (q->cursor == m) {
+        q->cursor = q->head;
+        q->cursor_seq = q->head_seq;
     }
     if (!q->head)
         q->tail = NULL;
+    rte_pktmbuf_free_seg(m);
 }
 
-void nb_sendq_free(struct nb_sendq *q)
+void nb_sendq_acked(struct nb_sendq *q, struct nb_sendq_pool *pool, nb_seq_t una)
 {
-    while (q->head) {
-        struct rte_mbuf *m = q->head;
-        q->head = m->next;
-        rte_pktmbuf_free_seg(m);
-    }
-    q->tail = q->cursor = NULL;
+    while (q->head && seq_leq(q->head_seq + q->head->data_len, una))
+        free_head(q, pool);
+}
+
+void nb_sendq_free(struct nb_sendq *q, struct nb_sendq_pool *pool)
+{
+    while (q->head)
+        free_head(q, pool);
 }

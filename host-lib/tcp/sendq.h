@@ -15,6 +15,13 @@
 struct rte_mbuf;
 struct rte_mempool;
 
+/* What the send queues of a worker draw from, all together: they may hold mbufs_max, so that there are always buffers
+ * left to receive ACKs in and to send with; else full queues could keep each other from ever being emptied. */
+struct nb_sendq_pool {
+    struct rte_mempool *mempool;
+    uint32_t mbufs, mbufs_max;
+};
+
 struct nb_sendq {
     struct rte_mbuf *head, *tail;
     struct rte_mbuf *cursor;       /* where the last look-up ended; NULL with an empty queue */
@@ -25,21 +32,22 @@ struct nb_sendq {
 void nb_sendq_init(struct nb_sendq *q, nb_seq_t seq);
 
 /* Append a copy of bytes[0..n), in mbufs filled to at most `fill` bytes each. Returns the bytes taken: fewer when the
- * pool is empty. */
-size_t nb_sendq_append(struct nb_sendq *q, struct rte_mempool *pool, const void *bytes, size_t n, unsigned fill);
+ * pool is empty or its bound reached. */
+size_t nb_sendq_append(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *bytes, size_t n, unsigned fill);
 
-/* Append a chain; takes it. It must have data. */
-void nb_sendq_append_chain(struct nb_sendq *q, struct rte_mbuf *chain);
+/* Append a chain, which must have data; takes it. False when the bound is reached: the chain stays the caller's. */
+bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struct rte_mbuf *chain);
 
 /* Copy n bytes from seq on. They must be in the queue, as for nb_sendq_attach. */
 void nb_sendq_copy(struct nb_sendq *q, nb_seq_t seq, void *to, unsigned n);
 
-/* Chain n bytes from seq on behind packet, by reference. False when the pool is empty: packet is then as it was. */
-bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *pool, nb_seq_t seq, unsigned n, struct rte_mbuf *packet);
+/* Chain n bytes from seq on behind packet, by reference. False when the mempool is empty: packet is then as it was. */
+bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *mempool, nb_seq_t seq, unsigned n,
+                     struct rte_mbuf *packet);
 
 /* Everything before una is acknowledged: free the mbufs that lie wholly before it. */
-void nb_sendq_acked(struct nb_sendq *q, nb_seq_t una);
+void nb_sendq_acked(struct nb_sendq *q, struct nb_sendq_pool *pool, nb_seq_t una);
 
-void nb_sendq_free(struct nb_sendq *q);
+void nb_sendq_free(struct nb_sendq *q, struct nb_sendq_pool *pool);
 
 #endif

@@ -82,7 +82,7 @@ void nb__tcb_set_state(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcp_state
 void nb__tcb_release(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     nb_timer_cancel(&tcp->wheel, &tcb->timer);
-    nb_sendq_free(&tcb->sendq);
+    nb_sendq_free(&tcb->sendq, &tcp->send);
     nb_reasm_free(&tcp->reasm, &tcb->reasm);
     nb_flow_remove(tcp->config.flows, &tcb->flow, tcb->hash);
     nb__tcb_set_state(tcp, tcb, NB_TCP_CLOSED);

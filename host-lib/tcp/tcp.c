@@ -8,7 +8,11 @@
 #include "core.h"
 #include "minmax.h"
 
-/* Out-of-order data may hold this part of the worker's buffers, and one connection's no smaller segments, on average,
+/* Send queues may hold one part in so many of the worker's buffers; the rest is for receiving and for packets on their
+ * way. */
+#define SEND_SHARE 2
+
+/* Out-of-order data may hold one part in so many, and one connection's no smaller segments, on average,
  * than these: a peer that sends single bytes ahead of a gap must not take everybody's buffers. */
 #define REASM_SHARE            4
 #define REASM_SEGMENT_BYTES    512
@@ -26,6 +30,8 @@ static uint8_t scale_for(uint32_t recv_buffer_bytes)
 static bool pools_init(struct nb_tcp *tcp)
 {
     const struct nb_limits *limits = &tcp->config.limits;
+    tcp->send =
+        (struct nb_sendq_pool){.mempool = tcp->config.mempool, .mbufs_max = nb__max(limits->mbufs / SEND_SHARE, 1)};
     uint32_t reasm_mbufs = nb__max(limits->mbufs / REASM_SHARE, 1u);
     uint32_t connection_mbufs = nb__max(limits->recv_buffer_bytes / REASM_SEGMENT_BYTES, REASM_CONNECTION_MBUFS);
     return nb__tcb_pool_init(tcp) && nb__time_wait_init(tcp) &&

@@ -4,29 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
-void support_eal(void)
-{
-    static bool done;
-    static char *args[] = {"test",        "--no-huge",      "--no-pci",       "-m",           "128", "--lcores=0@0",
-                           "--no-shconf", "--no-telemetry", "--iova-mode=va", "--log-level=4"};
-    if (done)
-        return;
-    if (rte_eal_init(RTE_DIM(args), args) < 0) {
-        fprintf(stderr, "rte_eal_init: %s\n", rte_strerror(rte_errno));
-        exit(2);
-    }
-    done = true;
-}
+#include "eal.h"
 
 struct rte_mempool *support_pool_new(unsigned mbufs)
 {
     static unsigned serial;
     char name[32];
-    support_eal();
+    nb_test_eal();
     snprintf(name, sizeof name, "test%u", serial++);
     struct rte_mempool *pool = rte_pktmbuf_pool_create(name, mbufs, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     if (!pool) {

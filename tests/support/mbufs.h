@@ -7,9 +7,7 @@
 
 struct rte_mempool;
 
-/* rte_eal_init once in the process. */
-void support_eal(void);
-
+/* Starts EAL the first time. */
 struct rte_mempool *support_pool_new(unsigned mbufs);
 
 /* Every mbuf is back. */
