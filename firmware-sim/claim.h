@@ -40,6 +40,7 @@ struct sim_claim {
     char nic[32];
     struct sim_device_config device;
     char wire[SIM_WIRE_SPEC_MAX];
+    bool trace_registers;
     struct sim_claim_env restore[2]; /* LD_PRELOAD, ASAN_OPTIONS */
 };
 

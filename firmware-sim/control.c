@@ -40,8 +40,7 @@ struct request {
     struct sim_error err;
 };
 
-/* --- commands --------------------------------------------------------------------------------------------------------
- */
+/* --- commands ----------------------------------------------------------------------------------------------------- */
 
 static int show_status(struct request *r)
 {
@@ -258,8 +257,7 @@ static int show_help(struct request *r)
     return 0;
 }
 
-/* --- one request -----------------------------------------------------------------------------------------------------
- */
+/* --- one request -------------------------------------------------------------------------------------------------- */
 
 static int split_words(char *line, struct request *r)
 {
@@ -310,8 +308,7 @@ char *sim_control_command(struct sim_control *c, const char *text)
     return asprintf(&answer, "error: %s\n", r.err.text) < 0 ? NULL : answer;
 }
 
-/* --- connections -----------------------------------------------------------------------------------------------------
- */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 struct sim_control *sim_control_new(struct sim *s, int listen_fd)
 {

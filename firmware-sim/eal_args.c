@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MEMORY_OPTION "-m1024" /* MiB: dpdk-testpmd's default pools for one port fit (about 370 MiB) */
+#define MEMORY_OPTION "-m1024" /* MiB: dpdk-testpmd's default pools for one port fit; 512 do not do */
 
 /* Does word give option, as --option, --option=value, or -o, -ovalue for one of two letters? */
 static bool is_option(const char *word, const char *option)
@@ -89,8 +89,7 @@ int sim_eal_args_added(int argc, char *const *argv, const struct sim_eal_facts *
     return n;
 }
 
-/* --- this machine ----------------------------------------------------------------------------------------------------
- */
+/* --- this machine ------------------------------------------------------------------------------------------------- */
 
 static unsigned long read_number(int dir, const char *path)
 {

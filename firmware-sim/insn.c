@@ -1,9 +1,9 @@
 /* insn.c - decode the one x86-64 instruction that touched a device register.
  *
  * Encoding reference: Intel SDM volume 2, chapter 2. An instruction is prefixes, an optional REX or VEX, an opcode in
- * map 0 (one byte) or map 1 (0F xx), ModRM, SIB, displacement, immediate. What DPDK's drivers use for rte_read32 and
- * rte_write32 are 8B, 89, C7 and 66 0F 7E; movnti and the VEX form of movd appear when an application is compiled for
- * a newer processor.
+ * map 0 (one byte), map 1 (0F xx) or map 2 (0F 38 xx), ModRM, SIB, displacement, immediate. What DPDK's drivers use for
+ * rte_read32 and rte_write32 are 8B, 89, C7 and 66 0F 7E, and movdiri for doorbells where the processor has it; movnti
+ * and the VEX form of movd appear when an application is compiled for a newer processor.
  */
 #include "insn.h"
 
@@ -20,7 +20,7 @@ struct prologue {
     bool vex;
     bool vex_256;
     uint8_t rex; /* also carries the W and R that a VEX prefix says */
-    uint8_t map; /* 0 or 1; anything else is not decoded further */
+    uint8_t map; /* 0, 1 or 2; of the others nothing is decoded */
     uint8_t opcode;
 };
 
@@ -76,8 +76,9 @@ static const uint8_t *take_prologue(const uint8_t *p, struct prologue *pro)
         if ((*p & 0xF0) == 0x40)
             pro->rex = *p++;
         if (*p == 0x0F) {
-            pro->map = 1;
             p++;
+            pro->map = *p == 0x38 ? 2 : *p == 0x3A ? 3 : 1;
+            p += pro->map > 1;
         }
     }
     pro->opcode = *p++;
@@ -94,6 +95,7 @@ static const struct form {
     {0, 0x89, false, false, SIM_INSN_STORE},     /* mov m, r */
     {0, 0xC7, false, false, SIM_INSN_STORE_IMM}, /* mov m, imm32 */
     {1, 0xC3, false, false, SIM_INSN_STORE},     /* movnti m, r */
+    {2, 0xF9, false, false, SIM_INSN_STORE},     /* movdiri m, r */
     {1, 0x7E, true, true, SIM_INSN_STORE_XMM},   /* movd/movq m, xmm; vmovd/vmovq */
 };
 
@@ -148,15 +150,21 @@ static bool is_vector(const struct prologue *pro)
                                           (op >= 0x50 && op <= 0x7F) || op >= 0xD0));
 }
 
+static bool is_rmw(const struct prologue *pro)
+{
+    if (pro->vex || pro->map > 1)
+        return false;
+    return pro->map ? memchr(rmw_map1, pro->opcode, sizeof rmw_map1) != NULL
+                    : memchr(rmw_map0, pro->opcode, sizeof rmw_map0) != NULL;
+}
+
 static void describe_other(const struct prologue *pro, struct sim_insn *insn)
 {
-    bool rmw = pro->vex        ? false
-               : pro->map == 0 ? memchr(rmw_map0, pro->opcode, sizeof rmw_map0) != NULL
-                               : memchr(rmw_map1, pro->opcode, sizeof rmw_map1) != NULL;
+    bool rmw = is_rmw(pro);
     unsigned narrow = narrow_width(pro);
     if (narrow)
         insn->width = narrow;
-    else if (rmw && pro->map == 0 && !(pro->opcode & 1) && pro->opcode != 0x83)
+    else if (rmw && pro->map == 0 && !(pro->opcode & 1))
         insn->width = 1;
     else if (is_vector(pro))
         insn->width = pro->vex_256 ? 32 : 16;

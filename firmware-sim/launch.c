@@ -23,8 +23,7 @@
 #define INSTALLED_DIR   "../lib/netbypass" /* from the launcher's directory, after `make install` */
 #define CONTROL_BACKLOG 16
 
-/* --- the program -----------------------------------------------------------------------------------------------------
- */
+/* --- the program -------------------------------------------------------------------------------------------------- */
 
 /* Search PATH as execvp does. 0, -ENOENT, or -EACCES when only unexecutable files were found. */
 static int search_path(const char *name, char *out, size_t room)
@@ -104,8 +103,7 @@ static int find_library(struct sim_launch *l, struct sim_error *err)
     return sim_fail(err, SIM_EXIT_FAILED, LIBRARY " is neither in %s nor in %s/" INSTALLED_DIR, dir, dir);
 }
 
-/* --- the instance ----------------------------------------------------------------------------------------------------
- */
+/* --- the instance ------------------------------------------------------------------------------------------------- */
 
 static int make_instance(struct sim_launch *l, struct sim_error *err)
 {
@@ -136,8 +134,7 @@ static int open_output(const char *option, const char *path, int *fd, struct sim
     return 0;
 }
 
-/* --- the control socket ----------------------------------------------------------------------------------------------
- */
+/* --- the control socket ------------------------------------------------------------------------------------------- */
 
 /* A socket file that nobody listens on any more is removed; anything else in the way is left alone. */
 static int clear_stale_socket(const struct sockaddr_un *address, struct sim_error *err)
@@ -181,8 +178,7 @@ static int listen_control(struct sim_launch *l, struct sim_error *err)
     return 0;
 }
 
-/* --- the claim -------------------------------------------------------------------------------------------------------
- */
+/* --- the claim ---------------------------------------------------------------------------------------------------- */
 
 static void remember_environment(struct sim_claim_env *env, const char *name)
 {
@@ -197,6 +193,7 @@ static void fill_claim(struct sim_launch *l)
     const struct sim_options *o = l->options;
     l->claim.version = SIM_CLAIM_VERSION;
     l->claim.device = o->device;
+    l->claim.trace_registers = o->trace_registers;
     snprintf(l->claim.nic, sizeof l->claim.nic, "%s", o->nic->nic);
     snprintf(l->claim.wire, sizeof l->claim.wire, "%s", o->wire);
     remember_environment(&l->claim.restore[0], "LD_PRELOAD");

@@ -69,8 +69,7 @@ static const struct mapping *find_mapping(const void *addr)
     return NULL;
 }
 
-/* --- emulation -----------------------------------------------------------------------------------------------------
- */
+/* --- emulation ---------------------------------------------------------------------------------------------------- */
 
 static const int greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
@@ -118,8 +117,7 @@ static bool emulable(const struct mapping *m, uint32_t offset, const struct sim_
     return insn->kind != SIM_INSN_OTHER && offset % 4 == 0 && offset + insn->width <= m->n;
 }
 
-/* --- single-step fallback -------------------------------------------------------------------------------------------
- */
+/* --- single-step fallback ----------------------------------------------------------------------------------------- */
 
 static void set_page_rights(const struct step *s, int rights)
 {
@@ -169,8 +167,7 @@ static void end_step(ucontext_t *uc)
     t->end(t->arg);
 }
 
-/* --- signals --------------------------------------------------------------------------------------------------------
- */
+/* --- signals ------------------------------------------------------------------------------------------------------ */
 
 /* The C library's, because the program's view of sigaction may be ours or a sanitizer's. */
 static int real_sigaction(int sig, const struct sigaction *act, struct sigaction *old)
@@ -292,8 +289,7 @@ int sim_mmio_program_sigaction(int sig, const struct sigaction *act, struct siga
     return 0;
 }
 
-/* --- mappings -------------------------------------------------------------------------------------------------------
- */
+/* --- mappings ----------------------------------------------------------------------------------------------------- */
 
 int sim_mmio_attach(void *addr, size_t n, const struct sim_mmio_target *target)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_NIC = 1, OPT_QUEUES, OPT_WIRE, OPT_MAC, OPT_CONTROL, OPT_TRACE, OPT_PCAP, OPT_HELP };
+enum { OPT_NIC = 1, OPT_QUEUES, OPT_WIRE, OPT_MAC, OPT_CONTROL, OPT_TRACE, OPT_TRACE_REGISTERS, OPT_PCAP, OPT_HELP };
 
 static const struct {
     const char *name, *argument, *help;
@@ -19,7 +19,8 @@ static const struct {
     {"wire", "KIND[:ARG]", "what its cable is plugged into", OPT_WIRE},
     {"mac", "ADDRESS", "its MAC address (default: made from the wire's name)", OPT_MAC},
     {"control", "PATH", "control socket (default: /dev/shm/nicsim.PID/control)", OPT_CONTROL},
-    {"trace", "FILE", "write what it does as JSON lines: frames, registers, remarks", OPT_TRACE},
+    {"trace", "FILE", "write what becomes of each frame, and why, as JSON lines", OPT_TRACE},
+    {"trace-registers", NULL, "every register access too", OPT_TRACE_REGISTERS},
     {"pcap", "FILE", "write the frames on its wire as pcapng", OPT_PCAP},
     {"help", NULL, "this text", OPT_HELP},
 };
@@ -105,6 +106,9 @@ static int take_option(struct sim_options *o, int id, const char *argument, stru
     case OPT_TRACE:
         o->trace = argument;
         return 0;
+    case OPT_TRACE_REGISTERS:
+        o->trace_registers = true;
+        return 0;
     case OPT_PCAP:
         o->pcap = argument;
         return 0;
@@ -134,6 +138,8 @@ static int check_complete(const struct sim_options *o, struct sim_error *err)
         return sim_fail(err, -EINVAL, "which NIC? give --nic MODEL (see nicsim --help)");
     if (!o->wire)
         return sim_fail(err, -EINVAL, "which wire? give --wire KIND:ARG (see nicsim --help)");
+    if (o->trace_registers && !o->trace)
+        return sim_fail(err, -EINVAL, "--trace-registers: into which file? give --trace FILE too");
     if (!o->program[0])
         return sim_fail(err, -EINVAL, "which program? give it after --");
     return 0;

@@ -19,6 +19,7 @@ struct sim_options {
     const struct sim_wire_ops *wire_ops;
     const char *wire_argument;
     const char *control, *trace, *pcap; /* paths, NULL when not asked for */
+    bool trace_registers;               /* in the trace, besides frames and remarks */
     char **program;                     /* its argument vector, within argv */
 };
 

@@ -18,70 +18,81 @@
 struct image {
     const uint8_t *bytes;
     size_t n;
-    const Elf64_Ehdr *header;
+    Elf64_Ehdr header;
 };
 
-/* n bytes at offset, NULL when they are not all in the file. */
-static const void *at(const struct image *image, uint64_t offset, uint64_t n)
+/* Copy n bytes at offset out of the file: what it says to be a structure may lie at any address. False when they are
+ * not all in the file. */
+static bool take(const struct image *image, uint64_t offset, void *out, size_t n)
 {
-    return offset <= image->n && n <= image->n - offset ? image->bytes + offset : NULL;
+    if (offset > image->n || n > image->n - offset)
+        return false;
+    memcpy(out, image->bytes + offset, n);
+    return true;
 }
 
-static const Elf64_Phdr *segment(const struct image *image, unsigned i)
+static bool segment(const struct image *image, unsigned i, Elf64_Phdr *out)
 {
-    return i < image->header->e_phnum ? at(image, image->header->e_phoff + i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr))
-                                      : NULL;
+    return i < image->header.e_phnum && take(image, image->header.e_phoff + i * sizeof *out, out, sizeof *out);
 }
 
-static const Elf64_Phdr *segment_of_type(const struct image *image, uint32_t type)
+static bool segment_of_type(const struct image *image, uint32_t type, Elf64_Phdr *out)
 {
-    const Elf64_Phdr *p;
-    for (unsigned i = 0; (p = segment(image, i)); i++)
-        if (p->p_type == type)
-            return p;
-    return NULL;
+    for (unsigned i = 0; segment(image, i, out); i++)
+        if (out->p_type == type)
+            return true;
+    return false;
 }
 
 /* A string of the dynamic string table, which is given by address. "" when it is not wholly in the file. */
 static const char *string_at(const struct image *image, uint64_t address)
 {
-    const Elf64_Phdr *p;
-    for (unsigned i = 0; (p = segment(image, i)); i++) {
-        if (p->p_type != PT_LOAD || address < p->p_vaddr || address - p->p_vaddr >= p->p_filesz)
+    Elf64_Phdr p;
+    for (unsigned i = 0; segment(image, i, &p); i++) {
+        if (p.p_type != PT_LOAD || address < p.p_vaddr || address - p.p_vaddr >= p.p_filesz)
             continue;
-        uint64_t offset = p->p_offset + (address - p->p_vaddr);
-        const char *text = at(image, offset, 1);
-        return text && memchr(text, 0, image->n - offset) ? text : "";
+        uint64_t offset = p.p_offset + (address - p.p_vaddr);
+        if (offset >= image->n || !memchr(image->bytes + offset, 0, image->n - offset))
+            return "";
+        return (const char *)image->bytes + offset;
     }
     return "";
 }
 
+/* The i-th entry of the dynamic section; false behind the last. */
+static bool dynamic_entry(const struct image *image, const Elf64_Phdr *dynamic, size_t i, Elf64_Dyn *out)
+{
+    return i < dynamic->p_filesz / sizeof *out && take(image, dynamic->p_offset + i * sizeof *out, out, sizeof *out);
+}
+
 static void find_asan(const struct image *image, struct sim_program_file *file)
 {
-    const Elf64_Phdr *dynamic = segment_of_type(image, PT_DYNAMIC);
-    const Elf64_Dyn *d = dynamic ? at(image, dynamic->p_offset, dynamic->p_filesz) : NULL;
-    size_t count = d ? dynamic->p_filesz / sizeof *d : 0;
+    Elf64_Phdr dynamic;
+    Elf64_Dyn d;
     uint64_t strings = 0;
-    for (size_t i = 0; i < count; i++)
-        if (d[i].d_tag == DT_STRTAB)
-            strings = d[i].d_un.d_ptr;
-    for (size_t i = 0; i < count && strings; i++) {
-        const char *name = d[i].d_tag == DT_NEEDED ? string_at(image, strings + d[i].d_un.d_val) : "";
+    if (!segment_of_type(image, PT_DYNAMIC, &dynamic))
+        return;
+    for (size_t i = 0; dynamic_entry(image, &dynamic, i, &d); i++)
+        if (d.d_tag == DT_STRTAB)
+            strings = d.d_un.d_ptr;
+    for (size_t i = 0; strings && dynamic_entry(image, &dynamic, i, &d); i++) {
+        const char *name = d.d_tag == DT_NEEDED ? string_at(image, strings + d.d_un.d_val) : "";
         if (!strncmp(name, "libasan.so", 10))
             snprintf(file->asan, sizeof file->asan, "%s", name);
     }
 }
 
-static void inspect(const struct image *image, struct sim_program_file *file)
+static void inspect(struct image *image, struct sim_program_file *file)
 {
-    const Elf64_Ehdr *h = image->header;
-    if (!h || memcmp(h->e_ident, ELFMAG, SELFMAG))
+    const Elf64_Ehdr *h = &image->header;
+    Elf64_Phdr interpreter;
+    if (!take(image, 0, &image->header, sizeof image->header) || memcmp(h->e_ident, ELFMAG, SELFMAG))
         return;
     file->is_elf = true;
     file->is_x86_64 = h->e_ident[EI_CLASS] == ELFCLASS64 && h->e_machine == EM_X86_64;
     if (!file->is_x86_64 || h->e_phentsize != sizeof(Elf64_Phdr))
         return;
-    file->is_static = !segment_of_type(image, PT_INTERP);
+    file->is_static = !segment_of_type(image, PT_INTERP, &interpreter);
     find_asan(image, file);
 }
 
@@ -97,8 +108,7 @@ int sim_program_inspect(const char *path, struct sim_program_file *file)
     close(fd);
     if (bytes == MAP_FAILED)
         return rc;
-    struct image image = {bytes, st.st_size, NULL};
-    image.header = at(&image, 0, sizeof *image.header);
+    struct image image = {.bytes = bytes, .n = st.st_size};
     inspect(&image, file);
     munmap(bytes, st.st_size);
     return 0;

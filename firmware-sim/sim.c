@@ -18,8 +18,7 @@ uint64_t sim_now_ns(void)
     return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* --- what the model is given -----------------------------------------------------------------------------------------
- */
+/* --- what the model is given -------------------------------------------------------------------------------------- */
 
 static void *host_dma(void *arg, uint64_t iova, size_t n)
 {
@@ -67,8 +66,7 @@ static void host_trace(void *arg, const char *line)
         sim_trace_remark(&s->trace, sim_now_ns(), line);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_device_config *config,
              struct sim_error *err)
@@ -123,8 +121,7 @@ void sim_unlock(struct sim *s)
         eventfd_write(s->wake_fd, 1);
 }
 
-/* --- frames ----------------------------------------------------------------------------------------------------------
- */
+/* --- frames ------------------------------------------------------------------------------------------------------- */
 
 static void count_drop(struct sim *s, const char *reason)
 {
@@ -186,18 +183,7 @@ void sim_set_link(struct sim *s, bool up)
     s->ops->set_link(s->dev, up);
 }
 
-/* --- registers -------------------------------------------------------------------------------------------------------
- */
-
-/* An array that lies in two places of the BAR is two rows of one name; indices go on in the second. */
-static unsigned index_base(const struct sim_reg *rows, size_t row)
-{
-    unsigned base = 0;
-    for (size_t i = 0; i < row; i++)
-        if (!strcmp(rows[i].name, rows[row].name))
-            base += rows[i].count;
-    return base;
-}
+/* --- registers ---------------------------------------------------------------------------------------------------- */
 
 const char *sim_register_name(struct sim *s, uint32_t offset, char *text, size_t n)
 {
@@ -208,8 +194,8 @@ const char *sim_register_name(struct sim *s, uint32_t offset, char *text, size_t
         uint32_t stride = r->stride ? r->stride : 4, at = offset - r->offset;
         if (offset < r->offset || at % stride || at / stride >= r->count)
             continue;
-        if (r->count > 1)
-            snprintf(text, n, "%s[%u]", r->name, index_base(rows, i) + at / stride);
+        if (r->count > 1 || r->first)
+            snprintf(text, n, "%s[%u]", r->name, r->first + at / stride);
         else
             snprintf(text, n, "%s", r->name);
         return text;
@@ -236,7 +222,7 @@ static int split_name(const char *name, size_t *length, unsigned long *index, st
 int sim_register_find(const struct sim *s, const char *name, uint32_t *offset, struct sim_error *err)
 {
     size_t count, length;
-    unsigned long index, seen = 0;
+    unsigned long index, end = 0;
     const struct sim_reg *rows = s->ops->registers(&count);
     int rc = split_name(name, &length, &index, err);
     if (rc)
@@ -244,14 +230,14 @@ int sim_register_find(const struct sim *s, const char *name, uint32_t *offset, s
     for (size_t i = 0; i < count; i++) {
         if (strlen(rows[i].name) != length || strncasecmp(rows[i].name, name, length))
             continue;
-        if (index - seen < rows[i].count) {
-            *offset = rows[i].offset + (index - seen) * rows[i].stride;
+        if (index >= rows[i].first && index - rows[i].first < rows[i].count) {
+            *offset = rows[i].offset + (index - rows[i].first) * rows[i].stride;
             return 0;
         }
-        seen += rows[i].count;
+        end = rows[i].first + rows[i].count;
     }
-    if (seen)
-        return sim_fail(err, -ERANGE, "%s: this array has %lu registers, 0 to %lu", name, seen, seen - 1);
+    if (end)
+        return sim_fail(err, -ERANGE, "%s: this array has %lu registers, 0 to %lu", name, end, end - 1);
     return sim_fail(err, -ENOENT, "%s: the %s has no register of this name", name, s->ops->nic);
 }
 

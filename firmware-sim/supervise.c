@@ -34,8 +34,7 @@ struct supervisor {
     int status; /* of the child, once it has ended */
 };
 
-/* --- the child -------------------------------------------------------------------------------------------------------
- */
+/* --- the child ---------------------------------------------------------------------------------------------------- */
 
 /* LD_PRELOAD: the sanitizer's runtime first, as it insists, then ours, then what was there. */
 static void preload(const struct sim_launch *l)
@@ -47,15 +46,14 @@ static void preload(const struct sim_launch *l)
     setenv("LD_PRELOAD", value, 1);
 }
 
-/* For programs built with AddressSanitizer: our handler must be allowed beside its own; a wrapper's runtime order is
- * not its business; DPDK keeps memory to its end, which is no leak of the program's. The user's words come last and
- * win. */
+/* For programs built with AddressSanitizer: our handler must be allowed beside its own; when a wrapper
+ * starts the program, the runtime cannot come before us. The user's words come last and win. */
 static void set_sanitizer_options(void)
 {
     char value[SIM_CLAIM_ENV_MAX + 512];
     const char *before = getenv("ASAN_OPTIONS");
-    snprintf(value, sizeof value, "allow_user_segv_handler=1:verify_asan_link_order=0:detect_leaks=0%s%s",
-             before ? ":" : "", before ? before : "");
+    snprintf(value, sizeof value, "allow_user_segv_handler=1:verify_asan_link_order=0%s%s", before ? ":" : "",
+             before ? before : "");
     setenv("ASAN_OPTIONS", value, 1);
 }
 
@@ -100,8 +98,7 @@ static int start_child(struct supervisor *sv)
     return error;
 }
 
-/* --- the claim -------------------------------------------------------------------------------------------------------
- */
+/* --- the claim ---------------------------------------------------------------------------------------------------- */
 
 static void accept_claim(struct supervisor *sv)
 {
@@ -134,8 +131,7 @@ static void end_claim(struct supervisor *sv)
     sv->holder_fd = -1;
 }
 
-/* --- signals ---------------------------------------------------------------------------------------------------------
- */
+/* --- signals ------------------------------------------------------------------------------------------------------ */
 
 /* A signal from the terminal reaches the whole foreground group, the program included; only those meant for us alone
  * are passed on. */

@@ -23,8 +23,7 @@
 /* Declared by DPDK for its own drivers only. */
 const char *rte_pci_get_sysfs_path(void);
 
-/* --- who asks --------------------------------------------------------------------------------------------------------
- */
+/* --- who asks ----------------------------------------------------------------------------------------------------- */
 
 static struct {
     uintptr_t start, end;
@@ -89,25 +88,30 @@ SIM_INTERPOSED const char *rte_pci_get_sysfs_path(void)
     return next();
 }
 
-/* --- start and end ---------------------------------------------------------------------------------------------------
- */
+/* --- start and end ------------------------------------------------------------------------------------------------ */
 
-/* Call the real function with words inserted behind argv[0], and give the caller's vector back in the order that EAL's
- * own getopt left it in. */
-static int init_with_added(int argc, char **argv, const char **added, int n)
+static int real_init(int argc, char **argv)
 {
     static int (*next)(int, char **);
     if (!next)
         *(void **)&next = sim_next_symbol("rte_eal_init");
-    char **longer = calloc(argc + n + 1, sizeof *longer);
+    return next(argc, argv);
+}
+
+/* Call it with words inserted behind argv[0], and give the caller's vector back in the order that EAL's own getopt left
+ * it in. The longer vector stays: EAL keeps pointers to its arguments. */
+static int init_with_added(int argc, char **argv, const char **added, int n)
+{
+    static char **longer;
+    longer = calloc(argc + n + 1, sizeof *longer);
     if (!longer)
         return -1;
     longer[0] = argv[0];
     for (int i = 0; i < n; i++)
-        longer[1 + i] = strdup(added[i]); /* EAL keeps pointers to its arguments */
+        longer[1 + i] = strdup(added[i]);
     for (int i = 1; i < argc; i++)
         longer[n + i] = argv[i];
-    int rc = next(argc + n, longer);
+    int rc = real_init(argc + n, longer);
     for (int i = 0; rc >= 0 && i < argc; i++)
         argv[i] = longer[n + i];
     return rc < 0 ? rc : rc - n;
@@ -124,8 +128,10 @@ static int init_on_nic(int argc, char **argv)
     struct sim_eal_facts facts = sim_eal_facts_find();
     struct sim_error err;
     char why[256], text[512];
-    int n = sim_eal_args_added(argc, argv, &facts, added, &err);
-    if (n < 0 || sim_inside_start(&err)) {
+    int n = sim_inside_start(&err);
+    if (!n)
+        n = sim_eal_args_added(argc, argv, &facts, added, &err);
+    if (n < 0) {
         report(err.text);
         return -1;
     }
@@ -143,7 +149,7 @@ static int init_on_nic(int argc, char **argv)
 SIM_INTERPOSED int rte_eal_init(int argc, char **argv)
 {
     if (!sim_inside_invited())
-        return init_with_added(argc, argv, NULL, 0);
+        return real_init(argc, argv);
     return init_on_nic(argc, argv);
 }
 

@@ -46,8 +46,7 @@ bool sim_inside_active(void)
     return atomic_load_explicit(&in.active, memory_order_acquire);
 }
 
-/* --- power up --------------------------------------------------------------------------------------------------------
- */
+/* --- power up ----------------------------------------------------------------------------------------------------- */
 
 /* What the launcher put into the environment ends here: helpers of the program shall not meet it. */
 static void restore_environment(void)
@@ -106,7 +105,8 @@ static int make_sim(struct sim_error *err)
     in.target = sim_mmio_target(in.sim);
     if (in.fds[SIM_CLAIM_TRACE] >= 0) {
         sim_trace_to(&in.sim->trace, in.fds[SIM_CLAIM_TRACE]);
-        in.sim->trace.kinds = SIM_TRACE_ALL;
+        in.sim->trace.kinds =
+            SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0);
     }
     return open_interrupt_line(err);
 }
@@ -197,8 +197,7 @@ __attribute__((destructor)) static void power_down(void)
     sim_unlock(in.sim);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static void memory_freed(void *arg)
 {
@@ -227,8 +226,7 @@ void sim_inside_memory_down(void)
     sim_unlock(in.sim);
 }
 
-/* --- files and mappings ----------------------------------------------------------------------------------------------
- */
+/* --- files and mappings ------------------------------------------------------------------------------------------- */
 
 const char *sim_inside_redirect(const char *path, char *out, size_t n)
 {

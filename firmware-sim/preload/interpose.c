@@ -34,8 +34,7 @@ void *sim_next_symbol(const char *name)
     return symbol;
 }
 
-/* --- files -----------------------------------------------------------------------------------------------------------
- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 typedef int open_fn(const char *path, int flags, ...);
 
@@ -73,8 +72,7 @@ SIM_INTERPOSED int open64(const char *path, int flags, ...)
     return open_through(next, path, flags, mode);
 }
 
-/* --- mappings --------------------------------------------------------------------------------------------------------
- */
+/* --- mappings ----------------------------------------------------------------------------------------------------- */
 
 SIM_INTERPOSED void *mmap(void *addr, size_t n, int prot, int flags, int fd, off_t offset)
 {
@@ -103,8 +101,7 @@ SIM_INTERPOSED int munmap(void *addr, size_t n)
     return syscall(SYS_munmap, addr, n);
 }
 
-/* --- signals ---------------------------------------------------------------------------------------------------------
- */
+/* --- signals ------------------------------------------------------------------------------------------------------ */
 
 SIM_INTERPOSED int sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 {
