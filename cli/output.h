@@ -11,7 +11,7 @@
 
 struct json_object;
 
-#define NB_CELL_MAX    80 /* bytes of a cell of a table; an IPv6 endpoint fits, a rule's match in IPv4 too */
+#define NB_CELL_MAX    160 /* bytes of a cell of a table; the longest sentence about a counter fits */
 #define NB_COLUMNS_MAX 32 /* of a view */
 
 /* Write how a value of `row` looks. value may be NULL (null, or absent). */

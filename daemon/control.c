@@ -37,7 +37,7 @@ struct client {
 };
 
 struct nb_control {
-    char path[NB_SOCKET_PATH_MAX];
+    char path[NB_SOCKET_PATH_MAX], lock_file[NB_LOCK_PATH_MAX];
     int lock_fd, listen_fd, epoll_fd, signal_fd;
     uint64_t (*clock_ms)(void);
     uint64_t listen_again_at_ms; /* 0: we are listening */
@@ -67,13 +67,23 @@ int nb_control_claim(const char *path, struct nb_control **control, struct nb_er
     c->clock_ms = clock_ms;
     int rc = nb_socket_path(path, c->path, err);
     if (!rc)
-        rc = c->lock_fd = nb_claim_take(c->path, err);
+        rc = c->lock_fd = nb_claim_take(c->path, c->lock_file, err);
     if (rc < 0) {
         free(c);
         return rc;
     }
     *control = c;
     return 0;
+}
+
+const char *nb_control_path(const struct nb_control *control)
+{
+    return control->path;
+}
+
+const char *nb_control_lock_file(const struct nb_control *control)
+{
+    return control->lock_file;
 }
 
 static int watch(struct nb_control *c, int fd, uint32_t events, void *what)
@@ -140,7 +150,7 @@ void nb_control_free(struct nb_control *control)
     }
     if (control->epoll_fd >= 0)
         close(control->epoll_fd);
-    nb_claim_drop(control->path, control->lock_fd);
+    nb_claim_drop(control->lock_file, control->lock_fd);
     free(control);
 }
 

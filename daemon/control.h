@@ -22,6 +22,10 @@ struct nb_control;
  * predecessor. -EBUSY with "already running (pid N)" when it is another's. */
 int nb_control_claim(const char *path, struct nb_control **control, struct nb_error *err);
 
+/* The path that was claimed, and that of the file which says so. */
+const char *nb_control_path(const struct nb_control *control);
+const char *nb_control_lock_file(const struct nb_control *control);
+
 /* Listen. What rpc and operators point to must stay. */
 int nb_control_open(struct nb_control *control, const struct nb_rpc *rpc, const struct nb_config_operators *operators,
                     struct nb_error *err);

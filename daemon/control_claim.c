@@ -14,13 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_PATH_MAX (NB_SOCKET_PATH_MAX + sizeof ".lock")
-
-static void lock_path(const char *path, char out[LOCK_PATH_MAX])
-{
-    snprintf(out, LOCK_PATH_MAX, "%s.lock", path);
-}
-
 /* The socket's own folder may be missing (/run starts empty); further up we create nothing. */
 static int make_folder(const char *path, struct nb_error *err)
 {
@@ -113,29 +106,25 @@ static int remove_stale(const char *path, struct nb_error *err)
     return 0;
 }
 
-int nb_claim_take(const char path[NB_SOCKET_PATH_MAX], struct nb_error *err)
+int nb_claim_take(const char path[NB_SOCKET_PATH_MAX], char lock_file[NB_LOCK_PATH_MAX], struct nb_error *err)
 {
-    char name[LOCK_PATH_MAX];
     int fd = -EAGAIN, rc = make_folder(path, err);
 
-    lock_path(path, name);
+    snprintf(lock_file, NB_LOCK_PATH_MAX, "%s.lock", path);
     while (!rc && fd == -EAGAIN)
-        fd = try_lock(path, name, err);
+        fd = try_lock(path, lock_file, err);
     if (rc || fd < 0)
         return rc ? rc : fd;
     rc = remove_stale(path, err);
     if (rc) {
-        nb_claim_drop(path, fd);
+        nb_claim_drop(lock_file, fd);
         return rc;
     }
     return fd;
 }
 
-void nb_claim_drop(const char path[NB_SOCKET_PATH_MAX], int lock_fd)
+void nb_claim_drop(const char *lock_file, int lock_fd)
 {
-    char name[LOCK_PATH_MAX];
-
-    lock_path(path, name);
-    unlink(name);
+    unlink(lock_file);
     close(lock_fd);
 }
