@@ -41,6 +41,7 @@ struct nb_neighbours {
     struct nb_neighbour_env env;
     uint32_t secret;
     uint32_t count, incomplete;
+    uint32_t queued; /* packets that wait, in all entries */
     uint16_t free, hand;
     TAILQ_HEAD(, entry) waiting;
     uint16_t bucket[BUCKETS];
@@ -121,6 +122,7 @@ static void forget(struct nb_neighbours *n, struct entry *e)
     set_state(n, e, STATE_FREE);
     for (unsigned i = 0; i < e->queued; i++)
         n->env.drop(n->env.arg, e->queue[i]);
+    n->queued -= e->queued;
     e->queued = 0;
     e->next = n->free;
     n->free = index;
@@ -173,6 +175,7 @@ static void confirm(struct nb_neighbours *n, struct entry *e, const uint8_t mac[
 
     memcpy(e->mac, mac, NB_MAC_BYTES);
     e->confirmed_at_us = now_us;
+    n->queued -= queued;
     e->queued = 0;
     set_state(n, e, STATE_REACHABLE);
     for (unsigned i = 0; i < queued; i++)
@@ -190,15 +193,18 @@ static void probe(struct nb_neighbours *n, struct entry *e, const uint8_t *mac, 
     ask(n, e, mac, now_us);
 }
 
-/* Keep a packet until the answer comes; the oldest gives way (RFC 1122 §2.3.2.2 keeps the latest). */
+/* Keep a packet until the answer comes. At the entry's limit the oldest gives way (RFC 1122 §2.3.2.2 keeps the latest);
+ * at the table's limit an entry keeps the one packet that a host must keep. */
 static void enqueue(struct nb_neighbours *n, struct entry *e, struct rte_mbuf *packet)
 {
-    if (e->queued == NB_NEIGHBOUR_QUEUE) {
+    if (e->queued == NB_NEIGHBOUR_QUEUE || (e->queued && n->queued >= NB_NEIGHBOUR_QUEUED)) {
         n->env.drop(n->env.arg, e->queue[0]);
-        memmove(&e->queue[0], &e->queue[1], sizeof e->queue - sizeof e->queue[0]);
+        memmove(&e->queue[0], &e->queue[1], (e->queued - 1u) * sizeof e->queue[0]);
         e->queued--;
+        n->queued--;
     }
     e->queue[e->queued++] = packet;
+    n->queued++;
 }
 
 void nb_neighbour_output(struct nb_neighbours *n, unsigned port, uint32_t address, uint32_t *hint,

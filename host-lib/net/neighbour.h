@@ -13,7 +13,7 @@
  * same code serves both, and a worker's table is never touched by another.
  *
  * Time comes in as an argument. The table is allocated at start and never grows: at the limit the entry least recently
- * used gives way, and unanswered questions can never fill more than half of it.
+ * used gives way, and unanswered questions can never fill more than half of it. So is the number of packets that wait.
  */
 #ifndef NB_NET_NEIGHBOUR_H
 #define NB_NET_NEIGHBOUR_H
@@ -25,8 +25,9 @@
 
 struct rte_mbuf;
 
-#define NB_NEIGHBOUR_MAX      1024 /* hosts one worker talks to directly; a /22 full of them */
-#define NB_NEIGHBOUR_QUEUE    4 /* packets kept per question: a handshake's worth (RFC 1122 §2.3.2.2 asks for one) */
+#define NB_NEIGHBOUR_MAX      1024     /* hosts one worker talks to directly; a /22 full of them */
+#define NB_NEIGHBOUR_QUEUE    32       /* packets kept per question: a burst, all of which may go to one gateway */
+#define NB_NEIGHBOUR_QUEUED   256      /* packets kept in all: strangers must not tie up the worker's buffers */
 #define NB_NEIGHBOUR_RETRY_US 1000000  /* RFC 1122 §2.3.2.1: at most one request per second and destination */
 #define NB_NEIGHBOUR_TRIES    3        /* RFC 4861 §10, MAX_MULTICAST_SOLICIT */
 #define NB_NEIGHBOUR_FRESH_US 30000000 /* RFC 4861 §10, REACHABLE_TIME */

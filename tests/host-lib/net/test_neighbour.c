@@ -25,7 +25,7 @@ static struct {
     unsigned asks, sends, drops, settled;
     bool ask_was_broadcast, settled_ok;
     uint8_t ask_mac[6], send_mac[6], settled_mac[6];
-    char sent[8]; /* first byte of each packet, in order */
+    char sent[NB_NEIGHBOUR_QUEUE]; /* first byte of each packet, in order */
 } seen;
 
 static struct nb_neighbours *n;
@@ -144,7 +144,8 @@ static void test_incomplete_queue_full_drops_the_oldest(void **state)
     assert_int_equal(seen.drops, 2);
     heard(mac_a, true, 1);
     assert_int_equal(seen.sends, NB_NEIGHBOUR_QUEUE);
-    assert_memory_equal(seen.sent, "3456", NB_NEIGHBOUR_QUEUE);
+    for (unsigned i = 0; i < NB_NEIGHBOUR_QUEUE; i++)
+        assert_int_equal(seen.sent[i], '1' + 2 + i);
 }
 
 static void test_incomplete_without_answer_retries_then_gives_up(void **state)
@@ -363,6 +364,27 @@ static void test_table_full_unanswered_questions_leave_room(void **state)
     assert_int_equal(seen.sends, 1);
 }
 
+/* Many questions with many packets each: past the limit every question keeps its latest packet only. */
+static void test_packets_that_wait_are_bounded_in_all(void **state)
+{
+    const uint32_t asked = 2 * NB_NEIGHBOUR_QUEUED / NB_NEIGHBOUR_QUEUE;
+
+    (void)state;
+    for (uint32_t i = 1; i <= asked; i++)
+        for (unsigned k = 0; k < NB_NEIGHBOUR_QUEUE; k++)
+            output_to(HOST + i, (char)k, 1);
+    assert_int_equal(rte_mempool_in_use_count(pool), NB_NEIGHBOUR_QUEUED + asked / 2);
+    nb_neighbour_told(n, 0, HOST + asked, mac_a, 2);
+    assert_int_equal(seen.sends, 1);
+    assert_int_equal(seen.sent[0], NB_NEIGHBOUR_QUEUE - 1);
+    for (uint32_t i = 1; i < asked; i++)
+        nb_neighbour_told(n, 0, HOST + i, NULL, 2);
+    assert_int_equal(rte_mempool_in_use_count(pool), 0);
+    for (unsigned k = 0; k < NB_NEIGHBOUR_QUEUE; k++) /* and there is room again */
+        output('x', 3);
+    assert_int_equal(rte_mempool_in_use_count(pool), NB_NEIGHBOUR_QUEUE);
+}
+
 static void test_table_full_hearsay_gives_way_before_what_is_used(void **state)
 {
     (void)state;
@@ -400,6 +422,7 @@ int main(void)
         T(test_stale_hint_is_noticed),
         T(test_same_address_on_two_ports_is_two_neighbours),
         T(test_table_full_unanswered_questions_leave_room),
+        T(test_packets_that_wait_are_bounded_in_all),
         T(test_table_full_hearsay_gives_way_before_what_is_used),
     };
 
