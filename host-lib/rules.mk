@@ -1,7 +1,7 @@
 # The stack, as an archive that programs and tests link, and as libnetbypass.so for applications with a main of their own.
 host-lib_SRCS := $(wildcard host-lib/*/*.c)
 host-lib_CFLAGS := -Ihost-lib/include -Ibase/include $(DPDK_CFLAGS) -DALLOW_EXPERIMENTAL_API
-host-lib_TEST_LIBS = $(SUPPORT_OBJS) $(B)/lib/host-lib.a $(DPDK_LIBS) -lrte_net_ring
+host-lib_TEST_LIBS = $(SUPPORT_OBJS) $(B)/lib/host-lib.a $(DPDK_LIBS) -lrte_net_ring -lrte_bus_vdev
 
 TARGETS += $(B)/libnetbypass.so
 $(B)/libnetbypass.so: $(B)/lib/host-lib.a host-lib/libnetbypass.map

@@ -73,11 +73,14 @@ static void last_word(struct nb_worker *w, struct nb_arrival *a)
         nb__reta_flow_made(w, a->port, &key);
 }
 
-/* Is the home of a flow with this hash us? While RETA changes, both the old and the new home may answer. */
-static bool are_home(const struct nb_worker *w, const struct nb_worker_port *p, uint32_t hash)
+/* Is the home of a flow with this hash us? While RETA changes, its next home is, too, for a worker that has switched
+ * already and sends the segment here as such: by then every flow has been announced. */
+static bool are_home(const struct nb_worker *w, const struct nb_arrival *a, uint32_t hash)
 {
+    const struct nb_worker_port *p = &w->port[a->port];
+
     return nb_rss_queue_of(&p->rss, hash) == w->index ||
-           (p->reta_phase == NB_RETA_CHANGING && nb_rss_queue_of(&p->next, hash) == w->index);
+           (p->reta_phase == NB_RETA_CHANGING && a->why != NB_WHY_WIRE && nb_rss_queue_of(&p->next, hash) == w->index);
 }
 
 /* The sender takes us for the owner, and is wrong. It hears of that before it gets the segment back. */
@@ -98,7 +101,7 @@ static void deliver_miss(struct nb_worker *w, struct nb_arrival *a)
         compare_hash(p, a, hash);
     if (a->why == NB_WHY_OWNER)
         disown(w, a);
-    if (are_home(w, p, hash))
+    if (are_home(w, a, hash))
         last_word(w, a);
     else if (a->why == NB_WHY_OWNER)
         pass_on(w, a, a->from, NB_WHY_GONE, 0);

@@ -2,7 +2,7 @@
  *
  * The steps, each done on all workers before the next begins (runtime: nb_runtime_set_reta):
  *
- *   begin      the next table is known. From here on both the old and the new home of a tuple answer for it.
+ *   begin      the next table is known. From here on a worker also answers as the next home of a tuple, when asked so.
  *   announce   every flow that will not be at home is announced to its next home. New flows are, as they are made.
  *              (The port's table is rewritten now: packets may come by either.)
  *   switch     the next table is the table.

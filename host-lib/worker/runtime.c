@@ -41,7 +41,7 @@ static int create_thread(struct nb_runtime *rt, unsigned i, struct nb_error *err
     if (rc)
         return nb_error_set(err, -rc, "worker %u: no thread on CPU %d: %s", i, rt->config.cpu[i], strerror(rc));
     t->created = true;
-    snprintf(name, sizeof name, "nb-worker-%u", i);
+    snprintf(name, sizeof name, "nb-worker-%u", t->index);
     pthread_setname_np(t->thread, name);
     return 0;
 }

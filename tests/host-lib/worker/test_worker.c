@@ -1,0 +1,1079 @@
+/* test_worker.c - several workers on one thread in virtual time, their port's wire in our hands: connections served,
+ * segments that arrive at the wrong worker, and changes of RETA with packets in every gap.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_byteorder.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "../../../host-lib/wire/arp.h"
+#include "../../../host-lib/wire/icmp.h"
+#include "../../../host-lib/wire/ipv4.h"
+#include "../../../host-lib/wire/segment_emit.h"
+#include "../../../host-lib/worker/engine.h"
+#include "eal.h"
+#include "ring_port.h"
+
+#define WORKERS   3
+#define RETA_SIZE 128
+#define US        RTE_BE32(0x0a630002)
+#define CLIENT    RTE_BE32(0x0a630001)
+#define PORT      7
+
+static const uint8_t client_mac[6] = {2, 0, 0, 0, 0, 1};
+
+static struct rte_mempool *pool;
+static struct nb_test_port wire;
+static struct nb_runtime *rt;
+static struct nb_runtime_config config;
+static struct nb_rss nic; /* what the port would do: the test steers by it */
+static uint64_t now_us;
+
+/* --- an application: echo, and a diary -----------------------------------------------------------------------------
+ */
+
+static struct {
+    unsigned starts, stops, accepted, closed;
+    enum nb_closed_reason reason;
+    bool refuse_start, refuse_accept;
+} diary;
+
+static int on_start(struct nb_worker *w, const struct nb_app_option *options, unsigned n, void **state,
+                    struct nb_error *err)
+{
+    (void)options, (void)n;
+    if (diary.refuse_start && nb_worker_index(w) == WORKERS - 1)
+        return nb_error_set(err, -EINVAL, "echo: no");
+    diary.starts++;
+    *state = &diary;
+    return 0;
+}
+
+static void on_stop(struct nb_worker *w, void *state)
+{
+    (void)w;
+    assert_ptr_equal(state, &diary);
+    diary.stops++;
+}
+
+static bool on_accept(struct nb_worker *w, void *state, struct nb_conn c)
+{
+    struct nb_flow_key key;
+
+    (void)state;
+    assert_int_equal(nb_conn_key(w, c, &key), 0);
+    assert_int_equal(key.local_port, PORT);
+    nb_conn_set_user(w, c, &diary);
+    diary.accepted++;
+    return !diary.refuse_accept;
+}
+
+static void on_data(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
+{
+    (void)state;
+    assert_ptr_equal(user, &diary);
+    nb_conn_consumed(w, c, rte_pktmbuf_pkt_len(data));
+    assert_int_equal(nb_conn_send(w, c, data), 0);
+}
+
+static void on_peer_closed(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)state, (void)user;
+    assert_int_equal(nb_conn_close(w, c), 0);
+    assert_int_equal(nb_conn_write(w, c, "x", 1), -EPIPE);
+}
+
+static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *user, enum nb_closed_reason reason)
+{
+    (void)w, (void)state, (void)c;
+    assert_ptr_equal(user, &diary);
+    diary.closed++;
+    diary.reason = reason;
+}
+
+static const struct nb_app echo = {
+    .abi = NB_APP_ABI,
+    .name = "echo",
+    .start = on_start,
+    .stop = on_stop,
+    .on_accept = on_accept,
+    .on_data = on_data,
+    .on_peer_closed = on_peer_closed,
+    .on_closed = on_closed,
+};
+
+/* --- the data plane ------------------------------------------------------------------------------------------------
+ */
+
+static void make_config(void)
+{
+    nb_runtime_config_init(&config);
+    config.n_workers = WORKERS;
+    config.n_ports = 1;
+    snprintf(config.port[0].device, sizeof config.port[0].device, "%s", wire.device);
+    config.port[0].address.word[0] = US;
+    config.port[0].prefix_bits = 24;
+    config.n_listeners = 1;
+    config.listener[0] = (struct nb_listener_config){.tcp_port = PORT, .app = &echo};
+    config.limits.connections = config.limits.time_wait = 64;
+    config.limits.mbufs = 2048;
+}
+
+/* A ring port has no RSS, so the workers are given the view of one that has: this is what nb_port would have told. */
+static void give_rss(void)
+{
+    uint8_t key[40];
+
+    for (unsigned i = 0; i < sizeof key; i++)
+        key[i] = (uint8_t)(0x6d + 41 * i);
+    memset(&nic, 0, sizeof nic);
+    nb_rss_set_key(&nic, key, sizeof key);
+    nic.reta_size = RETA_SIZE;
+    for (unsigned i = 0; i < RETA_SIZE; i++)
+        nic.reta[i] = i % WORKERS;
+    for (unsigned i = 0; i < WORKERS; i++)
+        rt->worker[i]->port[0].rss = nic;
+}
+
+static void settle(void)
+{
+    for (unsigned quiet = 0; quiet < 3; quiet++) {
+        now_us += 10;
+        if (nb__engine_step(rt, now_us))
+            quiet = 0;
+    }
+}
+
+static struct rte_mbuf *sent(unsigned *queue)
+{
+    return nb_test_port_take(&wire, queue);
+}
+
+static struct rte_mbuf *frame(const uint8_t dst[6], uint16_t type, unsigned bytes)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+    assert_non_null(m);
+    assert_non_null(rte_pktmbuf_append(m, (uint16_t)(NB_ETH_HEADER_BYTES + bytes)));
+    rte_pktmbuf_adj(m, NB_ETH_HEADER_BYTES);
+    assert_true(nb_eth_prepend(m, dst, client_mac, type));
+    return m;
+}
+
+static void introduce_client(void)
+{
+    struct nb_arp arp = {.op = NB_ARP_REQUEST, .sender = CLIENT, .target = US};
+    struct rte_mbuf *m = frame(nb_mac_broadcast, NB_ETH_ARP, NB_ARP_BYTES);
+    unsigned queue;
+
+    memcpy(arp.sender_mac, client_mac, 6);
+    nb_arp_write(rte_pktmbuf_mtod_offset(m, void *, NB_ETH_HEADER_BYTES), &arp);
+    nb_test_port_inject(&wire, 0, m);
+    settle();
+    rte_pktmbuf_free(sent(&queue));
+}
+
+static int setup(void **state)
+{
+    struct nb_error err = {0};
+
+    (void)state;
+    memset(&diary, 0, sizeof diary);
+    now_us = 1000;
+    nb_test_port_open(&wire, WORKERS, 1024);
+    make_config();
+    if (nb__engine_start_stepped(&config, now_us, &rt, &err) < 0) {
+        print_error("%s\n", err.text);
+        return -1;
+    }
+    give_rss();
+    introduce_client();
+    return 0;
+}
+
+static int finish(void)
+{
+    unsigned held = rt ? nb__engine_stop_stepped(rt, now_us) : 0;
+
+    rt = NULL;
+    nb_test_port_close(&wire);
+    return held == 0 && rte_mempool_full(pool) ? 0 : -1;
+}
+
+static void drain_wire(void)
+{
+    struct rte_mbuf *m;
+    unsigned queue;
+
+    while ((m = sent(&queue)))
+        rte_pktmbuf_free(m);
+}
+
+/* Whatever was still sent must be taken off the rings before the pools can be full. */
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < WORKERS; i++)
+        nb_worker_stop(rt->worker[i], now_us);
+    drain_wire();
+    return finish();
+}
+
+static uint64_t counter(unsigned worker, enum nb_counter c)
+{
+    struct nb_worker_info info;
+
+    nb_runtime_worker_info(rt, worker, &info);
+    return info.counter[c];
+}
+
+static uint64_t total(enum nb_counter c)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < WORKERS; i++)
+        n += counter(i, c);
+    return n;
+}
+
+static unsigned flow_count(unsigned worker)
+{
+    struct nb_worker_info info;
+
+    nb_runtime_worker_info(rt, worker, &info);
+    return info.flows;
+}
+
+static struct nb_flow_info only_flow(unsigned worker)
+{
+    struct nb_flow_info info[2];
+    uint64_t cursor = 0;
+
+    assert_int_equal(nb_runtime_flows(rt, worker, &cursor, info, 2), 1);
+    assert_int_equal(cursor, 0);
+    return info[0];
+}
+
+/* --- a client ------------------------------------------------------------------------------------------------------
+ */
+
+struct client {
+    struct nb_flow_key key; /* as the client sees it: its own side is local */
+    nb_seq_t seq, ack;
+    unsigned home;
+};
+
+/* A client whose flow RSS sends to this queue. */
+static struct client client_at_home(unsigned queue)
+{
+    static uint16_t port = 20000;
+    struct client c = {.seq = 0xfffffff0};
+
+    do {
+        struct nb_flow_key ours = {.local.word = {US},
+                                   .remote.word = {CLIENT},
+                                   .local_port = PORT,
+                                   .remote_port = ++port,
+                                   .family = NB_FAMILY_IPV4};
+
+        c.key = (struct nb_flow_key){.local.word = {CLIENT},
+                                     .remote.word = {US},
+                                     .local_port = port,
+                                     .remote_port = PORT,
+                                     .family = NB_FAMILY_IPV4};
+        c.home = nb_rss_queue(&nic, &ours);
+    } while (c.home != queue);
+    return c;
+}
+
+static void send_on(unsigned queue, struct client *c, uint8_t flags, const char *text)
+{
+    struct nb_seg_out out = {.key = &c->key, .seq = c->seq, .ack = c->ack, .window = 65535, .flags = flags};
+    unsigned header = nb_seg_header_bytes(&out), n = (unsigned)strlen(text);
+    struct rte_mbuf *m = frame(rt->net_port[0].mac, NB_ETH_IPV4, header + n);
+
+    memcpy(rte_pktmbuf_mtod_offset(m, char *, NB_ETH_HEADER_BYTES + header), text, n);
+    rte_pktmbuf_adj(m, NB_ETH_HEADER_BYTES);
+    nb_seg_emit(m, &out, false);
+    assert_true(nb_eth_prepend(m, rt->net_port[0].mac, client_mac, NB_ETH_IPV4));
+    m->ol_flags = 0;
+    nb_test_port_inject(&wire, queue, m);
+    c->seq += n + ((flags & (NB_TCP_SYN | NB_TCP_FIN)) != 0);
+}
+
+/* The next TCP segment sent to the client; its text is copied out. False: nothing was sent. */
+struct reply {
+    unsigned queue;
+    struct nb_seg seg;
+    char text[64];
+};
+
+static bool receive(struct client *c, struct reply *r)
+{
+    struct rte_mbuf *m = sent(&r->queue);
+    struct nb_ipv4 ip;
+
+    memset(r->text, 0, sizeof r->text);
+    if (!m)
+        return false;
+    assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), client_mac, 6);
+    assert_int_equal(nb_ipv4_parse(&ip, m, NB_ETH_HEADER_BYTES, true), 0);
+    r->seg.key = (struct nb_flow_key){.local.word = {ip.dst}, .remote.word = {ip.src}, .family = NB_FAMILY_IPV4};
+    assert_int_equal(nb_seg_parse(&r->seg, m, NB_ETH_HEADER_BYTES + ip.header_bytes,
+                                  (uint32_t)ip.total_bytes - ip.header_bytes, true),
+                     0);
+    assert_int_equal(r->seg.key.local_port, c->key.local_port);
+    assert_true(r->seg.payload_bytes < sizeof r->text);
+    const void *bytes = rte_pktmbuf_read(m, r->seg.payload_offset, r->seg.payload_bytes, r->text);
+    if (bytes && bytes != r->text)
+        memcpy(r->text, bytes, r->seg.payload_bytes);
+    rte_pktmbuf_free(m);
+    if (!(r->seg.flags & NB_TCP_RST))
+        c->ack = r->seg.seq + nb_seg_len(&r->seg);
+    return true;
+}
+
+static void receive_nothing(void)
+{
+    unsigned queue;
+
+    assert_null(sent(&queue));
+}
+
+static struct reply exchange_on(unsigned queue, struct client *c, uint8_t flags, const char *text)
+{
+    struct reply r;
+
+    send_on(queue, c, flags, text);
+    settle();
+    assert_true(receive(c, &r));
+    return r;
+}
+
+/* Open a connection through whatever queue. */
+static void open_on(unsigned queue, struct client *c)
+{
+    struct reply r = exchange_on(queue, c, NB_TCP_SYN, "");
+
+    assert_int_equal(r.seg.flags, NB_TCP_SYN | NB_TCP_ACK);
+    assert_int_equal(r.seg.ack, c->seq);
+    send_on(queue, c, NB_TCP_ACK, "");
+    settle();
+    receive_nothing();
+}
+
+/* The connection works: a text comes back, in one segment or after a bare ACK. */
+static void echo_on(unsigned queue, struct client *c, const char *text)
+{
+    struct reply r = exchange_on(queue, c, NB_TCP_ACK | NB_TCP_PSH, text);
+
+    assert_int_equal(r.seg.flags & NB_TCP_RST, 0);
+    assert_string_equal(r.text, text);
+    send_on(queue, c, NB_TCP_ACK, "");
+    settle();
+    receive_nothing();
+}
+
+static void close_on(unsigned queue, struct client *c)
+{
+    struct reply r;
+
+    send_on(queue, c, NB_TCP_FIN | NB_TCP_ACK, "");
+    settle();
+    while (receive(c, &r))
+        ;
+    send_on(queue, c, NB_TCP_ACK, "");
+    settle();
+    receive_nothing();
+}
+
+/* --- one worker's work ---------------------------------------------------------------------------------------------
+ */
+
+static void test_connection_at_home_is_served_by_its_worker(void **state)
+{
+    (void)state;
+    for (unsigned home = 0; home < WORKERS; home++) {
+        struct client c = client_at_home(home);
+
+        open_on(home, &c);
+        assert_int_equal(flow_count(home), 1);
+        echo_on(home, &c, "hello");
+        close_on(home, &c);
+        assert_int_equal(flow_count(home), 0);
+    }
+    assert_int_equal(diary.accepted, WORKERS);
+    assert_int_equal(diary.closed, WORKERS);
+    assert_int_equal(diary.reason, NB_CLOSED_NORMAL);
+    assert_int_equal(total(NB_COUNTER_FORWARDED_OUT), 0);
+    assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
+}
+
+static void test_refused_connection_is_reset_and_its_news_cancel_out(void **state)
+{
+    struct client c = client_at_home(1);
+    struct nb_flow_news news[4];
+    struct reply r;
+    uint32_t lost;
+
+    (void)state;
+    diary.refuse_accept = true;
+    exchange_on(1, &c, NB_TCP_SYN, "");
+    r = exchange_on(1, &c, NB_TCP_ACK, "");
+    assert_true(r.seg.flags & NB_TCP_RST);
+    assert_int_equal(diary.closed, 0);
+    assert_int_equal(nb_runtime_flow_news(rt, 1, news, 4, &lost), 2);
+    assert_int_equal(news[0].kind, NB_FLOW_NEWS_ESTABLISHED);
+    assert_int_equal(news[1].kind, NB_FLOW_NEWS_GONE);
+    assert_int_equal(news[0].id, news[1].id);
+}
+
+static void test_flows_and_news_say_the_same(void **state)
+{
+    struct client c = client_at_home(2);
+    struct nb_flow_news news[4];
+    struct nb_flow_info info;
+    uint32_t lost;
+
+    (void)state;
+    open_on(2, &c);
+    echo_on(2, &c, "12345");
+    info = only_flow(2);
+    assert_int_equal(info.worker, 2);
+    assert_int_equal(info.queue, 2);
+    assert_int_equal(info.home_queue, 2);
+    assert_int_equal(info.key.remote_port, c.key.local_port);
+    assert_int_equal(info.rx_bytes, 5);
+    assert_int_equal(info.tx_bytes, 5);
+    assert_string_equal(info.app, "echo");
+    assert_string_equal(nb_tcp_state_name(info.state), "established");
+    assert_int_equal(nb_runtime_flow_news(rt, 2, news, 4, &lost), 1);
+    assert_int_equal(news[0].kind, NB_FLOW_NEWS_ESTABLISHED);
+    assert_int_equal(news[0].id, info.id);
+    assert_int_equal(news[0].incarnation, info.incarnation);
+    assert_int_equal(news[0].home_queue, 2);
+    assert_memory_equal(&news[0].key, &info.key, sizeof info.key);
+    close_on(2, &c);
+    assert_int_equal(nb_runtime_flow_news(rt, 2, news, 4, &lost), 1);
+    assert_int_equal(news[0].kind, NB_FLOW_NEWS_GONE);
+    assert_int_equal(lost, 0);
+}
+
+/* More flows than fit one answer: the walk returns each exactly once. */
+static void test_walk_over_many_flows_returns_each_once(void **state)
+{
+    struct client c[40];
+    uint64_t cursor = 0;
+    bool met[40] = {0};
+    unsigned calls = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 40; i++) {
+        c[i] = client_at_home(0);
+        open_on(0, &c[i]);
+    }
+    do {
+        struct nb_flow_info info[7];
+        unsigned n = nb_runtime_flows(rt, 0, &cursor, info, 7);
+
+        for (unsigned k = 0; k < n; k++)
+            for (unsigned i = 0; i < 40; i++)
+                if (info[k].key.remote_port == c[i].key.local_port) {
+                    assert_false(met[i]);
+                    met[i] = true;
+                }
+        calls++;
+    } while (cursor);
+    for (unsigned i = 0; i < 40; i++)
+        assert_true(met[i]);
+    assert_in_range(calls, 6, 7);
+}
+
+/* Worker 0 alone speaks ARP: another worker that must send to a stranger asks it, and gets the answer over the ring. */
+static void test_ping_at_another_worker_finds_its_neighbour_through_worker_0(void **state)
+{
+    const uint32_t stranger = RTE_BE32(0x0a630009);
+    const uint8_t stranger_mac[6] = {2, 0, 0, 0, 0, 9};
+    struct rte_mbuf *m = frame(rt->net_port[0].mac, NB_ETH_IPV4, NB_IPV4_HEADER_BYTES + NB_ICMP_HEADER_BYTES);
+    struct nb_ipv4 ip = {.src = stranger, .dst = US, .total_bytes = 28, .protocol = NB_IP_ICMP, .ttl = 64};
+    struct nb_arp arp;
+    unsigned queue;
+
+    (void)state;
+    nb_ipv4_write(rte_pktmbuf_mtod_offset(m, void *, 14), &ip);
+    memcpy(rte_pktmbuf_mtod_offset(m, void *, 34), (uint8_t[]){8, 0, 0xf7, 0xff, 0, 0, 0, 0}, 8);
+    nb_test_port_inject(&wire, 2, m);
+    settle();
+    m = sent(&queue);
+    assert_non_null(m);
+    assert_int_equal(queue, 0);
+    assert_int_equal(nb_arp_parse(&arp, m, NB_ETH_HEADER_BYTES), 0);
+    assert_int_equal(arp.target, stranger);
+    rte_pktmbuf_free(m);
+    receive_nothing();
+
+    m = frame(rt->net_port[0].mac, NB_ETH_ARP, NB_ARP_BYTES);
+    arp = (struct nb_arp){.op = NB_ARP_REPLY, .sender = stranger, .target = US};
+    memcpy(arp.sender_mac, stranger_mac, 6);
+    nb_arp_write(rte_pktmbuf_mtod_offset(m, void *, 14), &arp);
+    nb_test_port_inject(&wire, 1, m); /* a frame that only the speaker understands, at yet another worker */
+    settle();
+    m = sent(&queue);
+    assert_non_null(m);
+    assert_int_equal(queue, 2);
+    assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), stranger_mac, 6);
+    assert_int_equal(counter(2, NB_COUNTER_ECHO_REPLIES), 1);
+    rte_pktmbuf_free(m);
+}
+
+static void test_stop_resets_connections_and_tells_applications(void **state)
+{
+    struct client c = client_at_home(1);
+    struct reply r;
+
+    (void)state;
+    open_on(1, &c);
+    for (unsigned i = 0; i < WORKERS; i++)
+        nb_worker_stop(rt->worker[i], now_us);
+    assert_true(receive(&c, &r));
+    assert_true(r.seg.flags & NB_TCP_RST);
+    assert_int_equal(diary.closed, 1);
+    assert_int_equal(diary.reason, NB_CLOSED_ABORTED);
+    assert_int_equal(diary.stops, WORKERS);
+}
+
+static void test_transmit_ring_full_drops_and_counts(void **state)
+{
+    struct client c = client_at_home(1);
+
+    (void)state;
+    for (unsigned i = 0; i < 1100; i++) { /* each is answered with RST, and the wire takes 1023 */
+        send_on(1, &c, NB_TCP_ACK, "");
+        if (i % 100 == 99)
+            settle();
+    }
+    assert_int_equal(counter(1, NB_COUNTER_RST_SENT), 1100);
+    assert_int_equal(counter(1, NB_COUNTER_DROP_TX_FULL), 1100 - 1023);
+    assert_int_equal(counter(1, NB_COUNTER_TX_PACKETS), 1023);
+}
+
+/* --- forwarding ----------------------------------------------------------------------------------------------------
+ */
+
+static void test_segments_at_the_wrong_worker_reach_their_owner(void **state)
+{
+    struct client c = client_at_home(1);
+    struct nb_flow_info info;
+
+    (void)state;
+    open_on(1, &c);
+    echo_on(2, &c, "astray");
+    echo_on(0, &c, "again");
+    info = only_flow(1);
+    assert_int_equal(info.forwarded_packets, 4);
+    assert_int_equal(info.queue, 0);
+    assert_int_equal(counter(2, NB_COUNTER_FORWARDED_OUT), 2);
+    assert_int_equal(counter(0, NB_COUNTER_FORWARDED_OUT), 2);
+    assert_int_equal(counter(1, NB_COUNTER_FORWARDED_IN), 4);
+    assert_int_equal(counter(1, NB_COUNTER_MISDIRECTED), 4);
+    assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
+}
+
+static void test_syn_at_the_wrong_worker_is_accepted_at_home(void **state)
+{
+    struct client c = client_at_home(1);
+
+    (void)state;
+    open_on(2, &c);
+    assert_int_equal(flow_count(1), 1);
+    assert_int_equal(flow_count(2), 0);
+    echo_on(2, &c, "hello");
+    close_on(2, &c);
+}
+
+static void test_segment_for_nothing_is_reset_by_home_alone(void **state)
+{
+    struct client c = client_at_home(1);
+    struct reply r = exchange_on(2, &c, NB_TCP_ACK, "who?");
+
+    (void)state;
+    assert_true(r.seg.flags & NB_TCP_RST);
+    assert_int_equal(r.queue, 1);
+    assert_int_equal(counter(1, NB_COUNTER_RST_SENT), 1);
+    assert_int_equal(total(NB_COUNTER_MISDIRECTED), 0);
+    receive_nothing();
+}
+
+static void test_port_without_rss_counts_nothing_as_misdirected(void **state)
+{
+    struct client c = client_at_home(1);
+
+    (void)state;
+    for (unsigned i = 0; i < WORKERS; i++)
+        rt->worker[i]->port[0].rss.reta_size = 0;
+    open_on(1, &c);
+    assert_int_equal(flow_count(0), 1);
+    echo_on(2, &c, "hello");
+    assert_int_equal(total(NB_COUNTER_MISDIRECTED), 0);
+    assert_true(counter(0, NB_COUNTER_FORWARDED_IN) > 0);
+}
+
+static void test_ring_full_drops_and_counts(void **state)
+{
+    struct client c = client_at_home(1);
+
+    (void)state;
+    for (unsigned i = 0; i < NB_MAIL_RING_SIZE + 10; i++)
+        send_on(2, &c, NB_TCP_ACK, "");
+    while (nb_worker_step(rt->worker[2], now_us))
+        ; /* worker 1 does not run meanwhile */
+    assert_int_equal(counter(2, NB_COUNTER_FORWARDED_OUT), NB_MAIL_RING_SIZE - 1);
+    assert_int_equal(counter(2, NB_COUNTER_DROP_RING_FULL), 11);
+    settle();
+    assert_int_equal(counter(1, NB_COUNTER_FORWARDED_IN), NB_MAIL_RING_SIZE - 1);
+    drain_wire();
+}
+
+/* A port whose hash is not Toeplitz, or not with our key, is found out by its first SYN. */
+static void test_syn_with_another_hash_makes_the_port_untrusted(void **state)
+{
+    struct client c = client_at_home(1);
+    struct nb_flow_key key = {.local.word = {US},
+                              .remote.word = {CLIENT},
+                              .local_port = PORT,
+                              .remote_port = c.key.local_port,
+                              .family = NB_FAMILY_IPV4};
+    struct nb_port_info info;
+    struct rte_mbuf *m;
+    void *p = NULL;
+
+    (void)state;
+    for (unsigned wrong = 0; wrong < 2; wrong++) {
+        send_on(1, &c, NB_TCP_SYN, "");
+        assert_int_equal(rte_ring_dequeue(wire.rx[1], &p), 0);
+        m = p;
+        m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+        m->hash.rss = nb_rss_hash(&nic, &key) + wrong;
+        nb_test_port_inject(&wire, 1, m);
+        settle();
+        assert_int_equal(nb_runtime_port_info(rt, 0, &info), 0);
+        assert_int_equal(info.rss_untrusted, wrong);
+        send_on(1, &c, NB_TCP_RST, "");
+        settle();
+        drain_wire();
+        c = client_at_home(1);
+        key.remote_port = c.key.local_port;
+    }
+}
+
+/* --- changes of RETA -----------------------------------------------------------------------------------------------
+ */
+
+static void call_all(void (*fn)(struct nb_worker *w, void *arg), void *arg)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(nb_runtime_call(rt, i, fn, arg), 0);
+}
+
+static void begin(struct nb_worker *w, void *reta)
+{
+    nb__reta_begin(w, 0, reta, RETA_SIZE);
+}
+
+static void announce(struct nb_worker *w, void *arg)
+{
+    (void)arg;
+    while (!nb__reta_announce(w, 0))
+        ;
+}
+
+static void nothing(struct nb_worker *w, void *arg)
+{
+    (void)w, (void)arg;
+}
+
+static void switch_over(struct nb_worker *w, void *arg)
+{
+    (void)arg;
+    nb__reta_switch(w, 0);
+}
+
+static void abandon(struct nb_worker *w, void *arg)
+{
+    (void)arg;
+    nb__reta_abandon(w, 0);
+}
+
+static void clean(struct nb_worker *w, void *arg)
+{
+    (void)arg;
+    while (!nb__reta_clean(w, 0))
+        ;
+}
+
+static void all_to(uint16_t reta[RETA_SIZE], uint16_t queue)
+{
+    for (unsigned i = 0; i < RETA_SIZE; i++)
+        reta[i] = queue;
+}
+
+/* The steps of nb_runtime_set_reta, with `between` after each: the test's chance to send something. */
+static void change_reta(const uint16_t *reta, bool port_refuses, void (*between)(void))
+{
+    call_all(begin, (void *)(uintptr_t)reta);
+    between();
+    call_all(announce, NULL);
+    call_all(nothing, NULL);
+    between();
+    if (!port_refuses)
+        memcpy(nic.reta, reta, RETA_SIZE * sizeof *reta);
+    between();
+    for (unsigned i = 0; i < WORKERS; i++) { /* one after the other: half have switched, half have not */
+        assert_int_equal(nb_runtime_call(rt, i, port_refuses ? abandon : switch_over, NULL), 0);
+        between();
+    }
+    call_all(clean, NULL);
+    settle();
+    between();
+}
+
+static void send_nothing(void) {}
+
+static struct client survivor[WORKERS]; /* one at home at each worker when it was opened */
+
+/* Every connection speaks through the queue that RSS gives it right now, and through each wrong one. */
+static void survivors_echo(void)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        for (unsigned queue = 0; queue < WORKERS; queue++)
+            echo_on(queue, &survivor[i], "still here");
+}
+
+/* A connection is opened through the queue that RSS gives it now, used and closed. */
+static void newcomer_lives(void)
+{
+    for (unsigned i = 0; i < WORKERS; i++) {
+        struct client c = client_at_home(i % WORKERS);
+
+        open_on(c.home, &c);
+        echo_on(c.home, &c, "new");
+        close_on(c.home, &c);
+    }
+}
+
+/* client_at_home() cannot find a client for a queue that has no RETA entry: take any. */
+static void newcomer_anywhere_lives(void)
+{
+    struct client c = client_at_home(nic.reta[0]);
+
+    open_on(c.home, &c);
+    echo_on(c.home, &c, "new");
+    survivors_echo();
+    close_on(c.home, &c);
+}
+
+static void open_survivors(void)
+{
+    for (unsigned i = 0; i < WORKERS; i++) {
+        survivor[i] = client_at_home(i);
+        open_on(i, &survivor[i]);
+    }
+}
+
+static uint32_t entries(void)
+{
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < WORKERS; i++)
+        n += rt->worker[i]->registry.entries;
+    return n;
+}
+
+static unsigned away(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < WORKERS; i++)
+        n += nb_flow_count(rt->worker[i]->registry.away);
+    return n;
+}
+
+static void test_reta_change_loses_no_flow_in_any_of_its_steps(void **state)
+{
+    uint16_t reta[RETA_SIZE];
+
+    (void)state;
+    open_survivors();
+    for (uint16_t queue = 0; queue < WORKERS; queue++) {
+        all_to(reta, queue);
+        change_reta(reta, false, survivors_echo);
+        assert_int_equal(entries(), WORKERS - 1); /* all but the one that is at home there */
+        assert_int_equal(rt->worker[queue]->registry.entries, WORKERS - 1);
+        assert_int_equal(away(), WORKERS - 1);
+        for (unsigned i = 0; i < WORKERS; i++) {
+            assert_int_equal(flow_count(i), 1);
+            assert_int_equal(only_flow(i).home_queue, queue);
+        }
+    }
+    assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
+    assert_int_equal(total(NB_COUNTER_DROP_TWO_HOPS), 0);
+    assert_int_equal(diary.closed, 0);
+}
+
+static void test_reta_change_loses_no_newcomer_in_any_of_its_steps(void **state)
+{
+    uint16_t reta[RETA_SIZE];
+
+    (void)state;
+    open_survivors();
+    newcomer_lives();
+    all_to(reta, 2);
+    change_reta(reta, false, newcomer_anywhere_lives);
+    for (unsigned i = 0; i < RETA_SIZE; i++)
+        reta[i] = (uint16_t)((i + 1) % WORKERS);
+    change_reta(reta, false, newcomer_anywhere_lives);
+    assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
+    assert_int_equal(total(NB_COUNTER_DROP_TWO_HOPS), 0);
+    survivors_echo();
+}
+
+static void test_flow_that_comes_home_loses_its_entry(void **state)
+{
+    uint16_t reta[RETA_SIZE], before[RETA_SIZE];
+
+    (void)state;
+    open_survivors();
+    memcpy(before, nic.reta, sizeof before);
+    all_to(reta, 1);
+    change_reta(reta, false, send_nothing);
+    assert_int_equal(entries(), WORKERS - 1);
+    change_reta(before, false, survivors_echo);
+    assert_int_equal(entries(), 0);
+    assert_int_equal(away(), 0);
+}
+
+static void test_reta_refused_by_the_port_leaves_everything_as_it_was(void **state)
+{
+    uint16_t reta[RETA_SIZE];
+
+    (void)state;
+    open_survivors();
+    all_to(reta, 1);
+    change_reta(reta, true, survivors_echo);
+    assert_int_equal(entries(), 0);
+    assert_int_equal(away(), 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(only_flow(i).home_queue, i);
+    assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
+}
+
+static void test_forwarded_by_entry_is_software_not_misdirected(void **state)
+{
+    uint16_t reta[RETA_SIZE];
+
+    (void)state;
+    open_survivors();
+    all_to(reta, 2);
+    change_reta(reta, false, send_nothing);
+    now_us += NB_SETTLE_US + 1;
+    echo_on(2, &survivor[0], "through home");
+    assert_int_equal(total(NB_COUNTER_MISDIRECTED), 0);
+    assert_int_equal(only_flow(0).forwarded_packets, 2);
+    echo_on(1, &survivor[0], "two hops");
+    assert_int_equal(total(NB_COUNTER_DROP_TWO_HOPS), 0);
+    assert_int_equal(only_flow(0).forwarded_packets, 4);
+    echo_on(0, &survivor[2], "astray"); /* that one is at home at 2 */
+    assert_int_equal(total(NB_COUNTER_MISDIRECTED), 2);
+}
+
+static void test_entry_of_a_flow_that_ended_is_swept(void **state)
+{
+    uint16_t reta[RETA_SIZE];
+
+    (void)state;
+    open_survivors();
+    all_to(reta, 2);
+    change_reta(reta, false, send_nothing);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        send_on(2, &survivor[i], NB_TCP_RST, "");
+        settle();
+    }
+    assert_int_equal(diary.closed, WORKERS);
+    for (unsigned i = 0; i < 10; i++) {
+        now_us += NB_SWEEP_US;
+        settle();
+    }
+    assert_int_equal(entries(), 0);
+    assert_int_equal(away(), 0);
+}
+
+/* TIME-WAIT is at the old owner: a late FIN that reaches the new home must not be answered with RST. */
+static void test_time_wait_is_announced_like_a_flow(void **state)
+{
+    struct client c = client_at_home(0);
+    uint16_t reta[RETA_SIZE];
+    struct nb_conn conn;
+    struct nb_flow_info info;
+    struct reply r;
+
+    (void)state;
+    open_on(0, &c);
+    info = only_flow(0);
+    (void)info;
+    /* The server closes first, so that it is the one in TIME-WAIT. */
+    struct nb_tcb *tcb;
+    uint32_t slot = 0;
+    assert_true(nb_tcp_next_flow(rt->worker[0]->tcp, &slot, now_us, &info, &tcb));
+    conn = nb_tcb_conn(tcb);
+    assert_int_equal(nb_conn_shutdown(rt->worker[0], conn), 0);
+    settle();
+    assert_true(receive(&c, &r));
+    assert_true(r.seg.flags & NB_TCP_FIN);
+    r = exchange_on(0, &c, NB_TCP_FIN | NB_TCP_ACK, "");
+    assert_int_equal(flow_count(0), 0);
+    all_to(reta, 2);
+    change_reta(reta, false, send_nothing);
+    assert_int_equal(rt->worker[2]->registry.entries, 1);
+    now_us += 1000000;
+    c.seq--;
+    send_on(2, &c, NB_TCP_FIN | NB_TCP_ACK, "");
+    settle();
+    assert_true(receive(&c, &r));
+    assert_int_equal(r.seg.flags, NB_TCP_ACK);
+    assert_int_equal(r.queue, 0);
+    assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
+}
+
+/* An entry that outlived its flow: the owner disowns the tuple, home forgets the entry and serves the SYN. */
+static void test_stale_entry_heals_when_a_syn_finds_it(void **state)
+{
+    struct client c = client_at_home(2);
+    struct nb_flow_key key = {.local.word = {US},
+                              .remote.word = {CLIENT},
+                              .local_port = PORT,
+                              .remote_port = c.key.local_port,
+                              .family = NB_FAMILY_IPV4};
+
+    (void)state;
+    nb_registry_put(&rt->worker[2]->registry, &key, 0, 77);
+    open_on(2, &c);
+    assert_int_equal(flow_count(2), 1);
+    assert_int_equal(entries(), 0);
+    echo_on(2, &c, "hello");
+}
+
+/* The same, arriving at a third worker: the way back would be a third hop. The retransmission finds things settled. */
+static void test_stale_entry_found_with_the_last_hop_drops_once(void **state)
+{
+    struct client c = client_at_home(2);
+    struct nb_flow_key key = {.local.word = {US},
+                              .remote.word = {CLIENT},
+                              .local_port = PORT,
+                              .remote_port = c.key.local_port,
+                              .family = NB_FAMILY_IPV4};
+
+    (void)state;
+    nb_registry_put(&rt->worker[2]->registry, &key, 0, 77);
+    send_on(1, &c, NB_TCP_SYN, "");
+    settle();
+    receive_nothing();
+    assert_int_equal(total(NB_COUNTER_DROP_TWO_HOPS), 1);
+    assert_int_equal(entries(), 0);
+    c.seq--;
+    open_on(1, &c);
+    assert_int_equal(flow_count(2), 1);
+}
+
+/* No room for an entry: home can no longer tell a stranger from a flow it was told of, and keeps silent. */
+static void test_entries_overflowing_make_home_silent_about_unknown_segments(void **state)
+{
+    struct client c = client_at_home(2);
+
+    (void)state;
+    rt->worker[2]->registry.overflowed = true;
+    send_on(2, &c, NB_TCP_ACK, "mine?");
+    settle();
+    receive_nothing();
+    assert_int_equal(counter(2, NB_COUNTER_DROP_NOT_HOME), 1);
+    open_on(2, &c);
+}
+
+/* --- starting ------------------------------------------------------------------------------------------------------
+ */
+
+static void test_application_that_refuses_to_start_stops_the_start(void **state)
+{
+    struct nb_error err = {0};
+
+    (void)state;
+    memset(&diary, 0, sizeof diary);
+    diary.refuse_start = true;
+    rt = NULL;
+    nb_test_port_open(&wire, WORKERS, 64);
+    make_config();
+    assert_int_equal(nb__engine_start_stepped(&config, 0, &rt, &err), -EINVAL);
+    assert_string_equal(err.text, "echo: no");
+    assert_int_equal(diary.starts, WORKERS - 1);
+    assert_int_equal(diary.stops, WORKERS - 1);
+    assert_int_equal(finish(), 0);
+}
+
+static void test_two_listeners_on_one_port_are_refused(void **state)
+{
+    struct nb_error err = {0};
+
+    (void)state;
+    memset(&diary, 0, sizeof diary);
+    nb_test_port_open(&wire, WORKERS, 64);
+    make_config();
+    config.listener[config.n_listeners++] = config.listener[0];
+    assert_int_equal(nb__engine_start_stepped(&config, 0, &rt, &err), -EADDRINUSE);
+    assert_non_null(strstr(err.text, "echo on TCP port 7"));
+    assert_int_equal(diary.starts, diary.stops);
+    assert_int_equal(finish(), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_connection_at_home_is_served_by_its_worker),
+        T(test_refused_connection_is_reset_and_its_news_cancel_out),
+        T(test_flows_and_news_say_the_same),
+        T(test_walk_over_many_flows_returns_each_once),
+        T(test_ping_at_another_worker_finds_its_neighbour_through_worker_0),
+        T(test_stop_resets_connections_and_tells_applications),
+        T(test_transmit_ring_full_drops_and_counts),
+        T(test_segments_at_the_wrong_worker_reach_their_owner),
+        T(test_syn_at_the_wrong_worker_is_accepted_at_home),
+        T(test_segment_for_nothing_is_reset_by_home_alone),
+        T(test_port_without_rss_counts_nothing_as_misdirected),
+        T(test_ring_full_drops_and_counts),
+        T(test_syn_with_another_hash_makes_the_port_untrusted),
+        T(test_reta_change_loses_no_flow_in_any_of_its_steps),
+        T(test_reta_change_loses_no_newcomer_in_any_of_its_steps),
+        T(test_flow_that_comes_home_loses_its_entry),
+        T(test_reta_refused_by_the_port_leaves_everything_as_it_was),
+        T(test_forwarded_by_entry_is_software_not_misdirected),
+        T(test_entry_of_a_flow_that_ended_is_swept),
+        T(test_time_wait_is_announced_like_a_flow),
+        T(test_stale_entry_heals_when_a_syn_finds_it),
+        T(test_stale_entry_found_with_the_last_hop_drops_once),
+        T(test_entries_overflowing_make_home_silent_about_unknown_segments),
+        cmocka_unit_test(test_application_that_refuses_to_start_stops_the_start),
+        cmocka_unit_test(test_two_listeners_on_one_port_are_refused),
+    };
+
+    nb_test_eal();
+    pool = nb_test_pool("client", 2047);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
