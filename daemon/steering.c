@@ -219,13 +219,16 @@ int nb__steering_spawn(struct nb_steering *s, struct nb_error *err)
 int nb_steering_start(struct nb_runtime *rt, const struct nb_steering_config *config, struct nb_steering **steering,
                       struct nb_error *err)
 {
-    int rc = nb__steering_new(rt, config, &real_world, steering, err);
+    struct nb_steering *s = NULL;
+    int rc = nb__steering_new(rt, config, &real_world, &s, err);
 
     if (rc)
         return rc;
-    rc = nb__steering_spawn(*steering, err);
+    rc = nb__steering_spawn(s, err);
     if (rc)
-        nb__steering_free(*steering);
+        nb__steering_free(s);
+    else
+        *steering = s;
     return rc;
 }
 
