@@ -79,8 +79,9 @@ def main(shared=None, isolated=True):
         try:
             if shared:
                 arguments = [stack.enter_context(shared())]
-        except Exception:  # pylint: disable=broad-except
-            broken = traceback.format_exc()
+        except Exception as why:  # pylint: disable=broad-except
+            diagnose(why if isinstance(why, Failed) else traceback.format_exc())
+            broken = "the shared system did not start; see above"
         failed = sum(not run_test(i, f, arguments, broken) for i, f in enumerate(tests, 1))
     sys.exit(1 if failed else 0)
 
@@ -89,7 +90,7 @@ def run_test(number, function, arguments, broken):
     started = time.monotonic()
     try:
         if broken:
-            raise Failed(f"the shared system did not start:\n{broken}")
+            raise Failed(broken)
         function(*arguments)
         print(f"ok {number} - {function.__name__}", flush=True)
         return True
