@@ -66,7 +66,7 @@ struct nb_tcb *nb__tcb_new(struct nb_tcp *tcp, const struct nb_flow_key *key, ui
         nb__count(tcp, NB_COUNTER_DROP_TABLE_FULL);
         return NULL;
     }
-    tcb->id = (uint64_t)tcp->config.worker << 56 | ++tcp->serial;
+    tcb->id = (uint64_t)tcp->config.worker << NB_FLOW_ID_WORKER_BIT | ++tcp->serial;
     tcb->created_us = tcp->now_us;
     tcp->live++;
     return tcb;

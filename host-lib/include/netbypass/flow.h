@@ -23,4 +23,9 @@ struct nb_flow_key {
 };
 static_assert(sizeof(struct nb_flow_key) == 40, "hashed as five 64-bit words");
 
+/* A flow's id is its first worker's number above this bit and a serial number below: unique for the life of a runtime
+ * (2^47 connections are four years of a million per second) and, with NB_MAX_WORKERS 64, below 2^53, so that it
+ * survives JSON readers that keep every number as a double. */
+#define NB_FLOW_ID_WORKER_BIT 47
+
 #endif

@@ -84,7 +84,7 @@ enum nb_tcp_state; /* host-lib/tcp; printable through nb_tcp_state_name() */
 const char *nb_tcp_state_name(unsigned state);
 
 struct nb_flow_info {
-    uint64_t id;                /* unique for the life of the runtime, decimal in output; worker << 56 | serial */
+    uint64_t id;                /* unique for the life of the runtime, decimal in output; see NB_FLOW_ID_WORKER_BIT */
     struct nb_flow_key key;
     uint32_t incarnation;       /* tells one use of the tuple from the next */
     uint16_t worker;            /* the owner */
