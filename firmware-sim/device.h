@@ -62,24 +62,24 @@ struct sim_reg {
 
 /* Where a classified frame goes and why: what the trace prints and a test asserts. */
 struct sim_verdict {
-    int queue;              /* -1: dropped */
-    const char *table;      /* "flow-director", "5-tuple", "rss", "default", "none" */
-    int rule;               /* index in that table (soft id for flow director), -1 when none */
-    uint32_t rss_hash;      /* 0 when no hash type applied */
-    const char *drop;       /* why it was dropped, else NULL */
+    int queue;         /* -1: dropped */
+    const char *table; /* "flow-director", "5-tuple", "rss", "default", "none" */
+    int rule;          /* index in that table (soft id for flow director), -1 when none */
+    uint32_t rss_hash; /* 0 when no hash type applied */
+    const char *drop;  /* why it was dropped, else NULL */
 };
 
 struct sim_device_config {
-    unsigned queues;        /* rx/tx pairs the model offers at least */
+    unsigned queues; /* rx/tx pairs the model offers at least */
     uint8_t mac[6];
 };
 
 struct sim_device_ops {
-    const char *nic;        /* as in --nic */
-    const char *driver;     /* the DPDK driver that will claim it, for error messages: "net_ixgbe" */
+    const char *nic;    /* as in --nic */
+    const char *driver; /* the DPDK driver that will claim it, for error messages: "net_ixgbe" */
     uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_device_id;
     uint32_t class_code;
-    size_t bar_bytes;       /* of BAR 0 */
+    size_t bar_bytes; /* of BAR 0 */
 
     struct sim_device *(*create)(const struct sim_device_config *config, const struct sim_host *host);
     void (*destroy)(struct sim_device *dev);
@@ -89,7 +89,8 @@ struct sim_device_ops {
     uint32_t (*mmio_read)(struct sim_device *dev, uint32_t offset);
     void (*mmio_write)(struct sim_device *dev, uint32_t offset, uint32_t value);
 
-    /* A frame came from the wire: classify it into its queue's in-flight stage (which copies it). Returns the verdict. */
+    /* A frame came from the wire: classify it into its queue's in-flight stage (which copies it). Returns the verdict.
+     */
     struct sim_verdict (*rx_classify)(struct sim_device *dev, const void *frame, size_t n);
     /* Write up to max in-flight frames of a queue to the driver's ring; returns frames written or dropped for want of
      * descriptors. queue -1: all queues, in order of arrival. */

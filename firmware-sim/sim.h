@@ -15,11 +15,13 @@
 #include "device.h"
 #include "dma.h"
 #include "error.h"
-#include "frame.h"
 #include "mmio.h"
 #include "trace.h"
 
 #include <pthread.h>
+
+/* Longest frame the simulator carries, without FCS: the 82599's jumbo limit (15.5 KiB) fits. */
+#define SIM_FRAME_MAX 16384
 
 /* Frames that the model may send within one tx_poll; the engine asks for no more. */
 #define SIM_TX_BURST 32

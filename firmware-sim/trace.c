@@ -1,8 +1,9 @@
 /* trace.c - what the simulated NIC did, one JSON object per line. */
 #include "trace.h"
 
-#include "frame.h"
+#include "parse.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,7 +12,8 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024 /* longest line; a remark that does not fit is cut */
-#define TEXT_MAX_BYTES 512  /* longest escaped remark */
+#define VLAN_ID_MASK   0xFFF
+#define TEXT_MAX_BYTES 512 /* longest escaped remark */
 
 /* One line under construction. Never overflows; what does not fit is cut. */
 struct line {
@@ -120,25 +122,36 @@ static void put_tcp_flags(struct line *l, uint8_t flags)
     put(l, ",\"flags\":\"%s\"", text);
 }
 
-static void put_frame(struct line *l, const void *frame, size_t n)
+static void put_addresses(struct line *l, const struct sim_frame *f)
 {
-    struct sim_frame_view v;
-    sim_frame_view(frame, n, &v);
-    put(l, ",\"length\":%zu", n);
-    if (v.vlan)
-        put(l, ",\"vlan\":%u", v.vlan);
-    if (!v.ip_version) {
-        put(l, ",\"ethertype\":\"0x%04x\"", v.ethertype);
-        return;
-    }
-    const char *name = protocol_name(v.protocol);
+    char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+    int family = f->ip_version == 4 ? AF_INET : AF_INET6;
+    const char *name = protocol_name(f->protocol);
     if (name)
         put(l, ",\"proto\":\"%s\"", name);
     else
-        put(l, ",\"proto\":\"%u\"", v.protocol);
-    put(l, ",\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u", v.src, v.sport, v.dst, v.dport);
-    if (v.protocol == IPPROTO_TCP)
-        put_tcp_flags(l, v.tcp_flags);
+        put(l, ",\"proto\":\"%u\"", f->protocol);
+    put(l, ",\"src\":\"%s\",\"sport\":%u", inet_ntop(family, f->src, src, sizeof src), f->sport);
+    put(l, ",\"dst\":\"%s\",\"dport\":%u", inet_ntop(family, f->dst, dst, sizeof dst), f->dport);
+}
+
+/* Ports are 0 where the NIC's parser sees none: fragments, other protocols. */
+static void put_frame(struct line *l, const void *frame, size_t n)
+{
+    struct sim_frame f;
+    sim_parse(&f, frame, n);
+    put(l, ",\"length\":%zu", n);
+    if (f.vlan)
+        put(l, ",\"vlan\":%u", f.tci & VLAN_ID_MASK);
+    if (!f.ip_version) {
+        put(l, ",\"ethertype\":\"0x%04x\"", f.ethertype);
+        return;
+    }
+    put_addresses(l, &f);
+    if (f.l4 == SIM_L4_TCP)
+        put_tcp_flags(l, f.tcp_flags);
+    if (f.fragment)
+        put(l, ",\"fragment\":true");
 }
 
 void sim_trace_rx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n, const struct sim_verdict *v)
