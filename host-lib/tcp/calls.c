@@ -123,6 +123,15 @@ void nb_tcp_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, size_t n)
     }
 }
 
+void nb_tcp_set_nodelay(struct nb_tcp *tcp, struct nb_tcb *tcb, bool nodelay)
+{
+    if (nodelay)
+        tcb->flags |= NB_TCB_NODELAY;
+    else
+        tcb->flags &= ~(uint32_t)NB_TCB_NODELAY;
+    nb__tcb_pend(tcp, tcb); /* what waited may go */
+}
+
 /* RFC 9293 §3.10.4: the FIN follows what is queued. Before ESTABLISHED it waits for that. */
 static void queue_fin(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {

@@ -117,6 +117,9 @@ struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key,
 int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n);
 int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data);
 size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
+
+/* Nagle's algorithm on (as it is at first) or off. */
+void nb_tcp_set_nodelay(struct nb_tcp *tcp, struct nb_tcb *tcb, bool nodelay);
 void nb_tcp_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, size_t n);
 int nb_tcp_shutdown(struct nb_tcp *tcp, struct nb_tcb *tcb);
 int nb_tcp_close(struct nb_tcp *tcp, struct nb_tcb *tcb);
