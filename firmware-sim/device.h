@@ -28,8 +28,9 @@ struct sim_host {
     void (*interrupt)(void *arg);
     /* A frame leaves on the wire, without FCS. The bytes are copied or sent before the call returns. */
     void (*wire_tx)(void *arg, const void *frame, size_t n);
-    /* The driver put frames on a transmit ring (a tail register moved): have tx_poll called soon. Cheap, may be called
-     * at every doorbell; without it a sleeping core learns of nothing to send. */
+    /* There is work that a register write made possible: frames on a transmit ring (a tail moved), or descriptors for
+     * received frames that waited for some. Have rx_write and tx_poll called soon. Cheap, may be called at every
+     * doorbell; without it a sleeping core learns of nothing to do. */
     void (*tx_ready)(void *arg);
     /* The model's own remarks (a filter added, a table full, a reset, a bad descriptor): is anybody listening, and one
      * line for them. The core itself traces every received frame from its verdict, and every register access by name;

@@ -94,8 +94,7 @@ static bool do_round(struct sim_engine *e)
     sim_lock(s);
     for (unsigned i = 0; i < e->n; i++)
         sim_rx_classify(s, e->in[i].bytes, e->in[i].length, now);
-    if (e->n)
-        sim_rx_write(s, -1, RX_BURST);
+    unsigned written = sim_rx_write(s, -1, RX_BURST); /* also what has waited for descriptors */
     unsigned sent = s->tx_ready ? sim_tx_poll(s, SIM_TX_BURST, now) : 0;
     if (!sent)
         s->out.n = 0;
@@ -108,7 +107,7 @@ static bool do_round(struct sim_engine *e)
         s->count.tx_refused += refused;
         sim_unlock(s);
     }
-    return e->n || sent;
+    return e->n || written || sent;
 }
 
 /* Decide under the lock: a doorbell that rings after this finds engine_asleep set and rings the eventfd. */

@@ -1,7 +1,7 @@
 /* fake_device.h - the smallest NIC: a few registers, one rule (odd last byte: queue 1), and rings that are counters.
  *
  * SCRATCH[0..3] at 0x10 are memory, CLEARS at 0x40 counts and clears when read, ENABLE at 0x80 starts the receiver,
- * DOORBELL at 0x84 sends as many frames as its value says.
+ * DOORBELL at 0x84 sends as many frames as its value says, HOLD at 0x88 keeps received frames from the ring.
  */
 #ifndef FAKE_DEVICE_H
 #define FAKE_DEVICE_H
@@ -14,13 +14,14 @@
 
 #define FAKE_ENABLE   0x80
 #define FAKE_DOORBELL 0x84
+#define FAKE_HOLD     0x88
 #define FAKE_CLEARS   0x40
 #define FAKE_BAR      0x2000
 
 struct sim_device {
     struct sim_host host;
     uint32_t scratch[4], clears;
-    bool enabled, link_up;
+    bool enabled, hold, link_up;
     unsigned in_flight, written, to_send;
     size_t last_length;
 };
@@ -49,6 +50,7 @@ static const struct sim_reg *fake_registers(size_t *n)
         {"CLEARS", FAKE_CLEARS, 0, 1, SIM_REG_RC, 0, "reads so far", NULL, NULL, 0},
         {"ENABLE", FAKE_ENABLE, 0, 1, SIM_REG_ACTION, 0, "receiver", NULL, NULL, 0},
         {"DOORBELL", FAKE_DOORBELL, 0, 1, SIM_REG_ACTION, 0, "frames to send", NULL, NULL, 0},
+        {"HOLD", FAKE_HOLD, 0, 1, SIM_REG_ACTION, 0, "no descriptors", NULL, NULL, 0},
     };
     *n = sizeof rows / sizeof rows[0];
     return rows;
@@ -74,6 +76,10 @@ static void fake_write(struct sim_device *dev, uint32_t offset, uint32_t value)
         dev->clears = value;
     if (offset == FAKE_ENABLE)
         dev->enabled = value;
+    if (offset == FAKE_HOLD) {
+        dev->hold = value;
+        dev->host.tx_ready(dev->host.arg);
+    }
     if (offset == FAKE_DOORBELL) {
         dev->to_send += value;
         dev->host.tx_ready(dev->host.arg);
@@ -96,7 +102,7 @@ static struct sim_verdict fake_classify(struct sim_device *dev, const void *fram
 
 static unsigned fake_rx_write(struct sim_device *dev, int queue, unsigned max)
 {
-    unsigned n = dev->in_flight < max ? dev->in_flight : max;
+    unsigned n = dev->hold ? 0 : dev->in_flight < max ? dev->in_flight : max;
     (void)queue;
     dev->in_flight -= n;
     dev->written += n;

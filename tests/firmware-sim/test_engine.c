@@ -108,6 +108,30 @@ static void test_frame_on_the_cable_reaches_the_ring(void **state)
     sim_unlock(&sim);
 }
 
+static unsigned frames_written(void)
+{
+    sim_lock(&sim);
+    unsigned n = fake_last->written;
+    sim_unlock(&sim);
+    return n;
+}
+
+static void test_frame_that_waits_for_descriptors_reaches_the_ring_when_they_come(void **state)
+{
+    (void)state;
+    poke(FAKE_ENABLE, 1);
+    poke(FAKE_HOLD, 1);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(send(cable[1], frame, sizeof frame, 0), sizeof frame);
+    catch_up();
+    catch_up();
+    assert_int_equal(frames_written(), 0);
+    poke(FAKE_HOLD, 0); /* and no further frame comes */
+    catch_up();
+    catch_up();
+    assert_int_equal(frames_written(), 40);
+}
+
 static void test_doorbell_sends_all_frames_also_more_than_a_burst(void **state)
 {
     (void)state;
@@ -174,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_ENGINE(test_frame_on_the_cable_reaches_the_ring),
+        WITH_ENGINE(test_frame_that_waits_for_descriptors_reaches_the_ring_when_they_come),
         WITH_ENGINE(test_doorbell_sends_all_frames_also_more_than_a_burst),
         WITH_ENGINE(test_idle_engine_sleeps),
         WITH_ENGINE(test_cable_that_breaks_takes_the_link_down),
