@@ -4,24 +4,26 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-/* One's complement addition is the same in either byte order (RFC 1071 section 2), so whole words are added as they lie
- * in memory and only the folded result is brought to host order. 32-bit words into a 64-bit sum cannot overflow within
- * any frame. */
+/* One's complement addition does not care for byte order or word size (RFC 1071 section 2): whole words are added as
+ * they lie in memory, carries go round, and only the folded result is brought to host order. */
+static uint64_t add_word(uint64_t sum, uint64_t word)
+{
+    sum += word;
+    return sum + (sum < word);
+}
+
 uint64_t sim_checksum_add(uint64_t sum, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
+    uint64_t word;
 
-    for (; n >= 4; n -= 4, p += 4) {
-        uint32_t word;
-        memcpy(&word, p, 4);
-        sum += word;
+    for (; n >= sizeof word; n -= sizeof word, p += sizeof word) {
+        memcpy(&word, p, sizeof word);
+        sum = add_word(sum, word);
     }
-    if (n) {
-        uint32_t tail = 0;
-        memcpy(&tail, p, n);
-        sum += tail;
-    }
-    return sum;
+    word = 0;
+    memcpy(&word, p, n);
+    return add_word(sum, word);
 }
 
 uint16_t sim_checksum_fold(uint64_t sum)
