@@ -180,8 +180,8 @@ static inline void rig_match_line(void *arg, const char *text)
     struct rig_line *line = arg;
     size_t n = strlen(line->start);
 
-    if (strncmp(text, line->start, n) == 0 && text[n] == ':') {
-        line->value = strtoull(text + n + 1, NULL, 10);
+    if (strncmp(text, line->start, n) == 0 && (text[n] == ':' || !text[n])) {
+        line->value = text[n] ? strtoull(text + n + 1, NULL, 10) : 0;
         line->seen = true;
     }
 }

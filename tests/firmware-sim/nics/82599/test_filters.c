@@ -241,9 +241,13 @@ static void test_five_tuple_rewritten_while_enabled_stays_counted_once(void **st
 {
     struct rig *rig = *state;
 
+    struct rig_line one = {.start = "1 of 128 filters"};
+
     for (unsigned i = 0; i < 5; i++)
         set_five_tuple(rig, 1, &(struct five_tuple){.queue = i});
     assert_int_equal(receive_published(rig).queue, 4);
+    rig->ops->print_table(rig->dev, "5-tuple", rig_match_line, &one);
+    assert_true(one.seen);
     wr(rig, REG_FTQF + 4, 0);
     wr(rig, REG_FTQF + 4, 0);
     assert_string_equal(receive_published(rig).table, "rss");
@@ -302,9 +306,10 @@ static void test_ethertype_filter_outranks_all(void **state)
     uint8_t lldp[60] = "\x02\x82\x59\x90\x00\x01\x02\x00\x00\x00\x00\x02\x88\xcc";
 
     wr(rig, REG_ETQF + 5 * 4, ETQF_FILTER_EN | 0x88cc);
-    assert_int_equal(rig->ops->rx_classify(rig->dev, lldp, sizeof lldp).queue, 0); /* recognised, no queue */
-    wr(rig, REG_ETQS + 5 * 4, ETQS_QUEUE_EN | 14 << 16);
     struct sim_verdict v = rig->ops->rx_classify(rig->dev, lldp, sizeof lldp);
+    assert_string_equal(v.table, "default"); /* recognised, but the filter names no queue */
+    wr(rig, REG_ETQS + 5 * 4, ETQS_QUEUE_EN | 14 << 16);
+    v = rig->ops->rx_classify(rig->dev, lldp, sizeof lldp);
     assert_string_equal(v.table, "ethertype");
     assert_int_equal(v.rule, 5);
     assert_int_equal(v.queue, 14);
@@ -331,15 +336,25 @@ static void test_five_tuple_outranks_flow_director(void **state)
     assert_int_equal(rd(rig, REG_FDIRMATCH) | rd(rig, REG_FDIRMISS), 0); /* not asked */
 }
 
+static void count_line(void *arg, const char *text)
+{
+    (void)text;
+    ++*(unsigned *)arg;
+}
+
 static void test_tables_are_printable(void **state)
 {
     struct rig *rig = *state;
-    struct rig_line filter = {.start = "filter 9 priority 3"}, entries = {.start = "1 of 128 filters"};
+    unsigned lines = 0;
+    struct rig_line filter = {.start = "filter 9 priority 3"}, entry = {.start = "entry 17 queue 1"};
 
     set_five_tuple(rig, 9, &(struct five_tuple){.priority = 3, .queue = 11});
     assert_int_equal(rig->ops->print_table(rig->dev, "5-tuple", rig_match_line, &filter), 0);
     assert_true(filter.seen);
-    assert_int_equal(rig->ops->print_table(rig->dev, "reta", rig_match_line, &entries), 0);
+    assert_int_equal(rig->ops->print_table(rig->dev, "reta", rig_match_line, &entry), 0);
+    assert_true(entry.seen);
+    assert_int_equal(rig->ops->print_table(rig->dev, "reta", count_line, &lines), 0);
+    assert_int_equal(lines, 128);
 }
 
 #define FILTER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
