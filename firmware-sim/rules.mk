@@ -24,3 +24,11 @@ $(B)/preload/%.o: %.c | deps-present
 $(B)/libnicsim.so: $(preload_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $^
+
+# Where an installed nicsim looks for it.
+install: install-libnicsim
+install-libnicsim: $(B)/libnicsim.so
+	install -d $(DESTDIR)$(PREFIX)/lib/netbypass
+	install -m 755 $< $(DESTDIR)$(PREFIX)/lib/netbypass
+
+.PHONY: install-libnicsim

@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -61,6 +62,7 @@ class Testpmd:
             self.process.wait(LIMIT_S)
         self.process.stdin.close()
         os.close(self.terminal)
+        shutil.rmtree(self.folder)
 
     def diagnosis(self):
         return "testpmd said last:\n" + self.said[-1500:]
