@@ -103,10 +103,20 @@ bool i82599_crc_strip(struct sim_device *dev)
 
 uint32_t i82599_ral_alias_read(struct sim_device *dev, unsigned index)
 {
-    return *i82599_reg(dev, REG_RAL + index * 4);
+    return *i82599_reg(dev, REG_RAL + index * 8);
 }
 
 void i82599_ral_alias_write(struct sim_device *dev, unsigned index, uint32_t value)
 {
-    *i82599_reg(dev, REG_RAL + index * 4) = value;
+    *i82599_reg(dev, REG_RAL + index * 8) = value;
+}
+
+uint32_t i82599_rah_alias_read(struct sim_device *dev, unsigned index)
+{
+    return *i82599_reg(dev, REG_RAL + index * 8 + 4);
+}
+
+void i82599_rah_alias_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    *i82599_reg(dev, REG_RAL + index * 8 + 4) = value;
 }

@@ -296,6 +296,8 @@ bool i82599_mac_admits(struct sim_device *dev, const struct sim_frame *frame, en
 bool i82599_crc_strip(struct sim_device *dev);
 uint32_t i82599_ral_alias_read(struct sim_device *dev, unsigned index);
 void i82599_ral_alias_write(struct sim_device *dev, unsigned index, uint32_t value);
+uint32_t i82599_rah_alias_read(struct sim_device *dev, unsigned index);
+void i82599_rah_alias_write(struct sim_device *dev, unsigned index, uint32_t value);
 
 /* ethertype.c, syn.c, five_tuple.c: index of the matching filter or -1, and its queue */
 int i82599_ethertype_match(struct sim_device *dev, const struct sim_frame *frame, int *queue);

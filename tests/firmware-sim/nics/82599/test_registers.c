@@ -31,7 +31,7 @@ static void test_plain_rows_read_their_reset_value_then_what_was_written(void **
 
     for (size_t r = 0; r < n; r++) {
         uint32_t last = rows[r].offset + (rows[r].count - 1u) * rows[r].stride;
-        if (rows[r].mode != SIM_REG_RW || rows[r].offset == REG_RAL)
+        if (rows[r].mode != SIM_REG_RW)
             continue;
         assert_int_equal(rd(rig, last), rows[r].reset);
         wr(rig, last, 0xa5a5a5a5);
