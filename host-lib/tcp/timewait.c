@@ -130,7 +130,7 @@ static void answer(struct nb_tcp *tcp, struct nb_time_wait *tw)
     uint32_t now = nb__now32(tcp);
     if (tw->replied_at && now - tw->replied_at < REPLY_INTERVAL_US)
         return;
-    tw->replied_at = now | 1; /* 0 means never */
+    tw->replied_at = now ? now : 1; /* 0 means never */
     nb__emit_time_wait_ack(tcp, tw);
 }
 
