@@ -1,7 +1,8 @@
 /* test_states.c - the state machine as a matrix: state, event, outcome (RFC 9293 §3.10).
  *
- * Each row is a test. Sequence numbers are relative to the initial ones. The next of ours is 1, of the peer's 1; each FIN
- * that was sent makes it 2. What was sent in answer is compared exactly; a row without `sends` asserts that nothing was.
+ * Each row is a test. Sequence numbers are relative to the initial ones. The next of ours is 1, of the peer's 1; each
+ * FIN that was sent makes it 2. What was sent in answer is compared exactly; a row without `sends` asserts that nothing
+ * was.
  */
 #include "one_end.h"
 
@@ -31,9 +32,9 @@ struct row {
         uint8_t flags;
         nb_seq_t seq, ack;
         uint32_t n;
-    } sends; /* flags 0: nothing */
-    uint8_t reason;        /* NOT_CLOSED, or of the closed event */
-    unsigned peer_closed;  /* events */
+    } sends;              /* flags 0: nothing */
+    uint8_t reason;       /* NOT_CLOSED, or of the closed event */
+    unsigned peer_closed; /* events */
 };
 
 static void listening(struct one_end *e)
