@@ -126,7 +126,7 @@ static void test_rst_with_an_old_timestamp_still_resets(void **state)
     (void)state;
     struct one_end *e = end_new(NULL);
     end_established_with(e, TS_SYN);
-    arrive(e, .flags = RST, .seq = 1, .ts_value = 1 << 31);
+    arrive(e, .flags = RST, .seq = 1, .ts_value = 0x80000000u);
     assert_int_equal(e->reason, NB_CLOSED_RESET);
     end_free(e);
 }

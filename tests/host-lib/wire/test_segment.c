@@ -37,7 +37,8 @@ static unsigned header(uint8_t *p, uint8_t flags, const uint8_t *options, unsign
     static const uint8_t fixed[20] = {0x12, 0x34, 0x00, 0x50, 0xff, 0xff, 0xff, 0xf0, 0x01, 0x02,
                                       0x03, 0x04, 0,    0,    0xab, 0xcd, 0,    0,    0x00, 0x07};
     memcpy(p, fixed, sizeof fixed);
-    memcpy(p + 20, options, option_bytes);
+    if (option_bytes)
+        memcpy(p + 20, options, option_bytes);
     memset(p + 20 + option_bytes, 'x', payload);
     p[12] = (uint8_t)((20 + option_bytes) / 4 << 4);
     p[13] = flags;
