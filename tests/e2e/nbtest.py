@@ -125,6 +125,7 @@ def isolate():
         os.execvp("unshare", ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
                               "--", sys.executable, *sys.argv])
     del os.environ["NBTEST_ISOLATED"]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # process 1 gets only signals it handles
     for path in ("/dev/shm", "/run"):
         command("mount", "-t", "tmpfs", "nbtest", path)
     command("ip", "link", "set", "lo", "up")
