@@ -63,14 +63,14 @@ deps-present:
 # --- running ---------------------------------------------------------------------------------------------------------
 run: deps ## start the demo system in its own network namespace (CONFIG=FILE for another configuration)
 	@$(MAKE) --no-print-directory all
-	@scripts/demo run $(if $(CONFIG),--config $(CONFIG))
+	@scripts/demo run --watch-parent $(if $(CONFIG),--config $(CONFIG))
 
 shell: ## a shell inside the running demo's namespace, with build/ on PATH
 	@scripts/demo shell
 
 demo: deps ## the same system, scripted: requests, flows, rules and workers shown; exit 0 or the reason
 	@$(MAKE) --no-print-directory all
-	@scripts/demo show
+	@scripts/demo show --watch-parent
 
 # --- checking --------------------------------------------------------------------------------------------------------
 lint: ## cppcheck over the tree

@@ -113,6 +113,20 @@ def test_ordinary_user_can_run_it_and_leaves_nothing():
     expect_clean()
 
 
+def test_make_run_ends_whichever_signal_make_gets():
+    """make passes SIGTERM on, SIGINT and SIGHUP it keeps to itself."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process = subprocess.Popen(["make", "--no-print-directory", "-C", str(nbtest.ROOT), "run"], text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        await_line(process, "netbypass is up")
+        began = time.monotonic()
+        process.send_signal(number)
+        process.communicate(timeout=nbtest.LIMIT_S)
+        took = time.monotonic() - began
+        check(took < END_S, f"{number.name} to make: it took {took:.2f} s to end")
+        expect_clean()
+
+
 # --- what a killed predecessor left -----------------------------------------------------------------------------------
 
 def test_next_run_removes_what_a_killed_one_left():
