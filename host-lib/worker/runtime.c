@@ -214,9 +214,14 @@ unsigned nb_runtime_flow_news(struct nb_runtime *rt, unsigned worker, struct nb_
 /* Racy on purpose: each number is a word of its own that only the worker writes. */
 void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_worker_info *info)
 {
-    const struct nb_worker *w = rt->worker[worker];
-    const volatile uint64_t *counters = w->counters;
+    const struct nb_worker *w = worker < rt->n_workers ? rt->worker[worker] : NULL;
+    const volatile uint64_t *counters;
 
+    if (!w) {
+        *info = (struct nb_worker_info){.index = (uint16_t)worker, .cpu = -1};
+        return;
+    }
+    counters = w->counters;
     *info = (struct nb_worker_info){
         .index = (uint16_t)worker,
         .cpu = rt->config.cpu[worker],

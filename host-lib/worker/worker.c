@@ -19,14 +19,6 @@
 /* --- transmitting --------------------------------------------------------------------------------------------------
  */
 
-static void count_tx(struct nb_worker *w, struct nb_worker_port *p, unsigned sent, enum nb_counter lost)
-{
-    w->counters[NB_COUNTER_TX_PACKETS] += sent;
-    w->counters[lost] += p->n_tx - sent;
-    rte_pktmbuf_free_bulk(p->tx + sent, p->n_tx - sent);
-    p->n_tx = 0;
-}
-
 /* What a driver must fix in packets before it can compute their checksums (rte_eth_tx_prepare). A packet that it cannot
  * send ends the batch; it is dropped and the rest tried again. */
 static void prepare(struct nb_worker *w, struct nb_worker_port *p)
@@ -34,7 +26,7 @@ static void prepare(struct nb_worker *w, struct nb_worker_port *p)
     unsigned ready = 0;
 
     while ((ready += rte_eth_tx_prepare(p->port_id, w->index, p->tx + ready, (uint16_t)(p->n_tx - ready))) < p->n_tx) {
-        nb__drop(w, p->tx[ready], NB_COUNTER_DROP_TX_FULL);
+        nb__drop(w, p->tx[ready], NB_COUNTER_DROP_TX_REFUSED);
         p->n_tx--;
         memmove(p->tx + ready, p->tx + ready + 1, (p->n_tx - ready) * sizeof p->tx[0]);
     }
@@ -51,7 +43,10 @@ static void flush_port(struct nb_worker *w, struct nb_worker_port *p)
             rte_pause();
         sent += rte_eth_tx_burst(p->port_id, w->index, p->tx + sent, (uint16_t)(p->n_tx - sent));
     }
-    count_tx(w, p, sent, NB_COUNTER_DROP_TX_FULL);
+    w->counters[NB_COUNTER_TX_PACKETS] += sent;
+    w->counters[NB_COUNTER_DROP_TX_FULL] += p->n_tx - sent;
+    rte_pktmbuf_free_bulk(p->tx + sent, p->n_tx - sent);
+    p->n_tx = 0;
 }
 
 void nb__transmit(void *worker, unsigned port, struct rte_mbuf *frame)

@@ -37,6 +37,7 @@
     X(DROP_REASSEMBLY_FULL, "drop_reassembly_full", "out-of-order segments dropped because the bound was reached")     \
     X(DROP_NO_MBUF, "drop_no_mbuf", "packets not sent or kept because the worker's buffer pool was empty")             \
     X(DROP_TX_FULL, "drop_tx_full", "packets dropped because the transmit queue stayed full")                          \
+    X(DROP_TX_REFUSED, "drop_tx_refused", "packets that the port's driver refused to transmit")                        \
     X(DROP_NO_NEIGHBOUR, "drop_no_neighbour", "packets dropped because the next hop did not answer")                   \
     X(DROP_RING_FULL, "drop_ring_full", "segments dropped because the ring to their owner was full")                   \
     X(DROP_TWO_HOPS, "drop_two_hops", "segments that would have needed a third worker")                                \
