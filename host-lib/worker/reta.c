@@ -3,10 +3,10 @@
  * The steps, each done on all workers before the next begins (runtime: nb_runtime_set_reta):
  *
  *   begin      the next table is known. From here on a worker also answers as the next home of a tuple, when asked so.
- *   announce   every flow that will not be at home is announced to its next home. New flows are, as they are made.
- *              (The port's table is rewritten now: packets may come by either.)
- *   switch     the next table is the table.
- *   clean      old homes forget the entries that they no longer need.
+ *   announce   every flow that will not be at home is announced to its next home. Until the end, new flows are
+ * announced as they are made, to whichever home they were not made at. (The port's table is rewritten now: packets may
+ * come by either.) switch     the next table is the table. clean      old homes forget the entries that they no longer
+ * need.
  *
  * A flow that stays at home, or comes home, loses its entry; one that leaves home gains one. If the port refuses,
  * abandon takes the place of switch, and clean takes the announcements back.
@@ -63,10 +63,11 @@ void nb__reta_begin(struct nb_worker *w, unsigned port, const uint16_t *reta, un
     w->reta_slot = 0;
 }
 
-bool nb__reta_announce(struct nb_worker *w, unsigned port)
+/* Announce flows from *slot on to their next homes. False when that has to go on later. */
+static bool announce_from(struct nb_worker *w, unsigned port, uint32_t *slot)
 {
     struct nb_flow_ref ref;
-    uint32_t at = w->reta_slot;
+    uint32_t at = *slot;
     bool sent = true;
 
     for (unsigned i = 0; i < FLOWS_PER_CALL && sent && nb_flow_next(w->flows, &at, &ref); i++) {
@@ -75,21 +76,42 @@ bool nb__reta_announce(struct nb_worker *w, unsigned port)
         if (ref.kind != NB_FLOW_FORWARD && key->port_group == port)
             sent = announce(w, key, incarnation_of(ref), next_home(w, port, key));
         if (sent)
-            w->reta_slot = at;
+            *slot = at;
     }
-    nb__ring_doorbells(w);
     return sent && !nb_flow_next(w->flows, &at, &ref);
 }
 
+bool nb__reta_announce(struct nb_worker *w, unsigned port)
+{
+    bool done = announce_from(w, port, &w->reta_slot);
+
+    nb__ring_doorbells(w);
+    return done;
+}
+
+/* A flow was made while workers disagree about its home. It was made here because we are one of the two; the other must
+ * know of it, whether it is the next home or, when we have switched, the old one. */
 void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key)
 {
     struct nb_flow_ref ref = nb_flow_find(w->flows, key, nb_flow_hash(w->flows, key));
 
     if (ref.kind == NB_FLOW_NONE)
         return;
-    announce(w, key, incarnation_of(ref), home(w, port, key));
-    if (w->port[port].reta_phase == NB_RETA_CHANGING)
-        announce(w, key, incarnation_of(ref), next_home(w, port, key));
+    if (!announce(w, key, incarnation_of(ref), home(w, port, key)) ||
+        !announce(w, key, incarnation_of(ref), next_home(w, port, key)))
+        w->port[port].reta_again = true;
+    w->port[port].reta_again_slot = 0;
+}
+
+/* Flows that could not be announced when they were made, because a ring was full. */
+static void announce_again(struct nb_worker *w)
+{
+    for (unsigned i = 0; i < w->n_ports; i++) {
+        struct nb_worker_port *p = &w->port[i];
+
+        if (p->reta_again && p->reta_phase != NB_RETA_STABLE)
+            p->reta_again = !announce_from(w, i, &p->reta_again_slot);
+    }
 }
 
 void nb__reta_switch(struct nb_worker *w, unsigned port)
@@ -121,6 +143,8 @@ bool nb__reta_clean(struct nb_worker *w, unsigned port)
             sent = take_back(w, f, before);
         if (!sent)
             break;
+        if (f->flow.key.port_group == port)
+            nb_registry_set_told(&w->registry, &f->flow.key, now, f->incarnation);
         nb_registry_away_step(&w->registry, &w->reta_away, f->flow.key.port_group == port && now == w->index);
     }
     nb__ring_doorbells(w);
@@ -141,16 +165,13 @@ static bool is_changing(const struct nb_worker *w)
 }
 
 /* Has the next flow that we told a home of ended? */
-void nb__reta_sweep(struct nb_worker *w)
+static void sweep(struct nb_worker *w)
 {
     struct nb_registry *r = &w->registry;
-    const struct nb_forward *f;
+    const struct nb_forward *f = nb_registry_away_at(r, &r->sweep);
     struct nb_flow_ref ref;
 
-    if (r->away_first == NB_REGISTRY_NONE || w->now_us < w->sweep_at_us || is_changing(w))
-        return;
     w->sweep_at_us = w->now_us + NB_SWEEP_US;
-    f = nb_registry_away_at(r, &r->sweep);
     if (!f) {
         r->sweep = NB_REGISTRY_NONE;
         return;
@@ -160,4 +181,12 @@ void nb__reta_sweep(struct nb_worker *w)
         nb_registry_away_step(r, &r->sweep, false);
     else if (take_back(w, f, f->owner))
         nb_registry_away_step(r, &r->sweep, true);
+}
+
+void nb__reta_tend(struct nb_worker *w)
+{
+    if (is_changing(w))
+        announce_again(w);
+    else if (w->registry.away_first != NB_REGISTRY_NONE && w->now_us >= w->sweep_at_us)
+        sweep(w);
 }

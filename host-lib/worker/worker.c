@@ -117,7 +117,7 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
     any = receive(w);
     nb_tcp_advance(w->tcp, now_us);
     nb_net_advance(&w->net, now_us);
-    nb__reta_sweep(w);
+    nb__reta_tend(w);
     nb_tcp_flush(w->tcp, now_us);
     nb__ring_doorbells(w);
     return flush_all(w) || any;

@@ -82,6 +82,8 @@ struct nb_worker_port {
     bool tx_prepare;    /* the port computes checksums and wants to prepare packets for it */
     bool rss_untrusted; /* its hash of a SYN was not ours; read by control threads */
     uint8_t reta_phase; /* enum nb_reta_phase */
+    bool reta_again;    /* a new flow could not be announced, a ring was full: walk all flows once more */
+    uint32_t reta_again_slot;
     uint16_t n_tx;
     struct rte_mbuf *tx[NB_TX_BATCH];
     struct nb_rss rss, next; /* `next` only while RETA changes */
@@ -166,9 +168,9 @@ void nb__deliver(struct nb_worker *w, struct nb_arrival *a);
 /* letters.c: read all mail there is. True when there was some. */
 bool nb__read_mail(struct nb_worker *w);
 
-/* reta.c: a flow of ours was just made while RETA changes; one look at registry.away. */
+/* reta.c: a flow of ours was just made while RETA changes; what is due every turn. */
 void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key);
-void nb__reta_sweep(struct nb_worker *w);
+void nb__reta_tend(struct nb_worker *w);
 
 /* events.c */
 extern const struct nb_tcp_env nb__worker_env; /* arg: the worker */

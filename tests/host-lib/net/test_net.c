@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "../../../host-lib/net/neighbour.h"
 #include "../../../host-lib/net/net.h"
 #include "../../../host-lib/wire/arp.h"
 #include "../../../host-lib/wire/checksum.h"
@@ -285,6 +286,7 @@ static void test_arp_spoof_attempts_change_nothing(void **state)
         input(&attempts[i]);
     assert_int_equal(counters[NB_COUNTER_ARP_REPLIES], 0);
     assert_int_equal(seen.frames, 0);
+    assert_int_equal(nb_neighbours_count(net.neighbours), 1);
     assert_memory_equal(destination_mac(CLIENT), client_mac, 6);
     assert_null(destination_mac(OTHER));
 }
