@@ -131,13 +131,19 @@ def isolate():
     command("ip", "link", "set", "lo", "up")
 
 
+def ended(entry):
+    """Is this process no more than a name in the table? A zombie whose other threads still run holds its sockets."""
+    state = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    return state == "Z" and len(list((entry / "task").iterdir())) == 1
+
+
 def processes():
     """Everything alive in our PID namespace except this program, as {pid: command line}."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
-                if (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z":
+                if not ended(entry):
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return found
 
