@@ -25,10 +25,11 @@
 
 #define CPU_LIST_ROOM 256
 
-/* DPDK's own memory without hugepages, when the configuration does not say: what the pools are made of, and some. */
-#define MBUF_BYTES       2560 /* a 2 KiB buffer with headroom, its mbuf, and the pool's overhead */
-#define CONNECTION_BYTES 1536 /* a connection in all its tables */
-#define SPARE_MIB        256
+/* DPDK's own memory where there are no hugepages and the configuration does not say: buffers, and some. It is touched
+ * only as it is used. */
+#define BUFFER_BYTES_MIN 2048 /* what drivers want at least; a larger MTU has larger buffers */
+#define MBUF_BYTES       512  /* mbuf, headroom, the pool's own overhead */
+#define SPARE_MIB        256  /* descriptor rings, drivers, rings between workers */
 
 __attribute__((format(printf, 2, 3))) static void add(struct nb_dpdk_args *args, const char *fmt, ...)
 {
@@ -89,11 +90,14 @@ static const char *dpdk_log_level(enum nb_log_level level)
     return "warning";
 }
 
-static unsigned memory_mib(const struct nb_limits *limits, unsigned n_workers)
+static unsigned memory_mib(const struct nb_config *c, unsigned n_workers)
 {
-    uint64_t worker = (uint64_t)limits->mbufs * MBUF_BYTES + (uint64_t)limits->connections * CONNECTION_BYTES;
+    uint64_t buffer = BUFFER_BYTES_MIN;
 
-    return (unsigned)(SPARE_MIB + n_workers * (worker >> 20));
+    for (unsigned i = 0; i < c->n_ports; i++)
+        if (c->port[i].mtu > buffer)
+            buffer = c->port[i].mtu;
+    return (unsigned)(SPARE_MIB + (n_workers * c->limits.mbufs * (buffer + MBUF_BYTES) >> 20));
 }
 
 static void add_memory(const struct nb_config *c, unsigned n_workers, bool hugepages, struct nb_dpdk_args *args)
@@ -107,7 +111,7 @@ static void add_memory(const struct nb_config *c, unsigned n_workers, bool hugep
     if (!ordinary)
         add(args, "--no-huge");
     if (!given(c, "-m"))
-        add(args, "-m%u", memory_mib(&c->limits, n_workers));
+        add(args, "-m%u", memory_mib(c, n_workers));
     if (!given(c, "--iova-mode"))
         add(args, "--iova-mode=va");
     add(args, "--no-shconf");

@@ -40,39 +40,38 @@ static int prepare(struct daemon *d, struct nb_error *err)
 
 static int start(struct daemon *d, struct nb_error *err)
 {
-    int rc = d->signal_fd = nb_signals_open(err);
+    const char *path = d->options.socket ? d->options.socket : d->config->control_socket;
+    int rc;
 
-    if (rc >= 0)
-        rc = nb_control_claim(d->options.socket ? d->options.socket : d->config->control_socket, &d->control, err);
-    if (!rc)
-        rc = nb_signals_starting(nb_control_lock_file(d->control), err);
-    if (!rc)
-        rc = nb_dpdk_start(d->config, d->plan.n_workers, err);
-    d->dpdk = !rc;
-    if (!rc)
-        rc = nb_runtime_start(&d->plan, &d->runtime, err);
-    if (!rc)
-        rc = nb_steering_start(d->runtime, &d->config->steering, &d->steering, err);
+    if ((rc = d->signal_fd = nb_signals_open(err)) < 0 || (rc = nb_control_claim(path, &d->control, err)) ||
+        (rc = nb_signals_starting(nb_control_lock_file(d->control), err)) ||
+        (rc = nb_dpdk_start(d->config, d->plan.n_workers, err)))
+        return rc;
+    d->dpdk = true;
+    if ((rc = nb_runtime_start(&d->plan, &d->runtime, err)) ||
+        (rc = nb_steering_start(d->runtime, &d->config->steering, &d->steering, err)))
+        return rc;
     d->rpc = (struct nb_rpc){d->runtime, d->steering, d->config};
-    if (!rc)
-        rc = nb_control_open(d->control, &d->rpc, &d->config->operators, err);
-    nb_signals_started();
-    return rc;
+    return nb_control_open(d->control, &d->rpc, &d->config->operators, err);
 }
 
-static void say_ready(const struct daemon *d)
+static int serve(struct daemon *d, struct nb_error *err)
 {
-    printf("netbypassd: ready, %u workers, %u ports, control socket %s\n", d->plan.n_workers, d->plan.n_ports,
+    printf("netbypassd: ready, workers %u, ports %u, control socket %s\n", d->plan.n_workers, d->plan.n_ports,
            nb_control_path(d->control));
     fflush(stdout);
-    if (d->options.ready_fd < 0)
-        return;
-    (void)!write(d->options.ready_fd, "ready\n", 6); /* who does not listen does not want to know */
-    close(d->options.ready_fd);
+    if (d->options.ready_fd >= 0) {
+        (void)!write(d->options.ready_fd, "ready\n", 6); /* who does not listen does not want to know */
+        close(d->options.ready_fd);
+    }
+    int rc = nb_control_run(d->control, d->signal_fd);
+    nb_log(NB_LOG_NOTICE, "ending: %s", rc > 0 ? strsignal(rc) : strerror(-rc));
+    return rc > 0 ? 0 : nb_error_set(err, rc, "control socket: %s", strerror(-rc));
 }
 
 static void stop(struct daemon *d)
 {
+    nb_signals_started();
     nb_control_free(d->control);
     if (d->steering)
         nb_steering_stop(d->steering);
@@ -87,28 +86,23 @@ static void stop(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-    static struct daemon d = {.signal_fd = -1};
+    static struct daemon d;
     struct nb_error err = {0};
     int rc = nb_options_read(argc, argv, &d.options, &err), failure = EXIT_CONFIG;
 
     if (rc > 0)
         return EXIT_SUCCESS;
-    if (!rc)
-        rc = prepare(&d, &err);
-    if (!rc && d.options.test_only) {
-        printf("%s: accepted\n", d.options.config_file);
-    } else if (!rc) {
+    if (!rc && !(rc = prepare(&d, &err)) && !d.options.test_only) {
         failure = EXIT_FAILURE;
-        rc = start(&d, &err);
-        if (!rc) {
-            say_ready(&d);
-            rc = nb_control_run(d.control, d.signal_fd);
-            nb_log(NB_LOG_NOTICE, "ending: %s", rc > 0 ? strsignal(rc) : strerror(-rc));
-            rc = rc > 0 ? 0 : nb_error_set(&err, rc, "control socket: %s", strerror(-rc));
+        if (!(rc = start(&d, &err))) {
+            nb_signals_started();
+            rc = serve(&d, &err);
         }
     }
     stop(&d);
     if (rc)
         fprintf(stderr, "netbypassd: %s\n", err.text);
+    else if (d.options.test_only)
+        printf("%s: accepted\n", d.options.config_file);
     return rc ? failure : EXIT_SUCCESS;
 }

@@ -229,25 +229,40 @@ static const struct nb_param show_params[] = {
     {0},
 };
 
-static int show(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+/* Look through one worker's flows. */
+static bool find_flow(const struct nb_rpc *rpc, unsigned worker, uint64_t id, struct nb_flow_info *flow)
 {
-    static const struct nb_arg every_worker;
     struct nb_flow_info flows[PORTION];
-    struct walk walk = {0};
-    struct flow_row row;
-    bool end = false;
+    uint64_t cursor = 0;
 
-    while (!end) {
-        unsigned n = next_portion(rpc, &every_worker, &walk, flows, PORTION, &end);
+    do {
+        unsigned n = nb_runtime_flows(rpc->runtime, worker, &cursor, flows, PORTION);
         for (unsigned i = 0; i < n; i++) {
-            if (flows[i].id == (uint64_t)arg[ID].number) {
-                fill_row(rpc, &flows[i], &row);
-                json_object_object_add(result, "flow", nb_fields_show(flow_fields, &row));
-                return 0;
+            if (flows[i].id == id) {
+                *flow = flows[i];
+                return true;
             }
         }
+    } while (cursor);
+    return false;
+}
+
+/* Most likely it still is where it began, which its id tells. */
+static int show(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+{
+    uint64_t id = (uint64_t)arg[ID].number;
+    unsigned workers = nb_runtime_worker_count(rpc->runtime), first = (unsigned)(id >> NB_FLOW_ID_WORKER_BIT);
+    struct nb_flow_info flow;
+    struct flow_row row;
+
+    for (unsigned i = 0; i < workers; i++) {
+        if (find_flow(rpc, (first + i) % workers, id, &flow)) {
+            fill_row(rpc, &flow, &row);
+            json_object_object_add(result, "flow", nb_fields_show(flow_fields, &row));
+            return 0;
+        }
     }
-    nb_error_set(err, 0, "no flow with id %" PRId64, arg[ID].number);
+    nb_error_set(err, 0, "no flow with id %" PRIu64, id);
     return NB_PROTOCOL_NOT_FOUND;
 }
 

@@ -21,8 +21,8 @@ static void end_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
 }
 
-/* Ignored signals (a background job's SIGINT, nohup's SIGHUP) count too: blocked, they arrive. A reader of ours that has
- * gone is an error of write(2), not our end. */
+/* Ignored signals (a background job's SIGINT, nohup's SIGHUP) count too: blocked, they arrive. A reader of ours that
+ * has gone is an error of write(2), not our end. */
 int nb_signals_open(struct nb_error *err)
 {
     sigset_t set;

@@ -30,7 +30,7 @@ struct nb_steering {
 static struct nb_runtime fake_runtime;
 static struct nb_steering fake_steering;
 
-#define FAKE_ID(worker, index) ((uint64_t)(worker) << 40 | (index))
+#define FAKE_ID(worker, index) ((uint64_t)(worker) << NB_FLOW_ID_WORKER_BIT | (index))
 
 static inline void fake_flow(unsigned worker, unsigned index, struct nb_flow_info *info)
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""netbypassd and netbypassctl as programs: starting, refusing, ending, who may do what. The port is an AF_PACKET socket on
-one end of a veth pair, so no NIC model has to be probed."""
+"""netbypassd and netbypassctl as programs: starting, refusing, ending, who may do what. The port is an AF_PACKET socket
+on one end of a veth pair, so no NIC model has to be probed."""
 import array
 import contextlib
 import fcntl
@@ -226,7 +226,8 @@ def test_mistakes_in_the_configuration_are_exit_2_with_file_and_line():
 
 
 def test_option_t_checks_and_starts_nothing():
-    equal(command(nbtest.BUILD / "netbypassd", "-t", "-c", write_config()).stdout.decode(), f"{CONFIG}: accepted\n", "-t")
+    done = command(nbtest.BUILD / "netbypassd", "-t", "-c", write_config())
+    equal(done.stdout.decode(), f"{CONFIG}: accepted\n", "what it says")
     command(nbtest.BUILD / "netbypassd", "-t", "-c", write_config(workers="two"), expect=2)
     ran_clean()
 
