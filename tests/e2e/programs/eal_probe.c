@@ -39,16 +39,17 @@ static void do_as_told(const char *what, const char *argument)
         block_all_signals();
         printf("masked %d\n", rte_eth_link_get_nowait(0, &link));
     }
-    if (!strcmp(what, "stay")) {
+    while (!strcmp(what, "stay") || !strcmp(what, "stubborn"))
+        pause();
+}
+
+/* Before the first line of output: whoever has read that may send signals. */
+static void prepare_for_signals(const char *what)
+{
+    if (!strcmp(what, "stay"))
         signal(SIGTERM, on_term);
-        for (;;)
-            pause();
-    }
-    if (!strcmp(what, "stubborn")) {
+    if (!strcmp(what, "stubborn"))
         signal(SIGTERM, SIG_IGN);
-        for (;;)
-            pause();
-    }
 }
 
 int main(int argc, char **argv)
@@ -56,9 +57,10 @@ int main(int argc, char **argv)
     int used = rte_eal_init(argc, argv);
     if (used < 0)
         return 1;
+    const char *what = used + 1 < argc ? argv[used + 1] : "";
+    prepare_for_signals(what);
     printf("ports %d\n", rte_eth_dev_count_avail());
     fflush(stdout);
-    if (used + 1 < argc)
-        do_as_told(argv[used + 1], used + 2 < argc ? argv[used + 2] : "");
+    do_as_told(what, used + 2 < argc ? argv[used + 2] : "");
     return rte_eal_cleanup() ? 1 : 0;
 }
