@@ -43,7 +43,7 @@ struct nb_neighbours {
     uint32_t count, incomplete;
     uint32_t queued; /* packets that wait, in all entries */
     uint16_t free, hand;
-    TAILQ_HEAD(, entry) waiting;
+    TAILQ_HEAD(waiting_list, entry) waiting;
     uint16_t bucket[BUCKETS];
     struct entry entry[NB_NEIGHBOUR_MAX];
 };

@@ -295,19 +295,25 @@ static struct client client_at_home(unsigned queue)
     return c;
 }
 
-static void send_on(unsigned queue, struct client *c, uint8_t flags, const char *text)
+static void send_through(struct nb_test_port *port, const uint8_t mac[6], unsigned queue, struct client *c,
+                         uint8_t flags, const char *text)
 {
     struct nb_seg_out out = {.key = &c->key, .seq = c->seq, .ack = c->ack, .window = 65535, .flags = flags};
     unsigned header = nb_seg_header_bytes(&out), n = (unsigned)strlen(text);
-    struct rte_mbuf *m = frame(rt->net_port[0].mac, NB_ETH_IPV4, header + n);
+    struct rte_mbuf *m = frame(mac, NB_ETH_IPV4, header + n);
 
     memcpy(rte_pktmbuf_mtod_offset(m, char *, NB_ETH_HEADER_BYTES + header), text, n);
     rte_pktmbuf_adj(m, NB_ETH_HEADER_BYTES);
     nb_seg_emit(m, &out, false);
-    assert_true(nb_eth_prepend(m, rt->net_port[0].mac, client_mac, NB_ETH_IPV4));
+    assert_true(nb_eth_prepend(m, mac, client_mac, NB_ETH_IPV4));
     m->ol_flags = 0;
-    nb_test_port_inject(&wire, queue, m);
+    nb_test_port_inject(port, queue, m);
     c->seq += n + ((flags & (NB_TCP_SYN | NB_TCP_FIN)) != 0);
+}
+
+static void send_on(unsigned queue, struct client *c, uint8_t flags, const char *text)
+{
+    send_through(&wire, rt->net_port[0].mac, queue, c, flags, text);
 }
 
 /* The next TCP segment sent to the client; its text is copied out. False: nothing was sent. */
@@ -1047,6 +1053,57 @@ static void test_two_listeners_on_one_port_are_refused(void **state)
     assert_int_equal(finish(), 0);
 }
 
+/* A packet leaves through the port that owns its source address, whatever port the neighbour is also known on. */
+static void test_two_ports_answer_each_for_its_own_address(void **state)
+{
+    const uint32_t second = RTE_BE32(0x0a640002), far = RTE_BE32(0x0a640001);
+    struct client c = {.key = {.local.word = {far}, .remote.word = {second}, .remote_port = PORT}};
+    struct nb_test_port wire2;
+    struct nb_error err = {0};
+    struct nb_seg seg;
+    struct rte_mbuf *m;
+    unsigned queue;
+
+    (void)state;
+    memset(&diary, 0, sizeof diary);
+    nb_test_port_open(&wire, 1, 64);
+    nb_test_port_open(&wire2, 1, 64);
+    make_config();
+    config.n_workers = 1;
+    config.n_ports = 2;
+    config.port[1] = config.port[0];
+    snprintf(config.port[1].device, sizeof config.port[1].device, "%s", wire2.device);
+    config.port[1].address.word[0] = second;
+    config.limits.mbufs = 4096;
+    assert_int_equal(nb__engine_start_stepped(&config, now_us, &rt, &err), 0);
+    nb_net_told(&rt->worker[0]->net, 0, far, client_mac, now_us);
+    nb_net_told(&rt->worker[0]->net, 1, far, client_mac, now_us);
+
+    c.key.local_port = 1234;
+    c.key.family = NB_FAMILY_IPV4;
+    send_through(&wire, rt->net_port[0].mac, 0, &c, NB_TCP_SYN, ""); /* not this port's address */
+    settle();
+    assert_null(nb_test_port_take(&wire2, &queue));
+    assert_int_equal(rt->worker[0]->counters[NB_COUNTER_DROP_NOT_FOR_US], 1);
+    send_through(&wire2, rt->net_port[1].mac, 0, &c, NB_TCP_SYN, "");
+    settle();
+    assert_null(nb_test_port_take(&wire, &queue));
+    m = nb_test_port_take(&wire2, &queue);
+    assert_non_null(m);
+    assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *) + 6, rt->net_port[1].mac, 6);
+    seg.key = (struct nb_flow_key){.local.word = {far}, .remote.word = {second}, .family = NB_FAMILY_IPV4};
+    assert_int_equal(nb_seg_parse(&seg, m, 34, rte_pktmbuf_pkt_len(m) - 34, true), 0);
+    assert_int_equal(seg.flags, NB_TCP_SYN | NB_TCP_ACK);
+    assert_int_equal(only_flow(0).key.port_group, 1);
+    rte_pktmbuf_free(m);
+
+    nb_worker_stop(rt->worker[0], now_us);
+    while ((m = nb_test_port_take(&wire2, &queue)))
+        rte_pktmbuf_free(m);
+    assert_int_equal(finish(), 0);
+    nb_test_port_close(&wire2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1075,6 +1132,7 @@ int main(void)
         T(test_stale_entry_found_with_the_last_hop_drops_once),
         T(test_entries_overflowing_make_home_silent_about_unknown_segments),
         cmocka_unit_test(test_application_that_refuses_to_start_stops_the_start),
+        cmocka_unit_test(test_two_ports_answer_each_for_its_own_address),
         cmocka_unit_test(test_two_listeners_on_one_port_are_refused),
     };
 
