@@ -159,9 +159,10 @@ static void acknowledge(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (ack_is_due(tcb)) {
         tcb->quick_acks -= tcb->quick_acks > 0;
         nb__emit_ack(tcp, tcb, tcb->snd_max);
-    } else if (tcb->rcv_nxt != tcb->rcv_acked && !(tcb->timers & NB_TCB_TIMER_ACK)) {
-        nb__timer_start(tcp, tcb, NB_TCB_TIMER_ACK, ACK_DELAY_US);
     }
+    /* Not due yet, or there was no buffer for it. */
+    if (tcb->rcv_nxt != tcb->rcv_acked && !(tcb->timers & NB_TCB_TIMER_ACK))
+        nb__timer_start(tcp, tcb, NB_TCB_TIMER_ACK, ACK_DELAY_US);
 }
 
 void nb__output(struct nb_tcp *tcp, struct nb_tcb *tcb)

@@ -109,6 +109,7 @@ static void process_fin(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     tcb->rcv_nxt++;
     tcb->rcv_adv = seq_max(tcb->rcv_adv, tcb->rcv_nxt);
+    nb_reasm_free(&tcp->reasm, &tcb->reasm); /* nothing follows a FIN */
     tcb->flags |= NB_TCB_ACK_NOW;
     nb__tcb_pend(tcp, tcb);
 
