@@ -105,7 +105,7 @@ static int receive(int fd, struct message *m, int fds[SIM_CLAIM_FDS], struct sim
 int sim_claim_take(const char *dir, struct sim_claim *claim, int fds[SIM_CLAIM_FDS], struct sim_error *err)
 {
     struct sockaddr_un address;
-    struct message m;
+    struct message m = {0};
     int fd = claim_socket(dir, &address, err);
     if (fd < 0)
         return fd;

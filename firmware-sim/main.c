@@ -33,7 +33,7 @@ static int end_like(int status)
 static int run(const struct sim_options *options)
 {
     struct sim_launch launch;
-    struct sim_error err;
+    struct sim_error err = {""};
     int status = -1, code = sim_launch_acquire(&launch, options, &err);
     if (!code)
         status = sim_launch_run(&launch, &code, &err);
@@ -46,7 +46,7 @@ static int run(const struct sim_options *options)
 int main(int argc, char **argv)
 {
     struct sim_options options;
-    struct sim_error err;
+    struct sim_error err = {""};
     if (argc > 1 && !strcmp(argv[1], "ctl"))
         return sim_ctl_main(argc - 1, argv + 1);
     if (sim_options_parse(&options, argc, argv, &err))

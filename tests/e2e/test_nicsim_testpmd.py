@@ -20,7 +20,8 @@ VECTORS = [
     ("3ffe:501:8::260:97ff:fe40:efab", 14230, "ff02::1", 4739, 0xDDE51BBF, 0x0F0C461C),
     ("3ffe:1900:4545:3:200:f8ff:fe21:67cf", 44251, "fe80::200:f8ff:fe21:67cf", 38024, 0x02D1FEEF, 0x4B61E985),
 ]
-RULE = "pattern eth / ipv4 src is 10.0.0.1 dst is 10.0.0.2 / tcp src is {sport} dst is 80 / end actions queue index {queue}"
+RULE = ("pattern eth / ipv4 src is 10.0.0.1 dst is 10.0.0.2 / tcp src is {sport} dst is 80 / end "
+        "actions queue index {queue}")
 MARKED = RULE + " / mark id {mark} / end"
 UNMARKED = RULE + " / end"
 
@@ -173,6 +174,21 @@ def test_no_register_access_needed_single_stepping(pmd):
     check(int(stats["register_writes"]) > 1000, f"register writes: {stats['register_writes']}")
     equal(stats["single_steps"], "0", "single-stepped accesses")
     equal(stats["dma_faults"], "0", "DMA faults")
+
+
+def test_wild_ring_address_is_a_counted_fault_and_harms_nobody(pmd):
+    base = pmd.nic("reg", "RDBAL[0]").strip()
+    reta = [pmd.nic("reg", f"RETA[{i}]").strip() for i in range(32)]
+    for i in range(32):
+        pmd.nic("reg", f"RETA[{i}]", "0")
+    pmd.nic("reg", "RDBAL[0]", "0x1000")
+    equal(pmd.inject(frame(1700))["queue"], "0", "queue")
+    stats = dict(line.split() for line in pmd.nic("stats").splitlines())
+    check(int(stats["dma_faults"]) > 0, "no DMA fault counted")
+    pmd.nic("reg", "RDBAL[0]", base)
+    for i, value in enumerate(reta):
+        pmd.nic("reg", f"RETA[{i}]", value)
+    check("Link status: up" in pmd.say("show port info 0"), "testpmd goes on")
 
 
 def test_quit_ends_well_and_leaves_nothing(pmd):
