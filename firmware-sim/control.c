@@ -163,7 +163,7 @@ static int inject(struct request *r)
             return sim_fail(&r->err, -EINVAL, "inject: byte %zu is not two hexadecimal digits", i);
         frame[i] = high << 4 | low;
     }
-    struct sim_verdict v = sim_rx_classify(r->sim, frame, n, sim_now_ns());
+    struct sim_verdict v = sim_rx_classify(r->sim, frame, n, sim_clock(r->sim));
     sim_rx_write(r->sim, -1, 1);
     fprintf(r->out, "queue %d\ntable %s\nrule %d\nhash 0x%08x\n", v.queue, v.table ? v.table : "none", v.rule,
             v.rss_hash);

@@ -19,6 +19,15 @@
 
 struct sim_device;
 
+/* How a device behaves when asked to behave otherwise than fast and well: stepped time, and faults that are inside the
+ * silicon. The core owns it and may change it at any time; a model only reads. */
+struct sim_conduct {
+    bool stepped;             /* filter commands stay busy until complete_filter */
+    uint32_t filters_max;     /* filters a table takes at most, however large it is */
+    uint64_t filter_delay_ns; /* from a filter command to its completion */
+    uint64_t stalled[2];      /* receive queues whose descriptors are not fetched: bit q % 64 of word q / 64 */
+};
+
 /* What a model may ask of the core. All calls are made with the simulator's lock held. */
 struct sim_host {
     void *arg;
@@ -37,6 +46,13 @@ struct sim_host {
      * models write neither. */
     bool (*tracing)(void *arg);
     void (*trace)(void *arg, const char *line);
+    /* NULL, here and below: none is asked for, as in a test of a model alone. */
+    const struct sim_conduct *conduct;
+    /* What time it is, for conduct->filter_delay_ns. */
+    uint64_t (*now_ns)(void *arg);
+    /* The driver has read that its command is not done yet, and will read again: in stepped time the moment for
+     * something to happen. May complete the command. */
+    void (*busy)(void *arg);
 };
 
 /* One row of a register table. Arrays are one row: count registers, stride bytes apart. */
@@ -70,6 +86,13 @@ struct sim_verdict {
     const char *drop;  /* why it was dropped, else NULL */
 };
 
+/* What waits inside a device for its time: the kinds of step there are. */
+enum sim_event {
+    SIM_EVENT_RX_WRITE, /* a frame classified into a queue and not yet in memory */
+    SIM_EVENT_FILTER,   /* a filter command that shows busy */
+    SIM_EVENT_TX,       /* a transmit queue with a tail written and not yet reached */
+};
+
 struct sim_device_config {
     unsigned queues; /* rx/tx pairs the model offers at least */
     uint8_t mac[6];
@@ -98,6 +121,15 @@ struct sim_device_ops {
     unsigned (*rx_write)(struct sim_device *dev, int queue, unsigned max);
     /* Send what the driver has put on its transmit rings, at most max frames; returns frames sent. */
     unsigned (*tx_poll)(struct sim_device *dev, unsigned max);
+
+    /* How many of these wait; queue: of one queue, -1 of all. */
+    unsigned (*pending)(struct sim_device *dev, enum sim_event event, int queue);
+    /* Have the busy filter command done. False: none was busy. */
+    bool (*complete_filter)(struct sim_device *dev);
+    /* Received frames in flight are lost. */
+    void (*discard)(struct sim_device *dev);
+    /* The device resets itself, unasked: registers, tables and frames are lost. */
+    void (*reset)(struct sim_device *dev);
 
     void (*set_link)(struct sim_device *dev, bool up);
     /* Is the receiver enabled (the program has started its port)? */

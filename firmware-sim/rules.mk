@@ -23,7 +23,7 @@ $(B)/preload/%.o: %.c | deps-present
 
 $(B)/libnicsim.so: $(preload_OBJS)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $^
+	$(Q)$(CC) -shared -Wl,-z,defs -Wl,-soname,libnicsim.so -o $@ $^
 
 # Where an installed nicsim looks for it.
 install: install-libnicsim

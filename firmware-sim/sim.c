@@ -18,6 +18,11 @@ uint64_t sim_now_ns(void)
     return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+uint64_t sim_clock(const struct sim *s)
+{
+    return s->conduct.stepped ? s->steps : sim_now_ns();
+}
+
 /* --- what the model is given -------------------------------------------------------------------------------------- */
 
 static void *host_dma(void *arg, uint64_t iova, size_t n)
@@ -63,7 +68,19 @@ static void host_trace(void *arg, const char *line)
 {
     struct sim *s = arg;
     if (sim_trace_on(&s->trace, SIM_TRACE_REMARKS))
-        sim_trace_remark(&s->trace, sim_now_ns(), line);
+        sim_trace_remark(&s->trace, sim_clock(s), line);
+}
+
+static uint64_t host_now_ns(void *arg)
+{
+    return sim_clock(arg);
+}
+
+static void host_busy(void *arg)
+{
+    struct sim *s = arg;
+    if (s->on_busy)
+        s->on_busy(s->on_busy_arg);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -79,6 +96,9 @@ int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_d
         .tx_ready = host_tx_ready,
         .tracing = host_tracing,
         .trace = host_trace,
+        .conduct = &s->conduct,
+        .now_ns = host_now_ns,
+        .busy = host_busy,
     };
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
@@ -86,6 +106,7 @@ int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_d
     s->ops = ops;
     s->config = *config;
     s->link_up = true;
+    s->conduct.filters_max = UINT32_MAX;
     s->interrupt_fd = s->wake_fd = -1;
     s->dev = ops->create(config, &host);
     if (!s->dev)
@@ -254,7 +275,7 @@ static void target_end(void *arg)
 static void trace_access(struct sim *s, bool is_write, uint32_t offset, uint32_t value)
 {
     char name[48];
-    sim_trace_register(&s->trace, sim_now_ns(), is_write, sim_register_name(s, offset, name, sizeof name), offset,
+    sim_trace_register(&s->trace, sim_clock(s), is_write, sim_register_name(s, offset, name, sizeof name), offset,
                        value);
 }
 

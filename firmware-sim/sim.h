@@ -71,6 +71,11 @@ struct sim {
     bool start_awaited; /* somebody waits for the driver to enable the receiver */
     bool engine_asleep;
     int wake_fd; /* eventfd the sleeping engine polls; -1: no engine */
+    struct sim_conduct conduct;
+    uint64_t steps; /* stepped time: what the clock shows */
+    /* Stepped time: the driver has read that a command is busy. Called with the lock held, in the register trap. */
+    void (*on_busy)(void *arg);
+    void *on_busy_arg;
 };
 
 /* A model in reset state. ops and config as in device.h. 0 or -errno with words. */
@@ -106,5 +111,8 @@ int sim_register_find(const struct sim *s, const char *name, uint32_t *offset, s
 bool sim_has_work(const struct sim *s);
 
 uint64_t sim_now_ns(void); /* CLOCK_MONOTONIC */
+
+/* Locked. The NIC's own time: that, or in stepped time the number of steps so far. */
+uint64_t sim_clock(const struct sim *s);
 
 #endif

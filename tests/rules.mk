@@ -1,21 +1,25 @@
 # Unit tests: every tests/ROOM/**/test_*.c is one cmocka program linked with ROOM_TEST_LIBS and tests/support.
 # Programs that need a namespace, a NIC model or a real client are tests/e2e/test_*.py. tests/run counts them all.
 SUPPORT_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
-UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) tests/sim -name 'test_*.c' 2>/dev/null)))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) tests/sim tests/nicsim -name 'test_*.c' 2>/dev/null)))
 # tests/sim runs the stack in virtual time: it and the builders it shares with tests/host-lib know what host-lib knows.
 support_CFLAGS = $(host-lib_CFLAGS)
 sim_CFLAGS = $(host-lib_CFLAGS)
 sim_TEST_LIBS = $(host-lib_TEST_LIBS)
+# tests/nicsim has the simulated NIC in the test's own process, under DPDK's own driver. The library must come before
+# DPDK's, and is found where it was built.
+nicsim_CFLAGS = -Ifirmware-sim/include $(DPDK_CFLAGS)
+nicsim_TEST_LIBS = $(B)/libnicsim.so -Wl,-rpath,$(CURDIR)/$(B) $(DPDK_LIBS)
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.py))
 
 # What a unit test is rebuilt for. A function, because make would replace a % written in the rule itself.
-test_archives = $(filter %.a %.o,$($(call room_of,$(1))_TEST_LIBS))
+test_archives = $(filter %.a %.o %.so,$($(call room_of,$(1))_TEST_LIBS))
 
 .SECONDEXPANSION:
 $(UNIT_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $$(call test_archives,$$*)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(filter-out %.a %.o,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(filter-out %.a %.o %.so,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
 
 unit: $(UNIT_TESTS) ## unit tests only, no root needed
 	@tests/run $^

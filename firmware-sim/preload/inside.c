@@ -33,12 +33,18 @@ static struct {
     bool driver_found;
     struct sim *sim;
     struct sim_mmio_target target;
-    struct sim_engine *engine;
+    struct sim_engine *engine; /* NULL in stepped time */
+    bool awaits_eal;           /* powered up before rte_eal_init */
 } in;
 
 bool sim_inside_invited(void)
 {
-    return !in.sim && getenv(SIM_ENV_DIR);
+    return in.awaits_eal || (!in.sim && getenv(SIM_ENV_DIR));
+}
+
+struct sim *sim_inside_sim(void)
+{
+    return in.sim;
 }
 
 bool sim_inside_active(void)
@@ -158,7 +164,19 @@ static void save_trace(void)
     }
 }
 
-int sim_inside_start(struct sim_error *err)
+/* What both ways of starting end with: from here on the driver's accesses are ours. */
+static int go_live(struct sim_error *err)
+{
+    int rc = sim_mmio_install();
+    if (rc)
+        return sim_fail(err, rc, "cannot catch SIGSEGV: %s", strerror(-rc));
+    sim_mmio_before_crash = save_trace;
+    in.pid = getpid();
+    atomic_store_explicit(&in.active, true, memory_order_release);
+    return 0;
+}
+
+static int start_claimed(struct sim_error *err)
 {
     snprintf(in.dir, sizeof in.dir, "%s", getenv(SIM_ENV_DIR));
     int rc = sim_dpdk_memory_init(err);
@@ -167,7 +185,6 @@ int sim_inside_start(struct sim_error *err)
     in.lifeline = sim_claim_take(in.dir, &in.claim, in.fds, err);
     if (in.lifeline < 0)
         return in.lifeline;
-    in.pid = getpid();
     restore_environment();
     prctl(PR_SET_PDEATHSIG, 0); /* from here on the lifeline tells */
     rc = identify_bar(err);
@@ -175,12 +192,34 @@ int sim_inside_start(struct sim_error *err)
         rc = make_sim(err);
     if (!rc)
         rc = start_engine(err);
-    if (!rc && (rc = sim_mmio_install()))
-        sim_fail(err, rc, "cannot catch SIGSEGV: %s", strerror(-rc));
+    return rc ? rc : go_live(err);
+}
+
+int sim_inside_start_stepped(const struct sim_claim *claim, const char *dir, int lock_fd, struct sim_error *err)
+{
+    snprintf(in.dir, sizeof in.dir, "%s", dir);
+    in.claim = *claim;
+    in.lifeline = -1;
+    for (int i = 0; i < SIM_CLAIM_FDS; i++)
+        in.fds[i] = -1;
+    in.fds[SIM_CLAIM_LOCK] = lock_fd;
+    int rc = sim_dpdk_memory_init(err);
+    if (!rc)
+        rc = identify_bar(err);
+    if (!rc)
+        rc = make_sim(err);
     if (rc)
         return rc;
-    sim_mmio_before_crash = save_trace;
-    atomic_store_explicit(&in.active, true, memory_order_release);
+    in.sim->conduct.stepped = true;
+    in.awaits_eal = true;
+    return go_live(err);
+}
+
+int sim_inside_start(struct sim_error *err)
+{
+    if (!in.awaits_eal)
+        return start_claimed(err);
+    in.awaits_eal = false;
     return 0;
 }
 
@@ -191,7 +230,10 @@ __attribute__((destructor)) static void power_down(void)
         return;
     atomic_store(&in.active, false);
     sim_inside_memory_down();
-    sim_engine_stop(in.engine);
+    if (in.engine)
+        sim_engine_stop(in.engine);
+    else
+        sim_instance_remove(in.dir);
     sim_lock(in.sim);
     sim_trace_flush(&in.sim->trace);
     sim_unlock(in.sim);

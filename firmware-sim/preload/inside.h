@@ -15,6 +15,15 @@
 /* Is this process running under nicsim, not yet on the NIC? */
 bool sim_inside_invited(void);
 
+/* Power up a NIC of this process's own, in stepped time: no launcher, no wire, no thread. dir is the NIC's directory,
+ * which is removed at the end. Before rte_eal_init. 0 or -errno with words. */
+struct sim_claim;
+struct sim;
+int sim_inside_start_stepped(const struct sim_claim *claim, const char *dir, int lock_fd, struct sim_error *err);
+
+/* The NIC of this process, NULL when it has none. */
+struct sim *sim_inside_sim(void);
+
 /* Claim the NIC and power it up. 0 or -errno with words. Once per process. */
 int sim_inside_start(struct sim_error *err);
 

@@ -141,6 +141,29 @@ static int fake_print_table(struct sim_device *dev, const char *table, void (*li
     return 0;
 }
 
+static unsigned fake_pending(struct sim_device *dev, enum sim_event event, int queue)
+{
+    (void)queue;
+    return event == SIM_EVENT_RX_WRITE ? dev->in_flight : event == SIM_EVENT_TX ? dev->to_send > 0 : 0;
+}
+
+static bool fake_complete_filter(struct sim_device *dev)
+{
+    (void)dev;
+    return false;
+}
+
+static void fake_discard(struct sim_device *dev)
+{
+    dev->in_flight = 0;
+}
+
+static void fake_reset(struct sim_device *dev)
+{
+    dev->enabled = false;
+    dev->in_flight = 0;
+}
+
 static const struct sim_device_ops fake_ops = {
     .nic = "fake",
     .driver = "net_fake",
@@ -158,6 +181,10 @@ static const struct sim_device_ops fake_ops = {
     .rx_classify = fake_classify,
     .rx_write = fake_rx_write,
     .tx_poll = fake_tx_poll,
+    .pending = fake_pending,
+    .complete_filter = fake_complete_filter,
+    .discard = fake_discard,
+    .reset = fake_reset,
     .set_link = fake_set_link,
     .rx_enabled = fake_rx_enabled,
     .print_table = fake_print_table,

@@ -5,7 +5,7 @@
  * the frame's fields under the masks, and searches that bucket only. So a filter programmed with a wrong hash is never
  * found, and masks that change after filters were added lose them, as on silicon.
  *
- *   FDIRCTRL  written: table initialised, INIT_DONE at once      FDIRCMD.CMD: 1 add, 2 remove, 3 query; done at once
+ *   FDIRCTRL  written: table initialised, INIT_DONE at once      FDIRCMD.CMD: 1 add, 2 remove, 3 query (fdir_command.c)
  *   FDIRCMD.CLEARHT: all lists emptied                            FDIRFREE, FDIRUSTAT, FDIRFSTAT, FDIRLEN: the books
  *
  * Add: the fields stand in FDIRIPSA, FDIRIPDA, FDIRPORT, FDIRVLAN, FDIRHASH and FDIRCMD itself. A filter with the same
@@ -69,6 +69,7 @@ static void count_failed_remove(struct sim_device *dev)
 uint32_t i82599_fdirfree_read(struct sim_device *dev, unsigned index)
 {
     (void)index;
+    i82599_fdir_settle(dev);
     return (uint32_t)dev->fdir.collisions << 16 | (dev->fdir.capacity - dev->fdir.used);
 }
 
@@ -102,6 +103,7 @@ void i82599_fdir_reset(struct sim_device *dev)
 {
     dev->fdir.capacity = 0;
     dev->fdir.bucket_mask = 0;
+    dev->fdir.command.busy = false;
     clear_table(&dev->fdir);
 }
 
@@ -180,7 +182,7 @@ static bool same_key(const struct i82599_fdir_key *a, const struct i82599_fdir_k
            a->flex == b->flex && a->l4type == b->l4type && a->ipv6 == b->ipv6;
 }
 
-static struct i82599_fdir_key programmed_key(struct sim_device *dev, uint32_t command)
+struct i82599_fdir_key i82599_fdir_programmed_key(struct sim_device *dev, uint32_t command)
 {
     uint32_t port = *i82599_reg(dev, REG_FDIRPORT), vlan = *i82599_reg(dev, REG_FDIRVLAN);
 
@@ -258,36 +260,53 @@ static void append(struct sim_device *dev, const struct i82599_fdir_filter *filt
     raise_when_nearly_full(dev);
 }
 
-/* Returns the status bits that FDIRCMD shows after the command. */
-static uint32_t add(struct sim_device *dev, uint32_t command, uint16_t bucket, uint16_t soft_id)
+/* Does conduct leave room for one more? A table that is made smaller keeps what it has. */
+static bool has_room(const struct sim_device *dev)
+{
+    const struct sim_conduct *conduct = dev->host.conduct;
+
+    return dev->fdir.free != FDIR_NONE && (!conduct || dev->fdir.used < conduct->filters_max);
+}
+
+/* Why the device does not take this filter, or NULL. */
+static const char *refusal(struct sim_device *dev, const struct i82599_fdir_filter *filter, uint16_t there)
+{
+    if (there != FDIR_NONE)
+        return "exists";
+    if (!has_room(dev))
+        return "table full";
+    if (filter->key.ipv6 || !(*i82599_reg(dev, REG_FDIRCTRL) & FDIRCTRL_PERFECT))
+        return "not a perfect IPv4 filter";
+    return NULL;
+}
+
+static uint32_t add(struct sim_device *dev, const struct i82599_fdir_command *command)
 {
     struct i82599_fdir *fdir = &dev->fdir;
     struct i82599_fdir_filter filter = {
-        .key = programmed_key(dev, command), .command = command, .bucket = bucket, .soft_id = soft_id};
-    uint16_t there = find_key(dev, bucket, &filter.key);
-    bool collision = fdir->length[bucket] > 0;
+        .key = command->key, .command = command->value, .bucket = command->bucket, .soft_id = command->soft_id};
+    unsigned queue = command->value >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE;
+    uint16_t there = find_key(dev, filter.bucket, &filter.key);
+    bool collision = fdir->length[filter.bucket] > 0;
 
-    if (there != FDIR_NONE && command & FDIRCMD_UPDATE) {
-        fdir->filter[there].command = command;
-        fdir->filter[there].soft_id = soft_id;
-        i82599_remark(dev, "flow director: filter updated, bucket %u soft id %u queue %u", bucket, soft_id,
-                      command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);
+    if (there != FDIR_NONE && filter.command & FDIRCMD_UPDATE) {
+        fdir->filter[there].command = filter.command;
+        fdir->filter[there].soft_id = filter.soft_id;
+        i82599_remark(dev, "flow director: filter updated, bucket %u soft id %u queue %u", filter.bucket,
+                      filter.soft_id, queue);
         return 0;
     }
-    if (there != FDIR_NONE || fdir->free == FDIR_NONE || filter.key.ipv6 ||
-        !(*i82599_reg(dev, REG_FDIRCTRL) & FDIRCTRL_PERFECT)) {
+    const char *why = refusal(dev, &filter, there);
+    if (why) {
         count_failed_add(dev);
-        i82599_remark(dev, "flow director: filter refused (%s), bucket %u soft id %u",
-                      there != FDIR_NONE        ? "exists"
-                      : fdir->free == FDIR_NONE ? "table full"
-                                                : "not a perfect IPv4 filter",
-                      bucket, soft_id);
+        i82599_remark(dev, "flow director: filter refused (%s), bucket %u soft id %u", why, filter.bucket,
+                      filter.soft_id);
         return 0;
     }
     fdir->collisions += collision;
     append(dev, &filter);
-    i82599_remark(dev, "flow director: filter added, bucket %u soft id %u queue %u", bucket, soft_id,
-                  command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);
+    i82599_remark(dev, "flow director: filter added, bucket %u soft id %u queue %u", filter.bucket, filter.soft_id,
+                  queue);
     return collision ? FDIRCMD_COLLISION : 0;
 }
 
@@ -311,29 +330,25 @@ static void remove_filter(struct sim_device *dev, uint16_t bucket, uint16_t soft
     i82599_remark(dev, "flow director: filter removed, bucket %u soft id %u", bucket, soft_id);
 }
 
-void i82599_fdircmd_write(struct sim_device *dev, unsigned index, uint32_t value)
+/* Returns the status bits that FDIRCMD shows afterwards. */
+uint32_t i82599_fdir_execute(struct sim_device *dev, const struct i82599_fdir_command *command)
 {
-    (void)index;
-    uint32_t fdirhash = *i82599_reg(dev, REG_FDIRHASH), status = 0;
-    uint16_t bucket = (uint16_t)(fdirhash & dev->fdir.bucket_mask);
-    uint16_t soft_id = fdirhash >> FDIRHASH_SOFT_ID_SHIFT & FDIRHASH_SOFT_ID;
-
-    if (value & FDIRCMD_CLEARHT) {
-        clear_table(&dev->fdir);
-        i82599_remark(dev, "flow director: all filters removed");
-    }
-    switch (value & FDIRCMD_CMD) {
+    switch (command->value & FDIRCMD_CMD) {
     case FDIRCMD_ADD:
-        status = add(dev, value, bucket, soft_id);
-        break;
+        return add(dev, command);
     case FDIRCMD_REMOVE:
-        remove_filter(dev, bucket, soft_id);
-        break;
+        remove_filter(dev, command->bucket, command->soft_id);
+        return 0;
     case FDIRCMD_QUERY:
-        status = *find_soft_id(&dev->fdir, bucket, soft_id) != FDIR_NONE ? FDIRCMD_FILTER_VALID : 0;
-        break;
+        return *find_soft_id(&dev->fdir, command->bucket, command->soft_id) != FDIR_NONE ? FDIRCMD_FILTER_VALID : 0;
     }
-    *i82599_reg(dev, REG_FDIRCMD) = (value & ~(FDIRCMD_CMD | FDIRCMD_FILTER_VALID | FDIRCMD_COLLISION)) | status;
+    return 0;
+}
+
+void i82599_fdir_clear(struct sim_device *dev)
+{
+    clear_table(&dev->fdir);
+    i82599_remark(dev, "flow director: all filters removed");
 }
 
 /* --- receive --------------------------------------------------------------------------------------------------------
@@ -360,6 +375,7 @@ void i82599_fdir_lookup(struct sim_device *dev, const struct sim_frame *frame, s
     unsigned depth = 0;
 
     *result = (struct i82599_fdir_result){.queue = -1};
+    i82599_fdir_settle(dev);
     if (!fdir->capacity || !frame->ip_version)
         return;
     result->searched = true;

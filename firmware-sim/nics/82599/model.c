@@ -31,6 +31,25 @@ static void destroy(struct sim_device *dev)
     free(dev);
 }
 
+static unsigned pending(struct sim_device *dev, enum sim_event event, int queue)
+{
+    switch (event) {
+    case SIM_EVENT_RX_WRITE:
+        return i82599_stage_count(dev, queue);
+    case SIM_EVENT_FILTER:
+        return dev->fdir.command.busy;
+    case SIM_EVENT_TX:
+        return i82599_tx_pending(dev, queue);
+    }
+    return 0;
+}
+
+static void reset_unasked(struct sim_device *dev)
+{
+    i82599_reset(dev);
+    i82599_remark(dev, "device reset, unasked");
+}
+
 static bool rx_enabled(const struct sim_device *dev)
 {
     return dev->reg[REG_RXCTRL / 4] & RXCTRL_RXEN;
@@ -53,6 +72,10 @@ const struct sim_device_ops sim_82599_ops = {
     .rx_classify = i82599_rx_classify,
     .rx_write = i82599_rx_write,
     .tx_poll = i82599_tx_poll,
+    .pending = pending,
+    .complete_filter = i82599_fdir_complete,
+    .discard = i82599_stage_reset,
+    .reset = reset_unasked,
     .set_link = i82599_set_link,
     .rx_enabled = rx_enabled,
     .print_table = i82599_print_table,

@@ -102,7 +102,17 @@ struct i82599_fdir_filter {
     uint16_t next; /* in the bucket's list, or in the free list */
 };
 
+/* A filter command as it stood in the registers when FDIRCMD was written. */
+struct i82599_fdir_command {
+    bool busy;
+    uint32_t value; /* FDIRCMD */
+    uint16_t bucket, soft_id;
+    struct i82599_fdir_key key;
+    uint64_t due_ns; /* done then, when nobody has it done before */
+};
+
 struct i82599_fdir {
+    struct i82599_fdir_command command;
     struct i82599_fdir_filter filter[FDIR_FILTERS_MAX];
     uint16_t bucket[FDIR_BUCKETS_MAX]; /* first filter, or FDIR_NONE */
     uint16_t length[FDIR_BUCKETS_MAX];
@@ -309,8 +319,16 @@ void i82599_ftqf_write(struct sim_device *dev, unsigned index, uint32_t value);
 void i82599_fdir_reset(struct sim_device *dev);
 void i82599_fdir_lookup(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_result *result);
 void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t value);
-void i82599_fdircmd_write(struct sim_device *dev, unsigned index, uint32_t value);
+struct i82599_fdir_key i82599_fdir_programmed_key(struct sim_device *dev, uint32_t command);
+uint32_t i82599_fdir_execute(struct sim_device *dev, const struct i82599_fdir_command *command);
+void i82599_fdir_clear(struct sim_device *dev);
 uint32_t i82599_fdirfree_read(struct sim_device *dev, unsigned index);
+
+/* fdir_command.c */
+void i82599_fdircmd_write(struct sim_device *dev, unsigned index, uint32_t value);
+uint32_t i82599_fdircmd_read(struct sim_device *dev, unsigned index);
+void i82599_fdir_settle(struct sim_device *dev);
+bool i82599_fdir_complete(struct sim_device *dev);
 
 /* fdir_hash.c */
 uint16_t i82599_fdir_hash(const struct i82599_fdir_key *key, uint32_t hash_key);
@@ -328,6 +346,7 @@ void i82599_rssrk_write(struct sim_device *dev, unsigned index, uint32_t value);
 struct sim_verdict i82599_rx_classify(struct sim_device *dev, const void *bytes, size_t n);
 
 /* stage.c */
+unsigned i82599_stage_count(const struct sim_device *dev, int queue);
 int i82599_stage_init(struct sim_device *dev);
 void i82599_stage_fini(struct sim_device *dev);
 struct i82599_rx_frame *i82599_stage_take(struct sim_device *dev, size_t n);
@@ -348,6 +367,7 @@ bool i82599_tso_begin(struct i82599_tso *tso, const uint8_t *frame, size_t n, co
 size_t i82599_tso_next(struct sim_device *dev, struct i82599_tso *tso, uint8_t *segment);
 
 /* tx.c */
+unsigned i82599_tx_pending(const struct sim_device *dev, int queue);
 unsigned i82599_tx_poll(struct sim_device *dev, unsigned max);
 void i82599_tdt_write(struct sim_device *dev, unsigned index, uint32_t value);
 void i82599_txdctl_write(struct sim_device *dev, unsigned index, uint32_t value);

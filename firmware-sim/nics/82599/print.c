@@ -35,6 +35,7 @@ static void print_flow_director(struct sim_device *dev, const struct printer *to
     const struct i82599_fdir *fdir = &dev->fdir;
     char src[INET_ADDRSTRLEN], dst[INET_ADDRSTRLEN];
 
+    i82599_fdir_settle(dev);
     print(to, "%u of %u filters, %u collisions", fdir->used, fdir->capacity, fdir->collisions);
     for (unsigned b = 0; fdir->capacity && b <= fdir->bucket_mask; b++) {
         for (uint16_t i = fdir->bucket[b]; i != FDIR_NONE; i = fdir->filter[i].next) {

@@ -163,6 +163,11 @@ static enum outcome out_of_descriptors(struct sim_device *dev, const struct rx_r
     return OUTCOME_DONE;
 }
 
+static bool stalled(const struct sim_device *dev, unsigned queue)
+{
+    return dev->host.conduct && dev->host.conduct->stalled[queue / 64] >> queue % 64 & 1;
+}
+
 static enum outcome write_frame(struct sim_device *dev, const struct i82599_rx_frame *frame)
 {
     void *descriptor[RX_FRAME_MAX / 1024 + 1]; /* buffers are whole KiB */
@@ -174,7 +179,7 @@ static enum outcome write_frame(struct sim_device *dev, const struct i82599_rx_f
         return OUTCOME_DONE;
     }
     size_t needed = (frame->n + ring.buffer_bytes - 1) / ring.buffer_bytes;
-    if ((ring.tail + ring.size - ring.head) % ring.size < needed)
+    if (stalled(dev, frame->queue) || (ring.tail + ring.size - ring.head) % ring.size < needed)
         return out_of_descriptors(dev, &ring, frame->queue, needed);
     if (!fill_buffers(dev, &ring, frame, descriptor)) {
         count_dropped(dev, frame->queue, I82599_DROP_RX_BAD_ADDRESS);

@@ -69,6 +69,17 @@ void i82599_stage_remove(struct sim_device *dev, struct i82599_rx_frame *frame)
     STAILQ_INSERT_HEAD(&dev->stage.free, frame, in_queue);
 }
 
+/* Frames held for one queue, or for all (-1). */
+unsigned i82599_stage_count(const struct sim_device *dev, int queue)
+{
+    const struct i82599_rx_frame *frame;
+    unsigned n = 0;
+
+    TAILQ_FOREACH(frame, &dev->stage.arrivals, arrival)
+    n += queue < 0 || frame->queue == queue;
+    return n;
+}
+
 void i82599_stage_reset(struct sim_device *dev)
 {
     struct i82599_rx_frame *frame;

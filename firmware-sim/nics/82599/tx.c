@@ -388,6 +388,16 @@ static int next_queue(const struct i82599_tx *tx, unsigned from)
     return -1;
 }
 
+/* Queues, or whether this one, may have something to send. */
+unsigned i82599_tx_pending(const struct sim_device *dev, int queue)
+{
+    unsigned n = 0;
+
+    for (unsigned q = 0; q < I82599_QUEUES; q++)
+        n += (queue < 0 || (unsigned)queue == q) && dev->tx.doorbell[q / 64] >> q % 64 & 1;
+    return n;
+}
+
 unsigned i82599_tx_poll(struct sim_device *dev, unsigned max)
 {
     struct i82599_tx *tx = &dev->tx;

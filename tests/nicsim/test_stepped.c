@@ -1,0 +1,389 @@
+/* The simulated 82599 in stepped time, under Debian's own ixgbe driver, in this very process: what happens between a
+ * frame's classification and its write to memory, and between a filter command and its completion, is the test's
+ * choice.
+ *
+ * One port is probed and serves all tests; each begins a run of its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <netbypass/nicsim.h>
+
+#include <errno.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_flow.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUES      4
+#define RING        64
+#define MBUFS       2047
+#define FRAME       60
+#define RUN_STEPS   200
+#define CLEAR_TABLE 0x100 /* FDIRCMD.CLEARHT */
+#define MAC                                                                                                            \
+    {                                                                                                                  \
+        0x02, 0x82, 0x59, 0, 0, 1                                                                                      \
+    }
+
+static struct nb_nicsim *nic;
+static struct rte_mempool *pool;
+
+/* Called by the sanitizer's runtime, which otherwise has no words to hear. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allow_user_segv_handler=1:verify_asan_link_order=0:detect_leaks=0";
+}
+
+/* --- the port ----------------------------------------------------------------------------------------------------- */
+
+static void start_queues(void)
+{
+    struct rte_eth_rxconf rx = {.rx_drop_en = 1};
+    for (uint16_t q = 0; q < QUEUES; q++) {
+        assert_int_equal(rte_eth_rx_queue_setup(0, q, RING, SOCKET_ID_ANY, &rx, pool), 0);
+        assert_int_equal(rte_eth_tx_queue_setup(0, q, RING, SOCKET_ID_ANY, NULL), 0);
+    }
+}
+
+static int group_setup(void **state)
+{
+    const struct nb_nicsim_config config = {"82599", QUEUES, MAC};
+    char *argv[] = {"test", "-l", "0", "--log-level=*:4", "--no-telemetry", NULL};
+    struct rte_eth_conf port = {
+        .rxmode.mq_mode = RTE_ETH_MQ_RX_RSS,
+        .rx_adv_conf.rss_conf.rss_hf = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP,
+    };
+    char why[NB_NICSIM_WHY_MAX];
+    (void)state;
+    nic = nb_nicsim_new(&config, why);
+    if (!nic)
+        fail_msg("%s", why);
+    assert_true(rte_eal_init(5, argv) >= 0);
+    assert_int_equal(rte_eth_dev_count_avail(), 1);
+    pool = rte_pktmbuf_pool_create("frames", MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    assert_non_null(pool);
+    assert_int_equal(rte_eth_dev_configure(0, QUEUES, QUEUES, &port), 0);
+    start_queues();
+    assert_int_equal(rte_eth_dev_start(0), 0);
+    return 0;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    rte_eth_dev_stop(0);
+    rte_eth_dev_close(0);
+    return rte_eal_cleanup();
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    nb_nicsim_when_busy(nic, NULL, NULL);
+    nb_nicsim_begin(nic, 1);
+    return 0;
+}
+
+/* --- frames and rules --------------------------------------------------------------------------------------------- */
+
+static void put16(uint8_t *p, uint16_t v)
+{
+    p[0] = v >> 8;
+    p[1] = v;
+}
+
+/* TCP 10.0.0.1:sport > 10.0.0.2:80, checksums left at zero: nobody here looks at them. */
+static void make_frame(uint8_t frame[FRAME], uint16_t sport)
+{
+    static const uint8_t head[] = {2,    0x82, 0x59, 0,  0, 1, 2,    0, 0,  0, 0, 0x99, 8,  0, /* Ethernet */
+                                   0x45, 0,    0,    40, 0, 0, 0x40, 0, 64, 6, 0, 0,    10, 0, 0, 1, 10, 0, 0, 2};
+    memset(frame, 0, FRAME);
+    memcpy(frame, head, sizeof head);
+    put16(frame + 34, sport);
+    put16(frame + 36, 80);
+    frame[46] = 0x50;
+    frame[47] = 0x10;
+}
+
+static struct nb_nicsim_verdict inject(uint16_t sport)
+{
+    uint8_t frame[FRAME];
+    make_frame(frame, sport);
+    return nb_nicsim_inject(nic, frame, sizeof frame);
+}
+
+/* The client port of the next frame on a queue's ring, 0 when there is none. */
+static uint16_t received(uint16_t queue)
+{
+    struct rte_mbuf *m;
+    if (!rte_eth_rx_burst(0, queue, &m, 1))
+        return 0;
+    const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, 34);
+    uint16_t sport = p[0] << 8 | p[1];
+    rte_pktmbuf_free(m);
+    return sport;
+}
+
+static struct rte_flow *create_rule(uint16_t sport, uint16_t queue, uint32_t mark)
+{
+    const struct rte_flow_attr attr = {.ingress = 1};
+    struct rte_flow_item_ipv4 ip = {.hdr.src_addr = RTE_BE32(RTE_IPV4(10, 0, 0, 1)),
+                                    .hdr.dst_addr = RTE_BE32(RTE_IPV4(10, 0, 0, 2))};
+    struct rte_flow_item_ipv4 ip_mask = {.hdr.src_addr = UINT32_MAX, .hdr.dst_addr = UINT32_MAX};
+    struct rte_flow_item_tcp tcp = {.hdr.src_port = rte_cpu_to_be_16(sport), .hdr.dst_port = RTE_BE16(80)};
+    struct rte_flow_item_tcp tcp_mask = {.hdr.src_port = UINT16_MAX, .hdr.dst_port = UINT16_MAX};
+    const struct rte_flow_item pattern[] = {
+        {RTE_FLOW_ITEM_TYPE_ETH, NULL, NULL, NULL},
+        {RTE_FLOW_ITEM_TYPE_IPV4, &ip, NULL, &ip_mask},
+        {RTE_FLOW_ITEM_TYPE_TCP, &tcp, NULL, &tcp_mask},
+        {RTE_FLOW_ITEM_TYPE_END, NULL, NULL, NULL},
+    };
+    struct rte_flow_action_queue to = {queue};
+    struct rte_flow_action_mark marked = {mark};
+    const struct rte_flow_action actions[] = {
+        {RTE_FLOW_ACTION_TYPE_QUEUE, &to},
+        {RTE_FLOW_ACTION_TYPE_MARK, &marked},
+        {RTE_FLOW_ACTION_TYPE_END, NULL},
+    };
+    struct rte_flow_error error;
+    rte_errno = EINVAL;
+    return rte_flow_create(0, &attr, pattern, actions, &error);
+}
+
+/* A queue that RSS does not choose for this port, so that a rule shows. */
+static uint16_t other_queue(uint16_t sport)
+{
+    struct nb_nicsim_verdict v = inject(sport);
+    nb_nicsim_begin(nic, 1);
+    return (v.queue + 1) % QUEUES;
+}
+
+static void complete_at_once(void *count)
+{
+    ++*(unsigned *)count;
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_FILTER, -1, 1), 1);
+}
+
+/* The driver asks whether the filter is there and removes it: two commands. */
+static void destroy_rule(struct rte_flow *rule)
+{
+    struct rte_flow_error error;
+    unsigned polls = 0;
+    nb_nicsim_when_busy(nic, complete_at_once, &polls);
+    assert_int_equal(rte_flow_destroy(0, rule, &error), 0);
+    assert_int_equal(polls, 2);
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_FILTER, -1), 0);
+}
+
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
+
+static void test_frame_classified_is_not_in_the_ring_until_it_is_stepped(void **state)
+{
+    (void)state;
+    struct nb_nicsim_verdict v = inject(1000);
+    assert_in_range(v.queue, 0, QUEUES - 1);
+    assert_string_equal(v.table, "rss");
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_RX_WRITE, v.queue), 1);
+    assert_int_equal(received(v.queue), 0);
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_RX_WRITE, v.queue, 1), 1);
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_RX_WRITE, -1), 0);
+    assert_int_equal(received(v.queue), 1000);
+    assert_int_equal(received(v.queue), 0);
+}
+
+static void test_each_queue_has_a_stage_of_its_own(void **state)
+{
+    (void)state;
+    struct nb_nicsim_verdict first = inject(1000), other = first;
+    uint16_t sport = 1000;
+    while (other.queue == first.queue)
+        other = inject(++sport);
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_RX_WRITE, other.queue, 1), 1);
+    assert_int_equal(received(other.queue), sport);
+    assert_int_equal(received(first.queue), 0);
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_RX_WRITE, first.queue, 1), 1);
+    assert_int_equal(received(first.queue), 1000);
+}
+
+static void test_frame_in_flight_keeps_its_queue_when_a_rule_is_made(void **state)
+{
+    (void)state;
+    unsigned polls = 0;
+    uint16_t target = other_queue(1000);
+    struct nb_nicsim_verdict before = inject(1000);
+    nb_nicsim_when_busy(nic, complete_at_once, &polls);
+    struct rte_flow *rule = create_rule(1000, target, 7);
+    assert_non_null(rule);
+    struct nb_nicsim_verdict after = inject(1000);
+    assert_string_equal(after.table, "flow-director");
+    assert_int_equal(after.queue, target);
+    assert_int_equal(after.rule, 7);
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_RX_WRITE, target, 8), 1); /* the later frame overtakes */
+    assert_int_equal(received(target), 1000);
+    assert_int_equal(received(before.queue), 0);
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_RX_WRITE, before.queue, 8), 1);
+    assert_int_equal(received(before.queue), 1000);
+    destroy_rule(rule);
+}
+
+/* --- filter commands ---------------------------------------------------------------------------------------------- */
+
+struct meanwhile {
+    uint16_t target;
+    unsigned polls;
+    struct nb_nicsim_verdict during;
+};
+
+/* At the third poll the command is done; before, frames go where they went. */
+static void step_at_third_poll(void *arg)
+{
+    struct meanwhile *m = arg;
+    m->during = inject(1000);
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_FILTER, -1), 1);
+    if (++m->polls == 3)
+        assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_FILTER, -1, 1), 1);
+}
+
+static void test_frames_meet_the_old_table_until_the_command_is_stepped(void **state)
+{
+    (void)state;
+    struct meanwhile m = {.target = other_queue(1000)};
+    nb_nicsim_when_busy(nic, step_at_third_poll, &m);
+    struct rte_flow *rule = create_rule(1000, m.target, 9);
+    assert_non_null(rule);
+    assert_int_equal(m.polls, 3);
+    assert_string_equal(m.during.table, "rss");
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_FILTER, -1), 0);
+    assert_int_equal(inject(1000).queue, m.target);
+    destroy_rule(rule);
+}
+
+static void test_driver_gives_up_on_a_command_that_is_done_later_all_the_same(void **state)
+{
+    (void)state;
+    uint16_t target = other_queue(2000);
+    assert_null(create_rule(2000, target, 11));
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_FILTER, -1), 1);
+    assert_string_equal(inject(2000).table, "rss");
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_FILTER, -1, 1), 1);
+    assert_string_equal(inject(2000).table, "flow-director"); /* a filter that nobody knows of */
+    assert_int_equal(nb_nicsim_write(nic, "FDIRCMD", CLEAR_TABLE), 0);
+    assert_int_equal(nb_nicsim_write(nic, "FDIRCMD", 0), 0);
+    assert_string_equal(inject(2000).table, "rss");
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------ */
+
+static void test_frame_sent_is_on_the_wire_when_it_is_stepped(void **state)
+{
+    (void)state;
+    uint8_t taken[FRAME];
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+    assert_non_null(m);
+    make_frame(rte_pktmbuf_mtod(m, uint8_t *), 3000);
+    m->data_len = m->pkt_len = FRAME;
+    assert_int_equal(rte_eth_tx_burst(0, 2, &m, 1), 1);
+    assert_int_equal(nb_nicsim_take(nic, taken, sizeof taken), 0);
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_TX, 2), 1);
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_TX, -1, 1), 1);
+    assert_int_equal(nb_nicsim_take(nic, taken, sizeof taken), FRAME);
+    assert_int_equal(taken[34] << 8 | taken[35], 3000);
+    assert_int_equal(nb_nicsim_take(nic, taken, sizeof taken), 0);
+}
+
+/* --- seeds -------------------------------------------------------------------------------------------------------- */
+
+/* All that can be seen of a run, folded into one number (FNV-1a). */
+static uint64_t fold(uint64_t h, uint64_t v)
+{
+    for (int i = 0; i < 8; i++, v >>= 8)
+        h = (h ^ (v & 0xff)) * 0x100000001b3u;
+    return h;
+}
+
+static uint64_t receive_all(uint64_t seen)
+{
+    for (uint16_t q = 0; q < QUEUES; q++) {
+        struct rte_mbuf *m;
+        while (rte_eth_rx_burst(0, q, &m, 1)) {
+            seen = fold(fold(fold(seen, q), m->hash.rss), m->ol_flags);
+            seen = fold(fold(seen, m->packet_type), m->pkt_len);
+            const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, 34);
+            seen = fold(seen, p[0] << 8 | p[1]);
+            rte_pktmbuf_free(m);
+        }
+    }
+    return seen;
+}
+
+/* How often the driver touches registers depends on where its rings stand, which is its own business. */
+static uint64_t fold_counters(uint64_t seen)
+{
+    char *stats = nb_nicsim_command(nic, "stats"), *save = NULL;
+    assert_non_null(stats);
+    for (char *line = strtok_r(stats, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        for (const char *p = line; *p && strncmp(line, "register_", 9); p++)
+            seen = fold(seen, *p);
+    free(stats);
+    return seen;
+}
+
+static uint64_t run(uint64_t seed)
+{
+    uint64_t seen = 0xcbf29ce484222325u;
+    nb_nicsim_begin(nic, seed);
+    for (uint16_t i = 0; i < RUN_STEPS; i++) {
+        struct nb_nicsim_verdict v = inject(5000 + i % 50);
+        seen = fold(fold(seen, v.queue), v.hash);
+        if (i % 2)
+            assert_true(nb_nicsim_step_any(nic));
+        seen = receive_all(seen);
+    }
+    while (nb_nicsim_step_any(nic))
+        seen = receive_all(seen);
+    return fold_counters(seen);
+}
+
+static void test_runs_of_one_seed_are_the_same_and_of_others_are_not(void **state)
+{
+    (void)state;
+    uint64_t first = run(1);
+    assert_true(run(2) != first);
+    assert_true(run(1) == first);
+    assert_true(run(3) != first);
+    assert_true(run(1) == first);
+}
+
+static void test_nic_is_made_once(void **state)
+{
+    (void)state;
+    const struct nb_nicsim_config config = {"82599", QUEUES, MAC};
+    char why[NB_NICSIM_WHY_MAX];
+    assert_null(nb_nicsim_new(&config, why));
+    assert_string_equal(why, "this process has a simulated NIC already");
+}
+
+#define IN_A_RUN(test) cmocka_unit_test_setup(test, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_A_RUN(test_frame_classified_is_not_in_the_ring_until_it_is_stepped),
+        IN_A_RUN(test_each_queue_has_a_stage_of_its_own),
+        IN_A_RUN(test_frame_in_flight_keeps_its_queue_when_a_rule_is_made),
+        IN_A_RUN(test_frames_meet_the_old_table_until_the_command_is_stepped),
+        IN_A_RUN(test_driver_gives_up_on_a_command_that_is_done_later_all_the_same),
+        IN_A_RUN(test_frame_sent_is_on_the_wire_when_it_is_stepped),
+        IN_A_RUN(test_runs_of_one_seed_are_the_same_and_of_others_are_not),
+        IN_A_RUN(test_nic_is_made_once),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
