@@ -35,7 +35,7 @@ static void copy_printable(const char *text, char out[NB_CELL_MAX])
 {
     size_t i = 0;
 
-    for (; text[i] && i < NB_CELL_MAX - 1; i++)
+    for (; i < NB_CELL_MAX - 1 && text[i]; i++)
         out[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
     out[i] = 0;
 }

@@ -64,15 +64,22 @@ static struct json_object *error_answer(struct json_object *id, int code, const 
     return answer;
 }
 
+static bool make_room(struct line *line, size_t n)
+{
+    if (line->n + n <= line->room)
+        return true;
+    size_t room = 2 * (line->n + n);
+    char *larger = realloc(line->text, room);
+    if (!larger)
+        return false;
+    line->text = larger;
+    line->room = room;
+    return true;
+}
+
 static void append(struct line *line, const char *text, size_t n)
 {
-    if (line->n + n > line->room && !line->failed) {
-        size_t room = 2 * (line->n + n);
-        char *larger = realloc(line->text, room);
-        line->failed = !larger;
-        line->text = larger ? larger : line->text;
-        line->room = larger ? room : line->room;
-    }
+    line->failed = line->failed || !make_room(line, n);
     if (line->failed)
         return;
     memcpy(line->text + line->n, text, n);

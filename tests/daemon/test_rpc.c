@@ -210,27 +210,6 @@ static void test_nul_bytes_are_no_end(void **state)
                  NB_PROTOCOL_BAD_PARAMS, "src: ");
 }
 
-static void test_noise_is_always_answered_in_bounds(void **state)
-{
-    (void)state;
-    static const char seed_text[] = "[" CALL("1", "flow.list") "," CALL("\"x\"", "port.show") ",[[{}]],1e309,-0]";
-    uint64_t random = 88172645463325252u;
-
-    for (unsigned round = 0; round < 3000; round++) {
-        char text[sizeof seed_text];
-        memcpy(text, seed_text, sizeof text);
-        for (unsigned i = 0; i < 1 + round % 4; i++) {
-            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-            text[random % (sizeof text - 1)] = "{}[]\",:\\\x01\xc3 09tn"[random >> 40 & 15];
-        }
-        size_t n = 1 + (random >> 20) % (sizeof text - 1);
-        char *exact = malloc(n);
-        memcpy(exact, text, n);
-        free(say_as(NB_RIGHT_VIEWER, exact, n));
-        free(exact);
-    }
-}
-
 /* --- rights ------------------------------------------------------------------------------------------------------ */
 
 static void test_viewer_may_call_exactly_what_the_table_says(void **state)
@@ -647,7 +626,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_batch_at_and_beyond_its_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_not_json_or_no_call_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nul_bytes_are_no_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_noise_is_always_answered_in_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_viewer_may_call_exactly_what_the_table_says, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusal_says_who_may, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_list_has_every_field, setup, teardown),
