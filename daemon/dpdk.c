@@ -9,7 +9,9 @@
 #include "dpdk.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <mntent.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@
  * only as it is used. */
 #define BUFFER_BYTES_MIN 2048 /* what drivers want at least; a larger MTU has larger buffers */
 #define MBUF_BYTES       512  /* mbuf, headroom, the pool's own overhead */
+#define PAGE_BYTES       4096 /* DPDK lets no buffer straddle ordinary pages */
 #define SPARE_MIB        256  /* descriptor rings, drivers, rings between workers */
 
 __attribute__((format(printf, 2, 3))) static void add(struct nb_dpdk_args *args, const char *fmt, ...)
@@ -97,7 +100,8 @@ static unsigned memory_mib(const struct nb_config *c, unsigned n_workers)
     for (unsigned i = 0; i < c->n_ports; i++)
         if (c->port[i].mtu > buffer)
             buffer = c->port[i].mtu;
-    return (unsigned)(SPARE_MIB + (n_workers * c->limits.mbufs * (buffer + MBUF_BYTES) >> 20));
+    buffer = (buffer + MBUF_BYTES + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    return (unsigned)(SPARE_MIB + (n_workers * c->limits.mbufs * buffer >> 20));
 }
 
 static void add_memory(const struct nb_config *c, unsigned n_workers, bool hugepages, struct nb_dpdk_args *args)
@@ -191,12 +195,22 @@ static void list_cpus(char out[CPU_LIST_ROOM])
 
 /* --- ports that are not there ------------------------------------------------------------------------------------ */
 
+/* Where DPDK looks for PCI devices, which need not be /sys (nicsim shows it another place). Its function for that is
+ * not in a public header, so it is asked for by name. */
+static const char *pci_folder(void)
+{
+    const char *(*ask)(void);
+
+    *(void **)&ask = dlsym(RTLD_DEFAULT, "rte_pci_get_sysfs_path");
+    return ask ? ask() : "/sys/bus/pci/devices";
+}
+
 /* Name of the kernel driver a PCI device is bound to, "none". */
 static void bound_driver(const char *device, char out[64])
 {
-    char path[128], target[256];
+    char path[PATH_MAX], target[256];
 
-    snprintf(path, sizeof path, "/sys/bus/pci/devices/%s/driver", device);
+    snprintf(path, sizeof path, "%s/%s/driver", pci_folder(), device);
     ssize_t n = readlink(path, target, sizeof target - 1);
     target[n > 0 ? n : 0] = 0;
     const char *slash = strrchr(target, '/');
@@ -206,9 +220,9 @@ static void bound_driver(const char *device, char out[64])
 /* PCI class 0x02: network controllers. */
 static bool is_nic(const char *device)
 {
-    char path[128], text[16] = "";
+    char path[PATH_MAX], text[16] = "";
 
-    snprintf(path, sizeof path, "/sys/bus/pci/devices/%.32s/class", device);
+    snprintf(path, sizeof path, "%s/%s/class", pci_folder(), device);
     FILE *in = fopen(path, "re");
     if (!in)
         return false;
@@ -221,7 +235,7 @@ static bool is_nic(const char *device)
  */
 static bool list_nics(const char *wanted, char *out, size_t room)
 {
-    DIR *devices = opendir("/sys/bus/pci/devices");
+    DIR *devices = opendir(pci_folder());
     size_t used = 0;
     bool found = false;
 

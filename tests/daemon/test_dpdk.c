@@ -45,7 +45,7 @@ static void test_without_hugepages_ordinary_memory_for_the_pools(void **state)
 {
     (void)state;
     expect(PCI "limits: {mbufs: 8192}\n", false,
-           "netbypassd --no-telemetry --log-level=warning --lcores=0@(0-3) --no-huge -m296 --iova-mode=va --no-shconf "
+           "netbypassd --no-telemetry --log-level=warning --lcores=0@(0-3) --no-huge -m320 --iova-mode=va --no-shconf "
            "-a 0000:01:00.0");
 }
 

@@ -254,6 +254,14 @@ def test_a_nic_that_is_not_there_is_named_with_those_that_are():
     ran_clean()
 
 
+def test_the_wrong_address_of_a_simulated_nic_is_answered_with_the_right_one():
+    try:
+        with nbtest.System(ports=[{"device": "0000:83:00.0", "address": "10.99.0.2/24"}]):
+            raise AssertionError("it started")
+    except nbtest.Failed as why:
+        check("port 0000:83:00.0: no such NIC; here are: 0000:82:00.0 (" in str(why), str(why))
+
+
 def test_a_second_daemon_is_told_who_runs():
     with serving() as first:
         refused(1, f"already running (pid {first.pid})")
