@@ -30,7 +30,4 @@ void sim_control_serve(struct sim_control *c, const struct pollfd *p, unsigned n
 /* Answer those who wait for the driver to start, if it has. */
 void sim_control_started(struct sim_control *c);
 
-/* Run one command line and return its whole answer, malloc'd; NULL while the answer has to wait (`wait started`). */
-char *sim_control_command(struct sim_control *c, const char *line);
-
 #endif

@@ -124,11 +124,11 @@ static int make_instance(struct sim_launch *l, struct sim_error *err)
     return l->claim_fd < 0 ? SIM_EXIT_FAILED : 0;
 }
 
-static int open_output(const char *option, const char *path, int *fd, struct sim_error *err)
+static int open_output(const char *option, const char *path, int flags, int *fd, struct sim_error *err)
 {
     if (!path)
         return 0;
-    *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0644);
     if (*fd < 0)
         return sim_fail(err, SIM_EXIT_FAILED, "%s %s: %s", option, path, strerror(errno));
     return 0;
@@ -217,9 +217,9 @@ int sim_launch_acquire(struct sim_launch *l, const struct sim_options *options, 
     if (!code && options->wire_ops->open(options->wire_argument, &l->fds[SIM_CLAIM_WIRE], err))
         code = SIM_EXIT_FAILED;
     if (!code)
-        code = open_output("--trace", options->trace, &l->fds[SIM_CLAIM_TRACE], err);
+        code = open_output("--trace", options->trace, O_NONBLOCK, &l->fds[SIM_CLAIM_TRACE], err);
     if (!code)
-        code = open_output("--pcap", options->pcap, &l->fds[SIM_CLAIM_PCAP], err);
+        code = open_output("--pcap", options->pcap, 0, &l->fds[SIM_CLAIM_PCAP], err);
     if (!code)
         code = listen_control(l, err);
     if (!code)

@@ -40,36 +40,49 @@ void sim_trace_init(struct sim_trace *t)
     t->lost = 0;
 }
 
+/* Give up what is buffered. */
+static void lose_buffered(struct sim_trace *t)
+{
+    for (size_t i = 0; i < t->used; i++)
+        t->lost += t->buffer[i] == '\n';
+    t->used = 0;
+}
+
+/* What a slow reader (a FIFO, opened non-blocking) does not take stays for the next time. */
 void sim_trace_flush(struct sim_trace *t)
 {
-    for (size_t done = 0; t->fd >= 0 && done < t->used;) {
-        ssize_t n = write(t->fd, t->buffer + done, t->used - done);
+    while (t->fd >= 0 && t->used) {
+        ssize_t n = write(t->fd, t->buffer, t->used);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0) {
-            for (; done < t->used; done++)
-                t->lost += t->buffer[done] == '\n';
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < 0)
             break;
-        }
-        done += n;
+        t->used -= n;
+        memmove(t->buffer, t->buffer + n, t->used);
     }
-    t->used = 0;
+    lose_buffered(t);
 }
 
 void sim_trace_to(struct sim_trace *t, int fd)
 {
     sim_trace_flush(t);
+    lose_buffered(t);
     if (t->fd >= 0)
         close(t->fd);
     t->fd = fd;
 }
 
-static void append(struct sim_trace *t, const char *text, size_t n)
+static bool append(struct sim_trace *t, const char *text, size_t n)
 {
     if (t->used + n > sizeof t->buffer)
         sim_trace_flush(t);
+    if (t->used + n > sizeof t->buffer)
+        return false;
     memcpy(t->buffer + t->used, text, n);
     t->used += n;
+    return true;
 }
 
 static void begin(struct line *l, uint64_t now_ns, const char *event)
@@ -78,18 +91,23 @@ static void begin(struct line *l, uint64_t now_ns, const char *event)
     put(l, "{\"t\":%" PRIu64 ",\"event\":\"%s\"", now_ns, event);
 }
 
+static void report_loss(struct sim_trace *t)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "{\"t\":0,\"event\":\"lost\",\"lines\":%" PRIu64 "}\n", t->lost);
+    if (append(t, text, n))
+        t->lost = 0;
+}
+
 static void finish(struct sim_trace *t, struct line *l)
 {
-    if (t->lost) {
-        char text[64];
-        int n = snprintf(text, sizeof text, "{\"t\":0,\"event\":\"lost\",\"lines\":%" PRIu64 "}\n", t->lost);
-        t->lost = 0;
-        append(t, text, n);
-    }
+    if (t->lost)
+        report_loss(t);
     if (l->used > sizeof l->text - 3)
         l->used = sizeof l->text - 3;
     memcpy(l->text + l->used, "}\n", 2);
-    append(t, l->text, l->used + 2);
+    if (!append(t, l->text, l->used + 2))
+        t->lost++;
 }
 
 static const char *protocol_name(uint8_t protocol)

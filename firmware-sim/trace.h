@@ -44,7 +44,8 @@ static inline bool sim_trace_on(const struct sim_trace *t, enum sim_trace_kind k
 
 void sim_trace_init(struct sim_trace *t);
 
-/* Write to fd (taken over; the former one is closed) from now on. -1: stop and close. */
+/* Write to fd (taken over; the former one is closed) from now on. -1: stop and close. Open it O_NONBLOCK: a reader that
+ * is too slow is to lose lines, counted, rather than hold up the simulator. */
 void sim_trace_to(struct sim_trace *t, int fd);
 
 void sim_trace_rx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n, const struct sim_verdict *v);

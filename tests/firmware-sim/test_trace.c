@@ -8,6 +8,7 @@
 #include "trace.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -114,6 +115,34 @@ static void test_lines_that_could_not_be_written_are_counted_in_the_next(void **
                                    "{\"t\":2,\"event\":\"remark\",\"text\":\"here\"}\n");
 }
 
+static void test_slow_reader_loses_whole_lines_and_is_told_how_many(void **state)
+{
+    (void)state;
+    static char text[256 * 1024];
+    int fifo[2], lines = 0, lost = 0;
+    assert_int_equal(pipe2(fifo, O_NONBLOCK), 0);
+    fcntl(fifo[1], F_SETPIPE_SZ, 4096);
+    sim_trace_to(&trace, fifo[1]);
+    for (int i = 0; i < 2000; i++)
+        sim_trace_register(&trace, i, false, "CTRL", 0, i);
+    size_t n = 0;
+    for (int round = 0; round < 200; round++) {
+        ssize_t more = read(fifo[0], text + n, sizeof text - n);
+        n += more > 0 ? more : 0;
+        if (round == 100)
+            sim_trace_remark(&trace, 1, "back");
+        sim_trace_flush(&trace);
+    }
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        assert_int_equal(line[strlen(line) - 1], '}');
+        lines += strstr(line, "\"read\"") != NULL;
+        sscanf(line, "{\"t\":0,\"event\":\"lost\",\"lines\":%d}", &lost);
+    }
+    assert_true(lost > 0);
+    assert_int_equal(lines + lost, 2000);
+    close(fifo[0]);
+}
+
 #define WITH_TRACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -124,6 +153,7 @@ int main(void)
         WITH_TRACE(test_register_access_is_named),
         WITH_TRACE(test_remark_is_escaped_and_cut),
         WITH_TRACE(test_more_lines_than_the_buffer_holds_are_all_written),
+        WITH_TRACE(test_slow_reader_loses_whole_lines_and_is_told_how_many),
         WITH_TRACE(test_lines_that_could_not_be_written_are_counted_in_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,291 @@
+/* commands.c - what `nicsim ctl` can ask.
+ *
+ * A table of commands. Each writes its lines to a memory stream and returns 0 or fills in an error. Words are split in
+ * place. Everything runs under the simulator's lock.
+ */
+#include "commands.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORDS_MAX      8
+#define WAIT_FOR_START 1 /* what a command returns when its answer has to wait */
+
+struct request {
+    struct sim *sim;
+    int argc;
+    char *argv[WORDS_MAX];
+    FILE *out;
+    struct sim_error err;
+};
+
+static int show_status(struct request *r)
+{
+    struct sim *s = r->sim;
+    const uint8_t *m = s->config.mac;
+    fprintf(r->out, "nic %s\n", s->ops->nic);
+    fprintf(r->out, "program %d\n", getpid());
+    fprintf(r->out, "queues %u\n", s->config.queues);
+    fprintf(r->out, "mac %02x:%02x:%02x:%02x:%02x:%02x\n", m[0], m[1], m[2], m[3], m[4], m[5]);
+    fprintf(r->out, "link %s\n", s->link_up ? "up" : "down");
+    fprintf(r->out, "receiver %s\n", s->ops->rx_enabled(s->dev) ? "on" : "off");
+    fprintf(r->out, "trace%s%s%s%s\n", s->trace.kinds ? "" : " off", s->trace.kinds & SIM_TRACE_FRAMES ? " frames" : "",
+            s->trace.kinds & SIM_TRACE_REGISTERS ? " registers" : "",
+            s->trace.kinds & SIM_TRACE_REMARKS ? " remarks" : "");
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    size_t offset;
+} counter_rows[] = {
+#define ROW(field)                                                                                                     \
+    {                                                                                                                  \
+#field, offsetof(struct sim_counters, field)                                                                   \
+    }
+    ROW(rx_frames),   ROW(rx_bytes),   ROW(rx_dropped), ROW(tx_frames),      ROW(tx_bytes),        ROW(tx_refused),
+    ROW(tx_oversize), ROW(interrupts), ROW(wakeups),    ROW(register_reads), ROW(register_writes), ROW(single_steps),
+#undef ROW
+};
+
+/* Reasons are sentences; as part of a key their spaces become dashes. */
+static void print_drop(FILE *out, const struct sim_drop *d)
+{
+    fputs("rx_dropped.", out);
+    for (const char *p = d->reason; *p; p++)
+        fputc(*p == ' ' ? '-' : *p, out);
+    fprintf(out, " %" PRIu64 "\n", d->frames);
+}
+
+static int show_stats(struct request *r)
+{
+    struct sim *s = r->sim;
+    for (size_t i = 0; i < sizeof counter_rows / sizeof counter_rows[0]; i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)&s->count + counter_rows[i].offset, sizeof value);
+        fprintf(r->out, "%s %" PRIu64 "\n", counter_rows[i].name, value);
+    }
+    fprintf(r->out, "dma_faults %" PRIu64 "\n", s->dma ? sim_dma_faults(s->dma) : 0);
+    for (int i = 0; i < SIM_DROP_REASONS && s->drops[i].reason; i++)
+        print_drop(r->out, &s->drops[i]);
+    return 0;
+}
+
+static bool parse_u32(const char *text, uint32_t *value)
+{
+    char *end;
+    errno = 0;
+    unsigned long v = strtoul(text, &end, 0);
+    *value = v;
+    return !errno && end != text && !*end && *text != '-' && v <= UINT32_MAX;
+}
+
+static int access_register(struct request *r)
+{
+    struct sim *s = r->sim;
+    uint32_t offset, value;
+    int rc = sim_register_find(s, r->argv[1], &offset, &r->err);
+    if (rc)
+        return rc;
+    if (r->argc == 2) {
+        fprintf(r->out, "0x%08x\n", s->ops->mmio_read(s->dev, offset));
+        return 0;
+    }
+    if (!parse_u32(r->argv[2], &value))
+        return sim_fail(&r->err, -EINVAL, "%s: wanted a 32-bit number, decimal or 0x...", r->argv[2]);
+    s->ops->mmio_write(s->dev, offset, value);
+    return 0;
+}
+
+static void print_line(void *arg, const char *text)
+{
+    fprintf(arg, "%s\n", text);
+}
+
+static int show_table(struct request *r)
+{
+    struct sim *s = r->sim;
+    int rc = s->ops->print_table(s->dev, r->argv[1], print_line, r->out);
+    if (rc)
+        return sim_fail(&r->err, rc, "%s: no such table; there is flow-director, 5-tuple, reta", r->argv[1]);
+    return 0;
+}
+
+static int set_link(struct request *r)
+{
+    bool up = !strcmp(r->argv[1], "up");
+    if (!up && strcmp(r->argv[1], "down"))
+        return sim_fail(&r->err, -EINVAL, "link %s: wanted up or down", r->argv[1]);
+    sim_set_link(r->sim, up);
+    return 0;
+}
+
+static int hex_digit(char c)
+{
+    const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c | 0x20) : NULL;
+    return at ? at - digits : -1;
+}
+
+static int inject(struct request *r)
+{
+    uint8_t frame[SIM_FRAME_MAX];
+    const char *hex = r->argv[1];
+    size_t n = strlen(hex) / 2;
+    if (strlen(hex) % 2 || n < 14 || n > sizeof frame)
+        return sim_fail(&r->err, -EINVAL, "inject: wanted 14 to %d bytes, two hexadecimal digits each", SIM_FRAME_MAX);
+    for (size_t i = 0; i < n; i++) {
+        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return sim_fail(&r->err, -EINVAL, "inject: byte %zu is not two hexadecimal digits", i);
+        frame[i] = high << 4 | low;
+    }
+    struct sim_verdict v = sim_rx_classify(r->sim, frame, n, sim_clock(r->sim));
+    sim_rx_write(r->sim, -1, 1);
+    fprintf(r->out, "queue %d\ntable %s\nrule %d\nhash 0x%08x\n", v.queue, v.table ? v.table : "none", v.rule,
+            v.rss_hash);
+    if (v.drop)
+        fprintf(r->out, "drop %s\n", v.drop);
+    return 0;
+}
+
+static int parse_kinds(struct request *r, int from, unsigned *kinds)
+{
+    static const struct {
+        const char *name;
+        unsigned kind;
+    } rows[] = {{"frames", SIM_TRACE_FRAMES}, {"registers", SIM_TRACE_REGISTERS}, {"remarks", SIM_TRACE_REMARKS}};
+    *kinds = from == r->argc ? SIM_TRACE_ALL : 0;
+    for (int i = from; i < r->argc; i++) {
+        unsigned kind = 0;
+        for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
+            kind |= strcmp(rows[k].name, r->argv[i]) ? 0 : rows[k].kind;
+        if (!kind)
+            return sim_fail(&r->err, -EINVAL, "trace %s: wanted frames, registers or remarks", r->argv[i]);
+        *kinds |= kind;
+    }
+    return 0;
+}
+
+static int trace_to(struct request *r)
+{
+    unsigned kinds;
+    if (r->argc < 3)
+        return sim_fail(&r->err, -EINVAL, "trace to: wanted a file name");
+    if (parse_kinds(r, 3, &kinds))
+        return -EINVAL;
+    int fd = open(r->argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return sim_fail(&r->err, -errno, "trace to %s: %s", r->argv[2], strerror(errno));
+    sim_trace_to(&r->sim->trace, fd);
+    r->sim->trace.kinds = kinds;
+    return 0;
+}
+
+static int set_trace(struct request *r)
+{
+    struct sim_trace *t = &r->sim->trace;
+    if (!strcmp(r->argv[1], "to"))
+        return trace_to(r);
+    if (!strcmp(r->argv[1], "off") && r->argc == 2) {
+        sim_trace_flush(t);
+        t->kinds = 0;
+        return 0;
+    }
+    if (strcmp(r->argv[1], "on"))
+        return sim_fail(&r->err, -EINVAL, "trace %s: wanted on, off or to FILE", r->argv[1]);
+    if (t->fd < 0)
+        return sim_fail(&r->err, -ENOENT, "trace on: no file yet; use `trace to FILE`, or start with --trace FILE");
+    return parse_kinds(r, 2, &t->kinds);
+}
+
+static int wait_for(struct request *r)
+{
+    if (strcmp(r->argv[1], "started"))
+        return sim_fail(&r->err, -EINVAL, "wait %s: wanted started", r->argv[1]);
+    return r->sim->ops->rx_enabled(r->sim->dev) ? 0 : WAIT_FOR_START;
+}
+
+static int show_help(struct request *r);
+
+static const struct command {
+    const char *name, *arguments, *help;
+    int min_words, max_words; /* the name included */
+    int (*run)(struct request *r);
+} commands[] = {
+    {"status", "", "the NIC and the program on it", 1, 1, show_status},
+    {"stats", "", "the simulator's counters", 1, 1, show_stats},
+    {"reg", "NAME[INDEX] [VALUE]", "read a register as the driver would, or write it behind the driver's back", 2, 3,
+     access_register},
+    {"table", "flow-director|5-tuple|reta", "what the driver has programmed", 2, 2, show_table},
+    {"link", "up|down", "plug the cable in or out", 2, 2, set_link},
+    {"inject", "HEXFRAME", "a frame as if from the wire; says which table and rule chose which queue", 2, 2, inject},
+    {"trace", "to FILE|on|off [frames|registers|remarks ...]", "JSON lines of what the NIC does", 2, 6, set_trace},
+    {"wait", "started", "answer when the driver has enabled the receiver", 2, 2, wait_for},
+    {"help", "", "this list", 1, 1, show_help},
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static int show_help(struct request *r)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(r->out, "%s %s%s- %s\n", commands[i].name, commands[i].arguments, *commands[i].arguments ? " " : "",
+                commands[i].help);
+    return 0;
+}
+
+/* --- one request -------------------------------------------------------------------------------------------------- */
+
+static int split_words(char *line, struct request *r)
+{
+    char *save = NULL;
+    for (char *word = strtok_r(line, " \t\r\n", &save); word; word = strtok_r(NULL, " \t\r\n", &save)) {
+        if (r->argc == WORDS_MAX)
+            return sim_fail(&r->err, -E2BIG, "more than %d words", WORDS_MAX);
+        r->argv[r->argc++] = word;
+    }
+    return r->argc ? 0 : sim_fail(&r->err, -EINVAL, "an empty command; try help");
+}
+
+static int run_command(struct request *r)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct command *cmd = &commands[i];
+        if (strcmp(cmd->name, r->argv[0]))
+            continue;
+        if (r->argc < cmd->min_words || r->argc > cmd->max_words)
+            return sim_fail(&r->err, -EINVAL, "usage: %s %s", cmd->name, cmd->arguments);
+        return cmd->run(r);
+    }
+    return sim_fail(&r->err, -ENOENT, "%s: no such command; try help", r->argv[0]);
+}
+
+char *sim_command_run(struct sim *s, const char *text)
+{
+    struct request r = {.sim = s};
+    char *line = strdup(text), *answer = NULL;
+    size_t size;
+    r.out = open_memstream(&answer, &size);
+    fputs("ok\n", r.out);
+    sim_lock(s);
+    int rc = split_words(line, &r);
+    if (!rc)
+        rc = run_command(&r);
+    if (rc == WAIT_FOR_START)
+        s->start_awaited = true;
+    sim_trace_flush(&s->trace);
+    sim_unlock(s);
+    fclose(r.out);
+    free(line);
+    if (rc >= 0 && rc != WAIT_FOR_START)
+        return answer;
+    free(answer);
+    if (rc == WAIT_FOR_START)
+        return NULL;
+    return asprintf(&answer, "error: %s\n", r.err.text) < 0 ? NULL : answer;
+}

@@ -1,0 +1,16 @@
+/* commands.h - what `nicsim ctl` can ask: one line in, one answer out.
+ */
+#ifndef SIM_COMMANDS_H
+#define SIM_COMMANDS_H
+
+#include "sim.h"
+
+/* The longest line is a frame to inject, in hexadecimal. */
+#define SIM_COMMAND_MAX (2 * SIM_FRAME_MAX + 64)
+
+/* Run a command line and return its whole answer, malloc'd: "ok" or "error: WHY", then the command's own lines. The
+ * trace is flushed first. NULL when the answer has to wait until the receiver is enabled (`wait started`): then it is
+ * "ok". Takes the lock. */
+char *sim_command_run(struct sim *s, const char *line);
+
+#endif

@@ -1,0 +1,184 @@
+/* What `nicsim ctl` can ask, and what it is answered. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "commands.h"
+#include "fake_device.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static struct sim sim;
+
+static int setup(void **state)
+{
+    struct sim_device_config config = {.queues = 2, .mac = {2, 0, 0, 0, 0, 1}};
+    struct sim_error err;
+    (void)state;
+    return sim_init(&sim, &fake_ops, &config, &err);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    sim_fini(&sim);
+    return 0;
+}
+
+static void expect(const char *line, const char *answer)
+{
+    char *got = sim_command_run(&sim, line);
+    assert_non_null(got);
+    assert_string_equal(got, answer);
+    free(got);
+}
+
+static void test_status_says_what_there_is(void **state)
+{
+    (void)state;
+    char want[256];
+    snprintf(want, sizeof want,
+             "ok\nnic fake\nprogram %d\nqueues 2\nmac 02:00:00:00:00:01\nlink up\nreceiver off\ntrace off\n", getpid());
+    expect("status", want);
+}
+
+static void test_registers_are_read_and_written_by_name(void **state)
+{
+    (void)state;
+    expect("reg SCRATCH[3] 0x11223344", "ok\n");
+    assert_int_equal(fake_last->scratch[3], 0x11223344);
+    expect("reg scratch[3]", "ok\n0x11223344\n");
+    expect("reg SCRATCH[3] 4294967295", "ok\n");
+    expect("reg SCRATCH[3] 4294967296", "error: 4294967296: wanted a 32-bit number, decimal or 0x...\n");
+    expect("reg SCRATCH[3] -1", "error: -1: wanted a 32-bit number, decimal or 0x...\n");
+    expect("reg", "error: usage: reg NAME[INDEX] [VALUE]\n");
+}
+
+static void test_table_prints_or_says_which_there_are(void **state)
+{
+    (void)state;
+    expect("table reta", "ok\n0 0\n1 1\n");
+    expect("table x", "error: x: no such table; there is flow-director, 5-tuple, reta\n");
+}
+
+static void test_inject_says_what_the_nic_decided(void **state)
+{
+    (void)state;
+    fake_last->enabled = true;
+    expect("inject 00000000000000000000000088b5", "ok\nqueue 1\ntable flow-director\nrule 7\nhash 0x51ccc178\n");
+    assert_int_equal(fake_last->written, 1);
+    fake_last->enabled = false;
+    expect("inject 00000000000000000000000088B5",
+           "ok\nqueue -1\ntable none\nrule -1\nhash 0x00000000\ndrop receiver off\n");
+}
+
+static void test_inject_refuses_what_is_no_frame(void **state)
+{
+    (void)state;
+    expect("inject 00", "error: inject: wanted 14 to 16384 bytes, two hexadecimal digits each\n");
+    expect("inject 00000000000000000000000088b",
+           "error: inject: wanted 14 to 16384 bytes, two hexadecimal digits each\n");
+    expect("inject 000000000000000000000000zz00", "error: inject: byte 12 is not two hexadecimal digits\n");
+}
+
+static void test_longest_frame_can_be_injected(void **state)
+{
+    static char line[16 + 2 * SIM_FRAME_MAX + 1] = "inject ";
+    (void)state;
+    fake_last->enabled = true;
+    memset(line + 7, '1', 2 * SIM_FRAME_MAX);
+    line[7 + 2 * SIM_FRAME_MAX] = 0;
+    char *answer = sim_command_run(&sim, line);
+    assert_int_equal(strncmp(answer, "ok\n", 3), 0);
+    assert_int_equal(fake_last->last_length, SIM_FRAME_MAX);
+    free(answer);
+}
+
+static void test_link_goes_down_and_up(void **state)
+{
+    (void)state;
+    expect("link down", "ok\n");
+    assert_false(fake_last->link_up);
+    assert_false(sim.link_up);
+    expect("link up", "ok\n");
+    assert_true(fake_last->link_up);
+    expect("link sideways", "error: link sideways: wanted up or down\n");
+}
+
+static void test_trace_wants_a_file_and_known_kinds(void **state)
+{
+    (void)state;
+    expect("trace on", "error: trace on: no file yet; use `trace to FILE`, or start with --trace FILE\n");
+    expect("trace to", "error: trace to: wanted a file name\n");
+    expect("trace to /nowhere/x", "error: trace to /nowhere/x: No such file or directory\n");
+    expect("trace to /dev/null frames bytes", "error: trace bytes: wanted frames, registers or remarks\n");
+    expect("trace to /dev/null frames remarks", "ok\n");
+    assert_int_equal(sim.trace.kinds, SIM_TRACE_FRAMES | SIM_TRACE_REMARKS);
+    expect("trace off", "ok\n");
+    assert_int_equal(sim.trace.kinds, 0);
+    expect("trace on", "ok\n");
+    assert_int_equal(sim.trace.kinds, SIM_TRACE_ALL);
+}
+
+static void test_words_that_are_no_command_are_refused(void **state)
+{
+    (void)state;
+    expect("frobnicate", "error: frobnicate: no such command; try help\n");
+    expect("", "error: an empty command; try help\n");
+    expect("a b c d e f g h i", "error: more than 8 words\n");
+    expect("status now", "error: usage: status \n");
+}
+
+static void test_help_names_every_command(void **state)
+{
+    static const char *const names[] = {"status", "stats", "reg", "table", "link", "inject", "trace", "wait", "help"};
+    char *help = sim_command_run(&sim, "help");
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_non_null(strstr(help, names[i]));
+    free(help);
+}
+
+static void test_stats_show_drops_with_their_reason(void **state)
+{
+    (void)state;
+    free(sim_command_run(&sim, "inject 00000000000000000000000088b5"));
+    char *stats = sim_command_run(&sim, "stats");
+    assert_non_null(strstr(stats, "\nrx_frames 1\n"));
+    assert_non_null(strstr(stats, "\nrx_dropped.receiver-off 1\n"));
+    free(stats);
+}
+
+static void test_wait_has_no_answer_before_the_receiver_starts(void **state)
+{
+    (void)state;
+    assert_null(sim_command_run(&sim, "wait started"));
+    assert_true(sim.start_awaited);
+    fake_last->enabled = true;
+    expect("wait started", "ok\n");
+    expect("wait forever", "error: wait forever: wanted started\n");
+}
+
+#define WITH_SIM(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_SIM(test_status_says_what_there_is),
+        WITH_SIM(test_registers_are_read_and_written_by_name),
+        WITH_SIM(test_table_prints_or_says_which_there_are),
+        WITH_SIM(test_inject_says_what_the_nic_decided),
+        WITH_SIM(test_inject_refuses_what_is_no_frame),
+        WITH_SIM(test_longest_frame_can_be_injected),
+        WITH_SIM(test_link_goes_down_and_up),
+        WITH_SIM(test_trace_wants_a_file_and_known_kinds),
+        WITH_SIM(test_words_that_are_no_command_are_refused),
+        WITH_SIM(test_help_names_every_command),
+        WITH_SIM(test_stats_show_drops_with_their_reason),
+        WITH_SIM(test_wait_has_no_answer_before_the_receiver_starts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
