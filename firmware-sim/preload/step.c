@@ -7,7 +7,7 @@
 #include <netbypass/nicsim.h>
 
 #include "claim.h"
-#include "control.h"
+#include "commands.h"
 #include "inside.h"
 #include "instance.h"
 #include "options.h"
@@ -34,7 +34,6 @@ struct sent {
 
 struct nb_nicsim {
     struct sim *sim;
-    struct sim_control *control;
     struct sim_random random;
     unsigned sent_first, sent_count;
     struct sent *sent; /* ring of TAKEN_MAX */
@@ -99,7 +98,6 @@ EXPORTED struct nb_nicsim *nb_nicsim_new(const struct nb_nicsim_config *config, 
     if (!rc) {
         nic->sim = sim_inside_sim();
         nic->sent = sent;
-        nic->control = sim_control_new(nic->sim, -1);
         return nic;
     }
     snprintf(why, NB_NICSIM_WHY_MAX, "%s", err.text);
@@ -309,5 +307,5 @@ EXPORTED int nb_nicsim_write(struct nb_nicsim *nic, const char *name, uint32_t v
 
 EXPORTED char *nb_nicsim_command(struct nb_nicsim *nic, const char *line)
 {
-    return nic->in_trap ? NULL : sim_control_command(nic->control, line);
+    return nic->in_trap ? NULL : sim_command_run(nic->sim, line);
 }
