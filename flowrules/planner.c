@@ -4,7 +4,7 @@
  * also the list it is linked in:
  *
  *     AGEING     policy exact, not old enough yet. In order of arrival, which but for a resync is order of age, so only
- *                the head is ever looked at
+ *                the first is ever looked at
  *     READY      wants its rule now; needed ones (owner not home) before wished ones (policy)
  *     WAITING    another rule still holds its match: it is that rule's successor
  *     PLANNED    its entry is in the table, the create is on its way
@@ -27,47 +27,12 @@
 
 #include <netbypass/planner.h>
 
-#include "index.h"
+#include "planner_flows.h"
 
-#define NONE           NB__INDEX_NONE
+#define NONE           NB__FLOW_NONE
 #define RETRY_AFTER_US 1000000 /* what a driver refused once rarely works within milliseconds */
 #define ATTEMPTS_MAX   3       /* then it is a fact, not an accident */
-#define FIRST_FLOWS    1024    /* records to begin with; they double as needed */
 #define STEPS_PER_CALL 256     /* records that one nb_planner_next moves at most: the caller holds a lock */
-
-enum flow_state {
-    AGEING,
-    READY_NEEDED,
-    READY_WISHED,
-    WAITING,
-    PLANNED,
-    INSTALLED,
-    REJECTED_NEEDED,
-    REJECTED_WISHED,
-    COOLING,
-    FAILED,
-    PAUSED,
-    FLOW_STATES,
-};
-
-struct flow {
-    uint64_t id;
-    struct nb_tuple tuple;
-    uint64_t since_us, due_us;    /* due: end of AGEING or COOLING */
-    struct nb_table_entry *entry; /* PLANNED, INSTALLED: its own; WAITING: the one it waits for */
-    uint32_t incarnation;
-    uint32_t next, prev; /* in its state's list; next also in the free list */
-    uint16_t queue, home_queue;
-    uint8_t state; /* enum flow_state */
-    uint8_t why;   /* enum nb_why */
-    uint8_t attempts;
-    bool counted_rejected; /* once per flow, however often it is retried */
-    uint32_t seen;         /* the last resync that saw it */
-};
-
-struct list {
-    uint32_t head, tail, count;
-};
 
 struct entry_list {
     struct nb_table_entry *head, **tail;
@@ -77,10 +42,7 @@ struct nb_planner {
     const struct nb_profile *profile;
     struct nb_table *table;
     struct nb_planner_config config;
-    struct flow *flow;
-    uint32_t n_flows, free; /* records allocated, head of the free ones */
-    struct nb__index by_id;
-    struct list list[FLOW_STATES];
+    struct nb__flows flows;
     struct entry_list leaving; /* to destroy now */
     struct entry_list stuck;   /* their destroy failed: again at plan.due_us */
     bool paused;
@@ -96,12 +58,10 @@ struct nb_planner *nb_planner_new(const struct nb_profile *profile, struct nb_ta
 
     if (!p)
         return NULL;
-    *p = (struct nb_planner){.profile = profile, .table = table, .config = *config, .free = NONE};
+    *p = (struct nb_planner){.profile = profile, .table = table, .config = *config};
     p->leaving.tail = &p->leaving.head;
     p->stuck.tail = &p->stuck.head;
-    for (unsigned i = 0; i < FLOW_STATES; i++)
-        p->list[i] = (struct list){NONE, NONE, 0};
-    if (nb__index_init(&p->by_id, FIRST_FLOWS)) {
+    if (nb__flows_init(&p->flows)) {
         free(p);
         return NULL;
     }
@@ -112,99 +72,20 @@ void nb_planner_free(struct nb_planner *planner)
 {
     if (!planner)
         return;
-    nb__index_fini(&planner->by_id);
-    free(planner->flow);
+    nb__flows_fini(&planner->flows);
     free(planner);
 }
 
-/* --- records and their states ------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------ */
 
-static struct flow *flow_at(const struct nb_planner *p, uint32_t i)
+static struct nb__flow *flow_at(const struct nb_planner *p, uint32_t number)
 {
-    return &p->flow[i];
+    return nb__flow_at(&p->flows, number);
 }
 
-static uint32_t number_of(const struct nb_planner *p, const struct flow *f)
+static void set_state(struct nb_planner *p, struct nb__flow *f, enum nb__flow_state state, enum nb_why why)
 {
-    return (uint32_t)(f - p->flow);
-}
-
-static void unlink_flow(struct nb_planner *p, struct flow *f)
-{
-    struct list *list = &p->list[f->state];
-
-    *(f->prev == NONE ? &list->head : &flow_at(p, f->prev)->next) = f->next;
-    *(f->next == NONE ? &list->tail : &flow_at(p, f->next)->prev) = f->prev;
-    list->count--;
-}
-
-static void link_flow(struct nb_planner *p, struct flow *f, enum flow_state state)
-{
-    struct list *list = &p->list[state];
-    uint32_t i = number_of(p, f);
-
-    f->state = (uint8_t)state;
-    f->prev = list->tail;
-    f->next = NONE;
-    *(list->tail == NONE ? &list->head : &flow_at(p, list->tail)->next) = i;
-    list->tail = i;
-    list->count++;
-}
-
-static void set_state(struct nb_planner *p, struct flow *f, enum flow_state state, enum nb_why why)
-{
-    unlink_flow(p, f);
-    link_flow(p, f, state);
-    f->why = (uint8_t)why;
-}
-
-struct id_key {
-    const struct nb_planner *p;
-    uint64_t id;
-};
-
-static bool same_id(const void *arg, uint32_t value)
-{
-    const struct id_key *key = arg;
-
-    return key->p->flow[value].id == key->id;
-}
-
-static struct flow *find_flow(const struct nb_planner *p, uint64_t id)
-{
-    struct id_key key = {p, id};
-    uint32_t i = nb__index_find(&p->by_id, nb__hash_u64(id), same_id, &key);
-
-    return i == NONE ? NULL : flow_at(p, i);
-}
-
-static int more_flows(struct nb_planner *p)
-{
-    uint32_t n = p->n_flows ? p->n_flows * 2 : FIRST_FLOWS;
-    struct flow *flow = reallocarray(p->flow, n, sizeof *flow);
-
-    if (!flow)
-        return -ENOMEM;
-    p->flow = flow;
-    for (uint32_t i = p->n_flows; i < n; i++)
-        flow[i].next = i + 1 < n ? i + 1 : NONE;
-    p->free = p->n_flows;
-    p->n_flows = n;
-    return 0;
-}
-
-/* A new record, linked as READY: the caller decides at once. NULL when memory is short. */
-static struct flow *add_flow(struct nb_planner *p, const struct nb_wish *wish)
-{
-    if (p->free == NONE && more_flows(p))
-        return NULL;
-    if (nb__index_add(&p->by_id, nb__hash_u64(wish->flow), p->free))
-        return NULL;
-    struct flow *f = flow_at(p, p->free);
-    p->free = f->next;
-    *f = (struct flow){.id = wish->flow, .tuple = wish->tuple, .since_us = wish->since_us};
-    link_flow(p, f, READY_WISHED);
-    return f;
+    nb__flows_set(&p->flows, f, state, why);
 }
 
 /* --- rules that must go ------------------------------------------------------------------------------------------- */
@@ -238,26 +119,21 @@ static void leave(struct nb_planner *p, struct nb_table_entry *e)
 }
 
 /* Part the flow from its rule, or from the one it waits for. */
-static void let_go(struct nb_planner *p, struct flow *f)
+static void let_go(struct nb_planner *p, struct nb__flow *f)
 {
     if (!f->entry)
         return;
-    if (f->state == WAITING)
+    if (f->state == NB__FLOW_WAITING)
         f->entry->plan.successor = NONE;
     else
         leave(p, f->entry);
     f->entry = NULL;
 }
 
-static void drop_flow(struct nb_planner *p, struct flow *f)
+static void drop_flow(struct nb_planner *p, struct nb__flow *f)
 {
-    uint32_t i = number_of(p, f);
-
     let_go(p, f);
-    unlink_flow(p, f);
-    nb__index_remove(&p->by_id, nb__hash_u64(f->id), i);
-    f->next = p->free;
-    p->free = i;
+    nb__flows_remove(&p->flows, f);
 }
 
 /* --- what a flow should have -------------------------------------------------------------------------------------- */
@@ -291,20 +167,20 @@ static enum nb_why judge(const struct nb_planner *p, const struct nb_wish *wish,
     return not_home(wish) ? NB_WHY_NOT_HOME : NB_WHY_POLICY_EXACT;
 }
 
-static enum nb_why reason(const struct flow *f)
+static enum nb_why reason(const struct nb__flow *f)
 {
     return f->queue != f->home_queue ? NB_WHY_NOT_HOME : NB_WHY_POLICY_EXACT;
 }
 
-static void make_ready(struct nb_planner *p, struct flow *f)
+static void make_ready(struct nb_planner *p, struct nb__flow *f)
 {
-    set_state(p, f, f->queue != f->home_queue ? READY_NEEDED : READY_WISHED, NB_WHY_PENDING);
+    set_state(p, f, f->queue != f->home_queue ? NB__FLOW_READY_NEEDED : NB__FLOW_READY_WISHED, NB_WHY_PENDING);
 }
 
 /* Decide anew what becomes of a record that wants a rule. */
-static void replan(struct nb_planner *p, struct flow *f, uint64_t now_us)
+static void replan(struct nb_planner *p, struct nb__flow *f, uint64_t now_us)
 {
-    bool has_rule = f->state == PLANNED || f->state == INSTALLED;
+    bool has_rule = f->state == NB__FLOW_PLANNED || f->state == NB__FLOW_INSTALLED;
 
     if (!p->paused && has_rule && f->entry->rule.queue == f->queue) {
         f->entry->why = reason(f);
@@ -313,12 +189,12 @@ static void replan(struct nb_planner *p, struct flow *f, uint64_t now_us)
     }
     let_go(p, f);
     if (p->paused) {
-        set_state(p, f, PAUSED, NB_WHY_FLUSHED);
+        set_state(p, f, NB__FLOW_PAUSED, NB_WHY_FLUSHED);
         return;
     }
     f->due_us = f->since_us + p->config.exact_after_us;
     if (f->queue == f->home_queue && f->due_us > now_us)
-        set_state(p, f, AGEING, NB_WHY_YOUNG);
+        set_state(p, f, NB__FLOW_AGEING, NB_WHY_YOUNG);
     else
         make_ready(p, f);
 }
@@ -330,7 +206,7 @@ static bool older(uint32_t a, uint32_t b)
 
 int nb_planner_wish(struct nb_planner *p, const struct nb_wish *wish, uint64_t now_us)
 {
-    struct flow *f = find_flow(p, wish->flow);
+    struct nb__flow *f = nb__flows_find(&p->flows, wish->flow);
     bool wants_rule, is_new = !f;
 
     if (f && older(wish->incarnation, f->incarnation))
@@ -341,7 +217,7 @@ int nb_planner_wish(struct nb_planner *p, const struct nb_wish *wish, uint64_t n
             drop_flow(p, f);
         return 0;
     }
-    if (is_new && !(f = add_flow(p, wish)))
+    if (is_new && !(f = nb__flows_add(&p->flows, wish)))
         return -ENOMEM;
     bool same =
         !is_new && f->queue == wish->queue && f->home_queue == wish->home_queue && f->incarnation == wish->incarnation;
@@ -358,7 +234,7 @@ int nb_planner_wish(struct nb_planner *p, const struct nb_wish *wish, uint64_t n
 
 void nb_planner_gone(struct nb_planner *p, uint64_t flow, uint32_t incarnation)
 {
-    struct flow *f = find_flow(p, flow);
+    struct nb__flow *f = nb__flows_find(&p->flows, flow);
 
     if (f && !older(incarnation, f->incarnation))
         drop_flow(p, f);
@@ -366,44 +242,47 @@ void nb_planner_gone(struct nb_planner *p, uint64_t flow, uint32_t incarnation)
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
 
+static struct nb__flow *first_of(const struct nb_planner *p, enum nb__flow_state needed, enum nb__flow_state wished)
+{
+    struct nb__flow *f = nb__flows_first(&p->flows, needed);
+
+    return f ? f : nb__flows_first(&p->flows, wished);
+}
+
 /* Give the room that a rule left to one of those that were turned away. */
 static void readmit(struct nb_planner *p)
 {
-    static const enum flow_state in_turn[] = {REJECTED_NEEDED, REJECTED_WISHED};
+    struct nb__flow *f = first_of(p, NB__FLOW_REJECTED_NEEDED, NB__FLOW_REJECTED_WISHED);
 
-    for (size_t i = 0; i < sizeof in_turn / sizeof in_turn[0]; i++) {
-        if (p->list[in_turn[i]].count) {
-            make_ready(p, flow_at(p, p->list[in_turn[i]].head));
-            return;
-        }
-    }
+    if (f)
+        make_ready(p, f);
 }
 
-static void reject(struct nb_planner *p, struct flow *f, unsigned engine, enum nb_why why)
+static void reject(struct nb_planner *p, struct nb__flow *f, unsigned engine, enum nb_why why)
 {
     if (!f->counted_rejected)
         nb_table_engine(p->table, engine)->rejected++;
     f->counted_rejected = true;
-    set_state(p, f, f->queue != f->home_queue ? REJECTED_NEEDED : REJECTED_WISHED, why);
+    set_state(p, f, f->queue != f->home_queue ? NB__FLOW_REJECTED_NEEDED : NB__FLOW_REJECTED_WISHED, why);
 }
 
 /* Another rule has this match. The flow waits for it to go, in the place of whoever waited before: of two flows that
  * claim one 5-tuple, the later is the living one, and the news of the earlier one's end is on its way. */
-static void wait_for(struct nb_planner *p, struct flow *f, struct nb_table_entry *e)
+static void wait_for(struct nb_planner *p, struct nb__flow *f, struct nb_table_entry *e)
 {
     uint32_t before = e->plan.successor;
 
     if (before != NONE) {
         flow_at(p, before)->entry = NULL;
-        set_state(p, flow_at(p, before), REJECTED_WISHED, NB_WHY_MATCH_TAKEN);
+        set_state(p, flow_at(p, before), NB__FLOW_REJECTED_WISHED, NB_WHY_MATCH_TAKEN);
     }
-    e->plan.successor = number_of(p, f);
+    e->plan.successor = nb__flow_number(&p->flows, f);
     f->entry = e;
-    set_state(p, f, WAITING, NB_WHY_MATCH_TAKEN);
+    set_state(p, f, NB__FLOW_WAITING, NB_WHY_MATCH_TAKEN);
 }
 
 /* Find a place for a READY flow's rule. True: op is its create. False: it is in another state now. */
-static bool place(struct nb_planner *p, struct flow *f, struct nb_op *op)
+static bool place(struct nb_planner *p, struct nb__flow *f, struct nb_op *op)
 {
     bool needed = f->queue != f->home_queue;
     struct nb_rule rule;
@@ -427,45 +306,40 @@ static bool place(struct nb_planner *p, struct flow *f, struct nb_op *op)
         reject(p, f, engine, NB_WHY_TABLE_FULL);
         return false;
     }
-    f->entry->plan.flow = number_of(p, f);
+    f->entry->plan.flow = nb__flow_number(&p->flows, f);
     f->entry->plan.successor = NONE;
-    set_state(p, f, PLANNED, NB_WHY_PENDING);
+    set_state(p, f, NB__FLOW_PLANNED, NB_WHY_PENDING);
     *op = (struct nb_op){NB_OP_CREATE, f->entry};
     return true;
+}
+
+static void wake_due_in(struct nb_planner *p, enum nb__flow_state state, uint64_t now_us)
+{
+    struct nb__flow *f;
+
+    for (int n = 0; n < STEPS_PER_CALL && (f = nb__flows_first(&p->flows, state)) && f->due_us <= now_us; n++)
+        make_ready(p, f);
 }
 
 /* Bring back what time alone has made due. */
 static void wake_due(struct nb_planner *p, uint64_t now_us)
 {
-    static const enum flow_state by_time[] = {AGEING, COOLING};
-
-    for (size_t i = 0; i < sizeof by_time / sizeof by_time[0]; i++) {
-        struct list *list = &p->list[by_time[i]];
-        for (int n = 0; n < STEPS_PER_CALL && list->count && flow_at(p, list->head)->due_us <= now_us; n++)
-            make_ready(p, flow_at(p, list->head));
-    }
+    wake_due_in(p, NB__FLOW_AGEING, now_us);
+    wake_due_in(p, NB__FLOW_COOLING, now_us);
     while (p->stuck.head && p->stuck.head->plan.due_us <= now_us)
         push_entry(&p->leaving, pop_entry(&p->stuck));
 }
 
-static struct flow *first_ready(const struct nb_planner *p)
-{
-    for (enum flow_state s = READY_NEEDED; s <= READY_WISHED; s++)
-        if (p->list[s].count)
-            return flow_at(p, p->list[s].head);
-    return NULL;
-}
-
 bool nb_planner_next(struct nb_planner *p, uint64_t now_us, struct nb_op *op)
 {
-    struct flow *f;
+    struct nb__flow *f;
 
     wake_due(p, now_us);
     if (p->leaving.head) {
         *op = (struct nb_op){NB_OP_DESTROY, pop_entry(&p->leaving)};
         return true;
     }
-    for (int n = 0; n < STEPS_PER_CALL && (f = first_ready(p)); n++)
+    for (int n = 0; n < STEPS_PER_CALL && (f = first_of(p, NB__FLOW_READY_NEEDED, NB__FLOW_READY_WISHED)); n++)
         if (place(p, f, op))
             return true;
     return false;
@@ -513,13 +387,13 @@ static void destroy_done(struct nb_planner *p, struct nb_table_entry *e, int res
 
 static void create_refused(struct nb_planner *p, struct nb_table_entry *e, int result, uint64_t now_us)
 {
-    struct flow *f = e->plan.flow == NONE ? NULL : flow_at(p, e->plan.flow);
+    struct nb__flow *f = e->plan.flow == NONE ? NULL : flow_at(p, e->plan.flow);
 
     nb_table_engine(p->table, e->engine)->failed++;
     if (f) {
         f->entry = NULL;
         f->due_us = now_us + RETRY_AFTER_US;
-        set_state(p, f, ++f->attempts < ATTEMPTS_MAX ? COOLING : FAILED, why_refused(result));
+        set_state(p, f, ++f->attempts < ATTEMPTS_MAX ? NB__FLOW_COOLING : NB__FLOW_FAILED, why_refused(result));
     }
     entry_out(p, e);
     readmit(p);
@@ -529,7 +403,7 @@ static void create_refused(struct nb_planner *p, struct nb_table_entry *e, int r
 static void create_met_full_table(struct nb_planner *p, struct nb_table_entry *e)
 {
     struct nb_table_engine *row = nb_table_engine(p->table, e->engine);
-    struct flow *f = e->plan.flow == NONE ? NULL : flow_at(p, e->plan.flow);
+    struct nb__flow *f = e->plan.flow == NONE ? NULL : flow_at(p, e->plan.flow);
 
     if (f) {
         f->entry = NULL;
@@ -545,7 +419,7 @@ static void create_done(struct nb_planner *p, struct nb_table_entry *e, void *ha
     if (e->plan.doomed)
         leave(p, e);
     else
-        set_state(p, flow_at(p, e->plan.flow), INSTALLED, e->why);
+        set_state(p, flow_at(p, e->plan.flow), NB__FLOW_INSTALLED, e->why);
     if (nb_table_room(p->table, e->engine, &e->rule.match, p->config.reserve) == NB_WHY_PENDING)
         readmit(p);
 }
@@ -567,6 +441,13 @@ void nb_planner_done(struct nb_planner *p, const struct nb_op *op, int result, v
     }
 }
 
+static uint64_t first_due_us(const struct nb_planner *p, enum nb__flow_state state)
+{
+    const struct nb__flow *f = nb__flows_first(&p->flows, state);
+
+    return f ? f->due_us : UINT64_MAX;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -574,80 +455,64 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t nb_planner_due_us(const struct nb_planner *p)
 {
-    uint64_t due = UINT64_MAX;
+    uint64_t flows_us = earlier(first_due_us(p, NB__FLOW_AGEING), first_due_us(p, NB__FLOW_COOLING));
 
-    if (p->leaving.head || p->list[READY_NEEDED].count || p->list[READY_WISHED].count)
+    if (p->leaving.head || first_of(p, NB__FLOW_READY_NEEDED, NB__FLOW_READY_WISHED))
         return 0;
-    if (p->list[AGEING].count)
-        due = earlier(due, flow_at(p, p->list[AGEING].head)->due_us);
-    if (p->list[COOLING].count)
-        due = earlier(due, flow_at(p, p->list[COOLING].head)->due_us);
-    if (p->stuck.head)
-        due = earlier(due, p->stuck.head->plan.due_us);
-    return due;
+    return earlier(flows_us, p->stuck.head ? p->stuck.head->plan.due_us : UINT64_MAX);
 }
 
 /* --- questions ---------------------------------------------------------------------------------------------------- */
 
 struct nb_plan nb_planner_plan(const struct nb_planner *p, const struct nb_wish *wish)
 {
-    const struct flow *f = find_flow(p, wish->flow);
+    const struct nb__flow *f = nb__flows_find(&p->flows, wish->flow);
     bool wants_rule;
 
     if (!f) {
         enum nb_why why = judge(p, wish, &wants_rule);
         return (struct nb_plan){false, -1, wants_rule ? NB_WHY_UNKNOWN : why};
     }
-    bool installed = f->state == INSTALLED;
+    bool installed = f->state == NB__FLOW_INSTALLED;
     return (struct nb_plan){installed, installed ? f->entry->id : -1, (enum nb_why)f->why};
 }
 
 /* --- everything at once ------------------------------------------------------------------------------------------- */
-
-/* Call visit for every record; visit may move or drop that record. */
-static void each_flow(struct nb_planner *p, void (*visit)(struct nb_planner *p, struct flow *f))
-{
-    for (unsigned s = 0; s < FLOW_STATES; s++) {
-        uint32_t i = p->list[s].head;
-        for (uint32_t n = p->list[s].count; n; n--) {
-            uint32_t next = flow_at(p, i)->next;
-            visit(p, flow_at(p, i));
-            i = next;
-        }
-    }
-}
 
 void nb_planner_resync_begin(struct nb_planner *p)
 {
     p->resync++;
 }
 
-static void drop_unseen(struct nb_planner *p, struct flow *f)
+static void drop_unseen(void *arg, struct nb__flow *f)
 {
+    struct nb_planner *p = arg;
+
     if (f->seen != p->resync)
         drop_flow(p, f);
 }
 
 void nb_planner_resync_sweep(struct nb_planner *p)
 {
-    each_flow(p, drop_unseen);
+    nb__flows_each(&p->flows, drop_unseen, p);
 }
 
-static void pause_flow(struct nb_planner *p, struct flow *f)
+static void pause_flow(void *arg, struct nb__flow *f)
 {
-    replan(p, f, 0);
+    replan(arg, f, 0);
 }
 
 void nb_planner_pause(struct nb_planner *p)
 {
     p->paused = true;
-    each_flow(p, pause_flow);
+    nb__flows_each(&p->flows, pause_flow, p);
 }
 
 void nb_planner_resume(struct nb_planner *p, uint64_t now_us)
 {
+    struct nb__flow *f;
+
     p->paused = false;
-    struct list *paused = &p->list[PAUSED];
-    for (uint32_t n = paused->count; n; n--)
-        replan(p, flow_at(p, paused->head), now_us);
+    while ((f = nb__flows_first(&p->flows, NB__FLOW_PAUSED)))
+        replan(p, f, now_us);
 }

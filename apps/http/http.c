@@ -24,8 +24,8 @@
 #include "parser.h"
 #include "response.h"
 
-#define CONNECTIONS_DEFAULT 16384     /* about 4 MiB a worker */
-#define CONNECTIONS_MAX     (1 << 20) /* about 256 MiB a worker */
+#define CONNECTIONS_DEFAULT 65536     /* about 11 MiB a worker; as many as limits.connections has by default */
+#define CONNECTIONS_MAX     (1 << 20) /* 176 MiB a worker */
 #define CHUNK_BYTES         16384     /* of pattern per nb_conn_write: the table stays in the second-level cache */
 #define LINGER_BYTES_MAX    (2 << 20) /* discarded from a peer that goes on sending: a refused body, and no more */
 

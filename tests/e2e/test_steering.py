@@ -3,8 +3,8 @@
 
 200 connections are open, each with a rule. Then the NIC's RETA is rewritten behind the driver's back, so that RSS alone
 would send every flow to one queue. Flows keep their queue and traffic goes on; the word that counts is that of another
-program, nicsim's frame trace: it names the table that chose the queue of every frame. The control experiment removes the
-rules, and the same check fails.
+program, nicsim's frame trace: it names the table that chose the queue of every frame. The control experiment removes
+the rules, and the same check fails.
 """
 import contextlib
 import json
