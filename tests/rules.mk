@@ -37,6 +37,12 @@ test-built:
 	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
 	@tests/run $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(E2E_TESTS)
 
-.PHONY: unit check asan test test-built
+test-long: deps ## what takes longer: load for 10 s, every end-to-end test on sanitizer builds
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory SAN=1 all
+	@NB_WRK_S=10 tests/run -t 600 tests/e2e/test_http.py
+	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)
+
+.PHONY: unit check asan test test-built test-long
 
 include $(wildcard tests/*/rules.mk)

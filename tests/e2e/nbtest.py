@@ -16,7 +16,7 @@ with an empty /run and /dev/shm. So tests neither see nor touch the host's netwo
 leaves behind vanishes with it, also when it is killed; `leftovers()` can say exactly what would have been left.
 Tests wait for events (a ready pipe, a readable socket, the end of a process), never for time to pass.
 
-Environment: NB_BUILD is the folder of the programs under test (build/).
+Environment: NB_BUILD is the folder of the programs under test (build/); NB_WRK_S is how long load is applied.
 """
 import contextlib
 import json

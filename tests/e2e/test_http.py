@@ -15,7 +15,7 @@ GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 GET_CLOSE = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 DOWNLOAD_BYTES = 10 * 1024 * 1024
 CURLS = 200
-WRK_S = 3
+WRK_S = int(os.environ.get("NB_WRK_S", "3"))  # make test-long: 10
 GHOST = "10.99.0.77"  # a client that goes away without a word
 
 
