@@ -20,14 +20,14 @@ static bool is_duplicate(const struct nb_tcb *tcb, const struct nb_seg *seg)
            ((uint32_t)seg->window << tcb->snd_scale == tcb->snd_wnd || seg->options & NB_SEG_SACK);
 }
 
-/* RFC 9293 §3.10.7.4: a segment older than the last that told a window must not take it back. */
+/* RFC 9293 §3.10.7.4: a segment older than the last that told a window must not take it back. SND.WL2 is not kept: we
+ * are called for SEG.ACK >= SND.UNA only, which is never below it. */
 void nb__window_update(struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (seq_lt(seg->seq, tcb->snd_wl1) || (seg->seq == tcb->snd_wl1 && seq_lt(seg->ack, tcb->snd_wl2)))
+    if (seq_lt(seg->seq, tcb->snd_wl1))
         return;
     tcb->snd_wnd = (uint32_t)seg->window << tcb->snd_scale;
     tcb->snd_wl1 = seg->seq;
-    tcb->snd_wl2 = seg->ack;
     tcb->max_snd_wnd = nb__max(tcb->max_snd_wnd, seg->window);
 }
 

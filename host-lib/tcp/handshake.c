@@ -180,7 +180,6 @@ bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
     tcb->snd_una = tcb->iss + 1;
     tcb->snd_wnd = (uint32_t)seg->window << (scaled ? tcb->snd_scale : 0);
     tcb->snd_wl1 = seg->seq;
-    tcb->snd_wl2 = seg->ack;
     tcb->max_snd_wnd = scaled ? seg->window : (uint16_t)(seg->window >> tcb->snd_scale);
     nb__timer_stop(tcb, NB_TCB_TIMERS_SEND);
     start_sending(tcp, tcb);

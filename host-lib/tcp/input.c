@@ -197,8 +197,7 @@ static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
            tcb->reasm == NB_REASM_NONE && seg->payload_bytes <= nb_tcb_rcv_wnd(tcb) &&
            seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_max) &&
            (seg->payload_bytes || seg->ack != tcb->snd_una) && /* neither: maybe a duplicate ACK */
-           !(tcb->flags & (NB_TCB_FAST_RECOVERY | NB_TCB_APP_CLOSED | NB_TCB_PEER_FIN)) &&
-           !(tcb->timers & NB_TCB_TIMER_PERSIST);
+           !(tcb->flags & (NB_TCB_FAST_RECOVERY | NB_TCB_PEER_FIN)) && !(tcb->timers & NB_TCB_TIMER_PERSIST);
 }
 
 static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)

@@ -75,11 +75,9 @@ static void range_append(struct nb_reasm_pool *pool, struct nb_reasm_range *r, s
 static void range_join_next(struct nb_reasm_pool *pool, struct nb_reasm_range *r)
 {
     struct nb_reasm_range *next = &pool->ranges[r->next];
-    uint32_t stamp = nb__max(r->stamp, next->stamp);
     struct rte_mbuf *m = next->first;
     range_put(pool, &r->next, false);
     range_append(pool, r, m);
-    r->stamp = stamp;
 }
 
 static bool within_bounds(const struct nb_reasm_pool *pool, uint32_t head, const struct rte_mbuf *m)

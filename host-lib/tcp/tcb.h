@@ -63,7 +63,7 @@ struct nb_tcb {
     /* --- line 1: windows */
     nb_seq_t snd_nxt;
     nb_seq_t snd_end; /* after the last byte in the send queue; a queued FIN has this number */
-    nb_seq_t snd_wl1, snd_wl2;
+    nb_seq_t snd_wl1;
     uint32_t snd_wnd, cwnd;
     nb_seq_t rcv_adv;       /* the right edge of the window the peer was told */
     nb_seq_t rcv_acked;     /* the last acknowledgement sent (RFC 7323: Last.ACK.sent) */
@@ -80,6 +80,7 @@ struct nb_tcb {
     uint8_t retransmits;    /* time-outs, or probes, in a row without an answer */
     uint32_t reasm;         /* first out-of-order range, NB_TCB_NONE */
     uint32_t path;          /* env->output's */
+    uint32_t ssthresh;
 
     /* --- line 2: sending */
     struct nb_sendq sendq;
@@ -87,10 +88,10 @@ struct nb_tcb {
     uint32_t ack_at;  /* deadline of NB_TCB_TIMER_ACK */
     nb_seq_t rtt_seq;
     uint32_t rtt_at;
-    uint32_t ssthresh;
-    uint32_t cc_acked; /* congestion avoidance: bytes acknowledged since cwnd last grew */
-    uint32_t rto_us;   /* before backoff */
-    nb_seq_t snd_sml;  /* end of the last small segment sent (Minshall) */
+    uint32_t challenge_at; /* the last time we answered something unacceptable */
+    uint32_t cc_acked;     /* congestion avoidance: bytes acknowledged since cwnd last grew */
+    uint32_t rto_us;       /* before backoff */
+    nb_seq_t snd_sml;      /* end of the last small segment sent (Minshall) */
 
     /* --- line 3: time, application, counts */
     struct nb_timer timer;
@@ -106,8 +107,7 @@ struct nb_tcb {
     nb_seq_t recover; /* RFC 6582 §3.2 */
     uint64_t id;
     uint64_t created_us;
-    uint32_t sent_at;      /* the last time data was sent */
-    uint32_t challenge_at; /* the last time we answered something unacceptable */
+    uint32_t sent_at; /* the last time data was sent */
     nb_seq_t rcv_fin;
     uint32_t retransmitted; /* segments */
     uint64_t forwarded;     /* packets that came over another worker */

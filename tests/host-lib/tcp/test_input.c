@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <rte_mempool.h>
 
 #define SYN NB_TCP_SYN
 #define ACK NB_TCP_ACK
@@ -289,6 +290,61 @@ static void test_repeated_text_is_delivered_once(void **state)
     end_free(e);
 }
 
+static void test_filled_gap_is_acked_at_once(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    e->tcb->quick_acks = 0;
+    arrive(e, .flags = ACK, .seq = 11, .ack = 1, .n = 10);
+    end_expect(e, ACK, 1, 1, 0);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1, .n = 10);
+    end_expect(e, ACK, 1, 21, 0);
+    end_free(e);
+}
+
+static void test_text_kept_from_behind_a_fin_is_freed_when_the_fin_counts(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    arrive(e, .flags = ACK, .seq = 21, .ack = 1, .n = 10);
+    arrive(e, .flags = ACK | FIN, .seq = 1, .ack = 1, .n = 10);
+    end_forget_sent(e);
+    assert_int_equal(end_state(e), NB_TCP_CLOSE_WAIT);
+    assert_int_equal(rte_mempool_in_use_count(e->peer_pool), 0);
+    end_free(e);
+}
+
+static void test_repeated_segment_whose_ack_was_lost_refreshes_the_echo(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established_with(e, TS_SYN);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1, .n = 10, .ts_value = 100);
+    end_forget_sent(e);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1, .n = 10, .ts_value = 900);
+    assert_int_equal(end_expect(e, ACK, 1, 11, 0)->seg.ts_echo, 900);
+    end_free(e);
+}
+
+/* The worker looks a whole burst up before the first segment is handled. */
+static void test_syn_looked_up_as_a_connection_that_ended_meanwhile_opens_a_new_one(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    struct nb_flow_ref before = nb_flow_find(e->flows, &e->key, nb_flow_hash(e->flows, &e->key));
+    e->no_flush = true;
+    arrive(e, .flags = RST, .seq = 1);
+    struct nb_seg seg = {.key = e->key, .hash = nb_flow_hash(e->flows, &e->key), .seq = 77, .flags = SYN};
+    nb_tcp_input(e->tcp, &seg, before, 0, e->now);
+    assert_int_equal(end_state(e), NB_TCP_SYN_RECEIVED);
+    assert_int_equal(end_sent(e)->flags, SYN | ACK);
+    end_flush(e);
+    end_free(e);
+}
+
 static void test_urgent_data_is_delivered_in_line(void **state)
 {
     (void)state;
@@ -335,6 +391,10 @@ int main(void)
         cmocka_unit_test(test_fin_ahead_of_a_gap_counts_when_the_gap_is_filled),
         cmocka_unit_test(test_forged_fin_ahead_does_not_keep_the_true_one_out),
         cmocka_unit_test(test_repeated_text_is_delivered_once),
+        cmocka_unit_test(test_filled_gap_is_acked_at_once),
+        cmocka_unit_test(test_text_kept_from_behind_a_fin_is_freed_when_the_fin_counts),
+        cmocka_unit_test(test_repeated_segment_whose_ack_was_lost_refreshes_the_echo),
+        cmocka_unit_test(test_syn_looked_up_as_a_connection_that_ended_meanwhile_opens_a_new_one),
         cmocka_unit_test(test_urgent_data_is_delivered_in_line),
         cmocka_unit_test(test_older_segment_does_not_take_the_window_back),
     };

@@ -243,6 +243,38 @@ static void test_opened_window_lets_data_go_and_forgets_the_pauses(void **state)
     end_free(e);
 }
 
+static void test_data_that_opens_the_window_ends_the_probing_too(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    close_window(e);
+    end_write_n(e, 1000);
+    wait_us(e, 5000000);
+    end_forget_sent(e);
+    assert_true(e->tcb->backoff > 0);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1001, .n = 5, .window = 8000);
+    end_expect(e, ACK | PSH, 1001, 6, 1000);
+    assert_int_equal(e->tcb->backoff, 0);
+    assert_int_equal(e->tcb->retransmits, 0);
+    end_free(e);
+}
+
+static void test_fin_needs_room_in_the_window_beside_the_data(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    e->window = 500;
+    end_established(e);
+    uint8_t bytes[500] = {0};
+    assert_int_equal(nb_tcp_write(e->tcp, e->tcb, bytes, sizeof bytes), sizeof bytes);
+    nb_tcp_shutdown(e->tcp, e->tcb);
+    end_flush(e);
+    end_expect(e, ACK | PSH, 1, 1, 500);
+    ack_all(e, 501);
+    end_expect(e, FIN | ACK, 501, 1, 0);
+    end_free(e);
+}
+
 static void test_slightly_opened_window_is_filled_when_the_probe_is_due(void **state)
 {
     (void)state;
@@ -322,6 +354,7 @@ static void test_text_beyond_our_window_is_cut_off(void **state)
     arrive(e, .flags = ACK | FIN, .seq = 1001, .ack = 1, .n = 1000);
     assert_int_equal(e->n_received, 1500);
     assert_int_equal(end_state(e), NB_TCP_ESTABLISHED); /* the FIN lies beyond, too */
+    assert_int_equal(e->tcb->flags & NB_TCB_PEER_FIN, 0);
     end_forget_sent(e);
     end_free(e);
 }
@@ -528,6 +561,8 @@ int main(void)
         cmocka_unit_test(test_without_nagle_small_writes_leave_at_once),
         cmocka_unit_test(test_closed_window_is_probed_with_growing_pauses_while_the_peer_answers),
         cmocka_unit_test(test_opened_window_lets_data_go_and_forgets_the_pauses),
+        cmocka_unit_test(test_data_that_opens_the_window_ends_the_probing_too),
+        cmocka_unit_test(test_fin_needs_room_in_the_window_beside_the_data),
         cmocka_unit_test(test_slightly_opened_window_is_filled_when_the_probe_is_due),
         cmocka_unit_test(test_peer_that_does_not_answer_probes_is_given_up),
         cmocka_unit_test(test_fin_waits_for_the_window_too),

@@ -104,6 +104,34 @@ static void test_partial_ack_sends_the_next_hole_and_deflates(void **state)
     end_free(e);
 }
 
+static void test_partial_ack_of_less_than_a_segment_deflates_by_just_that(void **state)
+{
+    (void)state;
+    struct one_end *e = ten_in_flight();
+    lose_first(e);
+    ack(e, 501);
+    end_expect(e, ACK, 501, 1, 1000);
+    assert_int_equal(e->tcb->cwnd, 9000 - 500);
+    end_free(e);
+}
+
+static void test_last_segment_sent_again_carries_the_fin_again(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    end_write_n(e, 4000);
+    nb_tcp_shutdown(e->tcp, e->tcb);
+    end_flush(e);
+    end_forget_sent(e);
+    for (unsigned i = 0; i < 3; i++)
+        ack(e, 1);
+    end_expect(e, ACK, 1, 1, 1000);
+    ack(e, 4001);
+    end_expect(e, ACK | NB_TCP_FIN, 4001, 1, 0);
+    end_free(e);
+}
+
 static void test_only_the_first_partial_ack_restarts_the_timer(void **state)
 {
     (void)state;
@@ -125,6 +153,7 @@ static void test_what_is_no_duplicate_counts_for_nothing(void **state)
     struct one_end *e = ten_in_flight();
     arrive(e, .flags = ACK, .seq = 1, .ack = 1, .window = 50000); /* a window update */
     arrive(e, .flags = ACK, .seq = 1, .ack = 1, .window = 50000, .n = 10);
+    arrive(e, .flags = ACK, .seq = 50, .ack = 1, .window = 50000, .n = 10); /* data, ahead of a gap */
     assert_int_equal(e->tcb->dup_acks, 0);
     end_forget_sent(e);
     end_free(e);
@@ -178,10 +207,14 @@ static void test_duplicates_of_what_a_time_out_sent_again_cause_no_fast_retransm
     wait_us(e, nb__rto_us(e->tcb) + 100);
     ack(e, 1001);
     end_forget_sent(e);
-    for (unsigned i = 0; i < 4; i++)
-        ack(e, 1001);
+    ack(e, 1001);
+    end_expect(e, ACK, 3001, 1, 1000); /* limited transmit */
+    ack(e, 1001);
+    end_expect(e, ACK, 4001, 1, 1000);
+    ack(e, 1001);
+    ack(e, 1001);
+    end_nothing_sent(e);
     assert_int_equal(e->tcb->flags & NB_TCB_FAST_RECOVERY, 0);
-    end_forget_sent(e);
     end_free(e);
 }
 
@@ -234,6 +267,8 @@ int main(void)
         cmocka_unit_test(test_further_duplicates_inflate_until_new_segments_go),
         cmocka_unit_test(test_ack_of_everything_ends_recovery_at_ssthresh),
         cmocka_unit_test(test_partial_ack_sends_the_next_hole_and_deflates),
+        cmocka_unit_test(test_partial_ack_of_less_than_a_segment_deflates_by_just_that),
+        cmocka_unit_test(test_last_segment_sent_again_carries_the_fin_again),
         cmocka_unit_test(test_only_the_first_partial_ack_restarts_the_timer),
         cmocka_unit_test(test_what_is_no_duplicate_counts_for_nothing),
         cmocka_unit_test(test_changed_window_with_sack_blocks_is_a_duplicate),

@@ -79,6 +79,7 @@ static const struct reuse reuses[] = {
     {"higher sequence number", false, {.flags = SYN, .seq = 5000}, true},
     {"lower sequence number", false, {.flags = SYN, .seq = -5000}, false},
     {"the FIN's own sequence number", false, {.flags = SYN, .seq = 1}, false},
+    {"the number expected next", false, {.flags = SYN, .seq = 2}, false},
     {"later timestamp, lower number", true, {.flags = SYN, .seq = -5000, .ts_value = 601}, true},
     {"same timestamp, higher number", true, {.flags = SYN, .seq = 5000, .ts_value = 600}, true},
     {"same timestamp, lower number", true, {.flags = SYN, .seq = -5000, .ts_value = 600}, false},
