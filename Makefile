@@ -83,6 +83,8 @@ install: all ## install programs, library, headers and man pages under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/lib/netbypass \
 	  $(DESTDIR)$(PREFIX)/include/netbypass $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(B)/netbypassd $(B)/netbypassctl $(B)/nicsim $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(B)/libnetbypass.so $(DESTDIR)$(PREFIX)/lib
+	install -m 644 $(APP_MODULES) $(DESTDIR)$(PREFIX)/lib/netbypass
 	install -m 644 $(wildcard */include/netbypass/*.h) $(DESTDIR)$(PREFIX)/include/netbypass
 	install -m 644 $(wildcard docs/man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(wildcard docs/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8

@@ -4,11 +4,13 @@ apps_SRCS := $(wildcard apps/*/*.c)
 apps_CFLAGS := -fvisibility=hidden -Ihost-lib/include -Ibase/include $(DPDK_CFLAGS)
 apps_TEST_LIBS = $(B)/lib/apps.a $(DPDK_LIBS)
 
+APP_MODULES :=
 define app_module
-TARGETS += $(B)/apps/$(1).so
+APP_MODULES += $(B)/apps/$(1).so
 $(B)/apps/$(1).so: $(patsubst %.c,$(B)/obj/%.o,$(wildcard apps/$(1)/*.c))
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(ALL_CFLAGS) -shared -o $$@ $$^ $$(DPDK_LIBS)
 endef
 $(foreach a,$(patsubst apps/%/,%,$(sort $(dir $(apps_SRCS)))),$(eval $(call app_module,$(a))))
+TARGETS += $(APP_MODULES)

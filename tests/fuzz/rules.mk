@@ -4,9 +4,9 @@
 FUZZ_S ?= 60
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-# What each is linked with: the sources of these rooms, compiled by clang, and these libraries.
+# What each is linked with: the sources of these rooms or these sources, compiled by clang, and these libraries.
 FUZZ_ROOMS_config := daemon flowrules host-lib
-FUZZ_ROOMS_http := apps
+FUZZ_SRCS_http := apps/http/parser.c apps/http/response.c
 FUZZ_ROOMS_rule_text := flowrules
 FUZZ_ROOMS_segment := host-lib
 FUZZ_ROOMS_tcp_input := host-lib
@@ -15,7 +15,7 @@ FUZZ_LIBS = $(DPDK_LIBS) -ljson-c -lyaml
 fuzz_CFLAGS = $(daemon_CFLAGS)
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
               -fno-sanitize-recover=undefined
-fuzz_sources = tests/fuzz/fuzz_$(1).c $(foreach r,$(FUZZ_ROOMS_$(1)),$($(r)_SRCS)) \
+fuzz_sources = tests/fuzz/fuzz_$(1).c $(FUZZ_SRCS_$(1)) $(foreach r,$(FUZZ_ROOMS_$(1)),$($(r)_SRCS)) \
                $(if $(filter host-lib,$(FUZZ_ROOMS_$(1))),tests/support/eal.c tests/support/tcb_check.c)
 
 build/fuzz/obj/%.o: %.c | deps-present
