@@ -5,6 +5,8 @@
  */
 #include "commands.h"
 
+#include "fault_command.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -48,8 +50,9 @@ static const struct {
     {                                                                                                                  \
 #field, offsetof(struct sim_counters, field)                                                                   \
     }
-    ROW(rx_frames),   ROW(rx_bytes),   ROW(rx_dropped), ROW(tx_frames),      ROW(tx_bytes),        ROW(tx_refused),
-    ROW(tx_oversize), ROW(interrupts), ROW(wakeups),    ROW(register_reads), ROW(register_writes), ROW(single_steps),
+    ROW(rx_frames),       ROW(rx_bytes),     ROW(rx_dropped), ROW(tx_frames), ROW(tx_bytes),
+    ROW(tx_refused),      ROW(tx_oversize),  ROW(interrupts), ROW(wakeups),   ROW(register_reads),
+    ROW(register_writes), ROW(single_steps), ROW(resets),
 #undef ROW
 };
 
@@ -112,7 +115,7 @@ static int show_table(struct request *r)
     struct sim *s = r->sim;
     int rc = s->ops->print_table(s->dev, r->argv[1], print_line, r->out);
     if (rc)
-        return sim_fail(&r->err, rc, "%s: no such table; there is flow-director, 5-tuple, reta", r->argv[1]);
+        return sim_fail(&r->err, rc, "%s: no such table; there is flow-director, 5-tuple, reta, drops", r->argv[1]);
     return 0;
 }
 
@@ -211,6 +214,11 @@ static int wait_for(struct request *r)
     return r->sim->ops->rx_enabled(r->sim->dev) ? 0 : WAIT_FOR_START;
 }
 
+static int fault(struct request *r)
+{
+    return sim_fault_command(r->sim, r->argc, r->argv, r->out, &r->err);
+}
+
 static int show_help(struct request *r);
 
 static const struct command {
@@ -222,9 +230,11 @@ static const struct command {
     {"stats", "", "the simulator's counters", 1, 1, show_stats},
     {"reg", "NAME[INDEX] [VALUE]", "read a register as the driver would, or write it behind the driver's back", 2, 3,
      access_register},
-    {"table", "flow-director|5-tuple|reta", "what the driver has programmed", 2, 2, show_table},
+    {"table", "flow-director|5-tuple|reta|drops", "what the driver has programmed, or where frames were lost", 2, 2,
+     show_table},
     {"link", "up|down", "plug the cable in or out", 2, 2, set_link},
     {"inject", "HEXFRAME", "a frame as if from the wire; says which table and rule chose which queue", 2, 2, inject},
+    {"fault", SIM_FAULT_SYNTAX, "what shall go wrong; without words: what does, and how often it did", 1, 5, fault},
     {"trace", "to FILE|on|off [frames|registers|remarks ...]", "JSON lines of what the NIC does", 2, 6, set_trace},
     {"wait", "started", "answer when the driver has enabled the receiver", 2, 2, wait_for},
     {"help", "", "this list", 1, 1, show_help},

@@ -19,13 +19,19 @@
 
 struct sim_device;
 
+/* Queue pairs of one port; the 82599 has 128, and no model more. */
+#define SIM_QUEUES_MAX 128
+
 /* How a device behaves when asked to behave otherwise than fast and well: stepped time, and faults that are inside the
- * silicon. The core owns it and may change it at any time; a model only reads. */
+ * silicon. The core owns it and may change it at any time; a model reads, and counts what came of it. */
 struct sim_conduct {
-    bool stepped;             /* filter commands stay busy until complete_filter */
-    uint32_t filters_max;     /* filters a table takes at most, however large it is */
-    uint64_t filter_delay_ns; /* from a filter command to its completion */
-    uint64_t stalled[2];      /* receive queues whose descriptors are not fetched: bit q % 64 of word q / 64 */
+    bool stepped;                          /* filter commands stay busy until complete_filter */
+    uint32_t filters_max;                  /* filters a table takes at most, however large it is */
+    uint64_t filter_delay_ns;              /* from a filter command to its completion */
+    uint64_t stalled[SIM_QUEUES_MAX / 64]; /* receive queues whose descriptors are not fetched, one bit each */
+    struct {
+        uint64_t filters_refused, filters_slowed, frames_stalled;
+    } count;
 };
 
 /* What a model may ask of the core. All calls are made with the simulator's lock held. */
@@ -47,7 +53,7 @@ struct sim_host {
     bool (*tracing)(void *arg);
     void (*trace)(void *arg, const char *line);
     /* NULL, here and below: none is asked for, as in a test of a model alone. */
-    const struct sim_conduct *conduct;
+    struct sim_conduct *conduct;
     /* What time it is, for conduct->filter_delay_ns. */
     uint64_t (*now_ns)(void *arg);
     /* The driver has read that its command is not done yet, and will read again: in stepped time the moment for

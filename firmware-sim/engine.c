@@ -4,11 +4,13 @@
  * driver's rings and let the model fill the outbox; send the outbox without the lock. System calls on the wire happen
  * outside the lock, so a driver's doorbell never waits for a TAP. When a round finds nothing to do the thread sleeps in
  * poll() on the wire, the control socket, the launcher's lifeline and an eventfd; a transmit doorbell rings the
- * eventfd, but only while the thread sleeps. No timer, no polling: an idle simulator costs nothing.
+ * eventfd, but only while the thread sleeps. No timer, no polling: an idle simulator costs nothing. Frames pass the
+ * cable's faults (fault.h) on both ways; what these hold back limits the sleep.
  */
 #include "engine.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #define RX_BURST       32
+#define NS_PER_MS      1000000u
 #define TRACE_FLUSH_MS 20 /* while somebody traces registers: how old a line may get before it is in the file */
 
 enum { POLL_WAKE, POLL_WIRE, POLL_LIFELINE, POLL_FIXED };
@@ -29,6 +32,8 @@ struct sim_engine {
     struct sim_control *control;
     pthread_t thread;
     atomic_bool stop;
+    uint64_t now_ns;  /* of this round */
+    unsigned refused; /* by the wire in this round */
     unsigned n;
     struct {
         size_t length;
@@ -75,36 +80,59 @@ static void capture(struct sim_engine *e)
         sim_pcap_frame(e->config.pcap, now, true, out->frame[i].bytes, out->frame[i].length);
 }
 
+static void to_wire(void *arg, const void *frame, size_t n)
+{
+    struct sim_engine *e = arg;
+    e->refused += e->config.wire->send(e->config.wire_fd, frame, n) != 0;
+}
+
+static void to_nic(void *arg, const void *frame, size_t n)
+{
+    struct sim_engine *e = arg;
+    sim_rx_classify(e->sim, frame, n, e->now_ns);
+}
+
 /* The outbox is the engine's alone between sim_tx_poll calls, so it is read without the lock. */
-static unsigned send_outbox(struct sim_engine *e)
+static void send_outbox(struct sim_engine *e)
 {
     const struct sim_outbox *out = &e->sim->out;
-    unsigned refused = 0;
+    struct sim_fault *f = &e->sim->fault;
     for (unsigned i = 0; i < out->n; i++)
-        refused += e->config.wire->send(e->config.wire_fd, out->frame[i].bytes, out->frame[i].length) != 0;
-    return refused;
+        sim_fault_frame(f, SIM_FAULT_TX, out->frame[i].bytes, out->frame[i].length, e->now_ns, to_wire, e);
+    sim_fault_due(f, SIM_FAULT_TX, e->now_ns, to_wire, e);
+}
+
+static void deliver_burst(struct sim_engine *e)
+{
+    struct sim_fault *f = &e->sim->fault;
+    bool up;
+    if (sim_fault_flap_due(f, e->now_ns, &up))
+        sim_set_link(e->sim, up);
+    for (unsigned i = 0; i < e->n; i++)
+        sim_fault_frame(f, SIM_FAULT_RX, e->in[i].bytes, e->in[i].length, e->now_ns, to_nic, e);
+    sim_fault_due(f, SIM_FAULT_RX, e->now_ns, to_nic, e);
 }
 
 /* One round: everything that is there now, at most a burst of each kind. False: there was nothing. */
 static bool do_round(struct sim_engine *e)
 {
     struct sim *s = e->sim;
-    uint64_t now = sim_now_ns();
     receive_burst(e);
+    e->now_ns = sim_now_ns();
+    e->refused = 0;
     sim_lock(s);
-    for (unsigned i = 0; i < e->n; i++)
-        sim_rx_classify(s, e->in[i].bytes, e->in[i].length, now);
+    deliver_burst(e);
     unsigned written = sim_rx_write(s, -1, RX_BURST); /* also what has waited for descriptors */
-    unsigned sent = s->tx_ready ? sim_tx_poll(s, SIM_TX_BURST, now) : 0;
+    unsigned sent = s->tx_ready ? sim_tx_poll(s, SIM_TX_BURST, e->now_ns) : 0;
     if (!sent)
         s->out.n = 0;
     sim_unlock(s);
     if (e->config.pcap && (e->n || s->out.n))
         capture(e);
-    unsigned refused = send_outbox(e);
-    if (refused) {
+    send_outbox(e);
+    if (e->refused) {
         sim_lock(s);
-        s->count.tx_refused += refused;
+        s->count.tx_refused += e->refused;
         sim_unlock(s);
     }
     return e->n || written || sent;
@@ -159,9 +187,17 @@ static void look_around(struct sim_engine *e, int timeout_ms)
     sim_control_serve(e->control, p + POLL_FIXED, n - POLL_FIXED);
 }
 
+/* Until when to sleep if nothing happens: a held frame, a loose plug, a trace that is being read. -1: for good. */
 static int sleep_limit_ms(const struct sim *s)
 {
-    return sim_trace_on(&s->trace, SIM_TRACE_REGISTERS) ? TRACE_FLUSH_MS : -1;
+    uint64_t next = sim_fault_next_ns(&s->fault), now = sim_now_ns();
+    int limit = sim_trace_on(&s->trace, SIM_TRACE_REGISTERS) ? TRACE_FLUSH_MS : -1;
+    if (next == SIM_FAULT_NEVER)
+        return limit;
+    uint64_t ms = next > now ? (next - now + NS_PER_MS - 1) / NS_PER_MS : 1;
+    if (limit >= 0 && ms > (unsigned)limit)
+        return limit;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 /* Under load the control socket and the lifeline are looked at every so many rounds. */

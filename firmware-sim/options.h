@@ -7,8 +7,6 @@
 #include "error.h"
 #include "wire.h"
 
-/* Queue pairs of one port; the 82599 has 128, and no model more. */
-#define SIM_QUEUES_MAX     128
 #define SIM_QUEUES_DEFAULT 4
 
 struct sim_options {

@@ -107,6 +107,7 @@ int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_d
     s->config = *config;
     s->link_up = true;
     s->conduct.filters_max = UINT32_MAX;
+    sim_fault_init(&s->fault);
     s->interrupt_fd = s->wake_fd = -1;
     s->dev = ops->create(config, &host);
     if (!s->dev)
@@ -118,6 +119,7 @@ void sim_fini(struct sim *s)
 {
     sim_trace_to(&s->trace, -1);
     s->ops->destroy(s->dev);
+    sim_fault_fini(&s->fault);
     sim_dma_free(s->dma);
     pthread_mutex_destroy(&s->lock);
 }

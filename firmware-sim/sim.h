@@ -15,6 +15,7 @@
 #include "device.h"
 #include "dma.h"
 #include "error.h"
+#include "fault.h"
 #include "mmio.h"
 #include "trace.h"
 
@@ -39,6 +40,7 @@ struct sim_counters {
     uint64_t register_reads, register_writes;
     uint64_t single_steps; /* register accesses by instructions that had to be stepped */
     uint64_t wakeups;      /* of the engine, out of its sleep */
+    uint64_t resets;       /* of the device, unasked (a fault) */
 };
 
 struct sim_drop {
@@ -72,7 +74,8 @@ struct sim {
     bool engine_asleep;
     int wake_fd; /* eventfd the sleeping engine polls; -1: no engine */
     struct sim_conduct conduct;
-    uint64_t steps; /* stepped time: what the clock shows */
+    struct sim_fault fault; /* of the cable; the engine's */
+    uint64_t steps;         /* stepped time: what the clock shows */
     /* Stepped time: the driver has read that a command is busy. Called with the lock held, in the register trap. */
     void (*on_busy)(void *arg);
     void *on_busy_arg;

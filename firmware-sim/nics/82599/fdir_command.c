@@ -43,6 +43,14 @@ static bool takes_time(const struct sim_device *dev, uint32_t value)
     return value & FDIRCMD_CMD && conduct && (conduct->stepped || conduct->filter_delay_ns);
 }
 
+static void delay(struct sim_device *dev)
+{
+    struct sim_conduct *conduct = dev->host.conduct;
+
+    dev->fdir.command.due_ns = dev->host.now_ns(dev->host.arg) + conduct->filter_delay_ns;
+    conduct->count.filters_slowed += conduct->filter_delay_ns > 0;
+}
+
 void i82599_fdircmd_write(struct sim_device *dev, unsigned index, uint32_t value)
 {
     uint32_t fdirhash = *i82599_reg(dev, REG_FDIRHASH);
@@ -62,7 +70,7 @@ void i82599_fdircmd_write(struct sim_device *dev, unsigned index, uint32_t value
     if (!dev->fdir.command.busy)
         finish(dev);
     else
-        dev->fdir.command.due_ns = dev->host.now_ns(dev->host.arg) + dev->host.conduct->filter_delay_ns;
+        delay(dev);
 }
 
 uint32_t i82599_fdircmd_read(struct sim_device *dev, unsigned index)

@@ -261,11 +261,16 @@ static void append(struct sim_device *dev, const struct i82599_fdir_filter *filt
 }
 
 /* Does conduct leave room for one more? A table that is made smaller keeps what it has. */
-static bool has_room(const struct sim_device *dev)
+static bool has_room(struct sim_device *dev)
 {
-    const struct sim_conduct *conduct = dev->host.conduct;
+    struct sim_conduct *conduct = dev->host.conduct;
 
-    return dev->fdir.free != FDIR_NONE && (!conduct || dev->fdir.used < conduct->filters_max);
+    if (dev->fdir.free == FDIR_NONE)
+        return false;
+    if (!conduct || dev->fdir.used < conduct->filters_max)
+        return true;
+    conduct->count.filters_refused++;
+    return false;
 }
 
 /* Why the device does not take this filter, or NULL. */

@@ -163,9 +163,15 @@ static enum outcome out_of_descriptors(struct sim_device *dev, const struct rx_r
     return OUTCOME_DONE;
 }
 
-static bool stalled(const struct sim_device *dev, unsigned queue)
+/* Does conduct keep the device from fetching this queue's descriptors? Then there are none. */
+static bool stalled(struct sim_device *dev, unsigned queue)
 {
-    return dev->host.conduct && dev->host.conduct->stalled[queue / 64] >> queue % 64 & 1;
+    struct sim_conduct *conduct = dev->host.conduct;
+    bool is = conduct && conduct->stalled[queue / 64] >> queue % 64 & 1;
+
+    if (is)
+        conduct->count.frames_stalled++;
+    return is;
 }
 
 static enum outcome write_frame(struct sim_device *dev, const struct i82599_rx_frame *frame)
