@@ -73,6 +73,10 @@ static const struct nb_keyword steering_keywords[] = {
     {"reserved_rules", &nb_type_number, FIELD(struct nb_steering_config, reserved_rules), .min = 0, .max = 1000000,
      .fallback = "64",
      .help = "Entries of the exact table that the policy leaves free, for flows an operator moves or pins."},
+    {"spill_rules", &nb_type_number, FIELD(struct nb_steering_config, spill_rules), .min = 0, .max = 1000000,
+     .fallback = "0",
+     .help = "Entries of the table kept for moves (82599: 128 five-tuple filters) that connections may have when "
+             "theirs is full; moves without one have a gap in which packets go by RSS."},
     {0},
 };
 

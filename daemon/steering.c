@@ -25,6 +25,8 @@
 #define OPS_PER_TURN   32   /* then news are looked at again; 20 us each on ixgbe, up to 10 ms on ice */
 #define CLEAR_ATTEMPTS 3    /* to remove rules at the end that the driver refuses to remove */
 #define CLEAR_RETRY_US 1000000
+#define IDLE_AFTER_US  10000000 /* longer than keep-alive pauses of busy connections, shorter than anyone's patience */
+#define WALK_EVERY_US  2000000  /* flows are looked at for activity while rules are scarce */
 
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
@@ -39,6 +41,7 @@ static uint64_t monotonic_us(void)
 /* An EAL control thread keeps off the workers' cores. */
 static const struct nb_steering_world real_world = {
     .api = nb_rte_flow_api_real,
+    .describe = nb_device_of_port,
     .now_us = monotonic_us,
     .spawn = rte_ctrl_thread_create,
 };
@@ -63,6 +66,8 @@ static int open_port(struct nb_steering *s, const struct nb_steering_config *con
         .policy = config->policy == NB_STEERING_EXACT ? NB_POLICY_EXACT : NB_POLICY_AUTO,
         .exact_after_us = (uint64_t)config->exact_after_ms * 1000,
         .reserve = config->reserved_rules,
+        .spill = config->spill_rules,
+        .idle_after_us = IDLE_AFTER_US,
     };
     struct nb_port_info info;
     uint64_t seed;
@@ -73,8 +78,10 @@ static int open_port(struct nb_steering *s, const struct nb_steering_config *con
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return nb_error_set(err, -errno, "no random numbers: %s", strerror(errno));
     struct nb_rte_flow_api api = s->world.api(info.driver);
-    rc = nb__steering_port_open(&s->port[s->n_ports], (uint16_t)s->n_ports, &info, &plan, &api, seed, &s->next_rule_id,
-                                err);
+    struct nb_device device;
+    s->world.describe(info.port_id, info.driver, &device);
+    rc = nb__steering_port_open(&s->port[s->n_ports], (uint16_t)s->n_ports, &info, &device, &plan, &api, seed,
+                                &s->next_rule_id, err);
     if (!rc)
         s->n_ports++;
     return rc;
@@ -147,6 +154,19 @@ static void answer(struct nb_steering *s, uint64_t asked)
     pthread_cond_broadcast(&s->served);
 }
 
+/* While rules are scarce, which ones are idle matters: a resync tells the planners what each flow received. */
+static void plan_walk(struct nb_steering *s, uint64_t now_us)
+{
+    bool scarce = false;
+
+    for (unsigned i = 0; i < s->n_ports; i++)
+        scarce |= nb_planner_scarce(s->port[i].planner);
+    if (!scarce || s->resync.running || now_us < s->walk_due_us)
+        return;
+    s->resync.wanted = true;
+    s->walk_due_us = now_us + WALK_EVERY_US;
+}
+
 bool nb__steering_turn(struct nb_steering *s)
 {
     pthread_mutex_lock(&s->lock);
@@ -159,6 +179,7 @@ bool nb__steering_turn(struct nb_steering *s)
     uint64_t now_us = s->world.now_us();
     for (unsigned i = 0; i < s->n_ports; i++)
         any |= nb__steering_port_apply(&s->port[i], &s->lock, now_us, OPS_PER_TURN) != 0;
+    plan_walk(s, now_us);
     answer(s, asked);
     pthread_mutex_unlock(&s->lock);
     return any;
@@ -277,7 +298,7 @@ void nb_steering_flow(struct nb_steering *s, const struct nb_flow_info *flow, st
 {
     struct nb_wish wish = nb__steering_wish(&flow->key, flow->id, flow->incarnation, flow->worker, flow->home_queue, 0);
     bool home = flow->worker == flow->home_queue;
-    struct nb_plan plan = {false, -1, home ? NB_WHY_HOME : NB_WHY_NO_ENGINE};
+    struct nb_plan plan = {.rule = -1, .why = home ? NB_WHY_HOME : NB_WHY_NO_ENGINE};
 
     if (flow->key.port_group < s->n_ports) {
         pthread_mutex_lock(&s->lock);
@@ -357,7 +378,7 @@ static void describe_table(struct nb_steering_port *port, unsigned engine, struc
                                   .removed = row->removed,
                                   .device_used = port->device_used[engine]};
     snprintf(out->engine, sizeof out->engine, "%s", nb_engine_name(row->profile->engine));
-    snprintf(out->profile, sizeof out->profile, "%s", port->profile->name);
+    snprintf(out->profile, sizeof out->profile, "%s", port->profile.name);
 }
 
 unsigned nb_steering_tables(struct nb_steering *s, struct nb_table_info *out, unsigned max)
@@ -367,7 +388,7 @@ unsigned nb_steering_tables(struct nb_steering *s, struct nb_table_info *out, un
     pthread_mutex_lock(&s->lock);
     ask_for_turn(s);
     for (unsigned i = 0; i < s->n_ports; i++)
-        for (unsigned e = 0; e < s->port[i].profile->n_engines && n < max; e++)
+        for (unsigned e = 0; e < s->port[i].profile.n_engines && n < max; e++)
             describe_table(&s->port[i], e, &out[n++]);
     pthread_mutex_unlock(&s->lock);
     return n;

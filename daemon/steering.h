@@ -26,6 +26,7 @@ struct nb_steering_config {
     enum nb_steering_policy policy;
     uint32_t exact_after_ms; /* under EXACT: how long a connection must have lived; 0 = at once */
     uint32_t reserved_rules; /* of the exact table, kept free */
+    uint32_t spill_rules;    /* of the table for moves, that connections may have when theirs is full */
 };
 
 struct nb_steering;

@@ -12,6 +12,7 @@
 /* What the thread takes from the world outside; tests bring their own. */
 struct nb_steering_world {
     struct nb_rte_flow_api (*api)(const char *driver);
+    void (*describe)(uint16_t port_id, const char *driver, struct nb_device *device);
     uint64_t (*now_us)(void);
     int (*spawn)(pthread_t *thread, const char *name, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
 };
@@ -34,6 +35,7 @@ struct nb_steering {
         unsigned worker;
         uint64_t cursor;
     } resync; /* only the thread looks at `running` and on */
+    uint64_t walk_due_us;
     struct nb_steering_port port[NB_MAX_PORTS];
 };
 

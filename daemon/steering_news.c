@@ -115,8 +115,10 @@ static void see(struct nb_steering *s, const struct nb_flow_info *flow, uint64_t
     struct nb_wish w =
         nb__steering_wish(&flow->key, flow->id, flow->incarnation, flow->worker, flow->home_queue, now_us - age_us);
 
-    if (planner && may_be_steered(flow))
-        wish(s, planner, &w, now_us);
+    if (!planner || !may_be_steered(flow))
+        return;
+    wish(s, planner, &w, now_us);
+    nb_planner_traffic(planner, flow->id, flow->rx_packets, now_us);
 }
 
 static void begin(struct nb_steering *s)

@@ -6,19 +6,21 @@
 #include "steering_port.h"
 
 int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const struct nb_port_info *info,
-                           const struct nb_planner_config *config, const struct nb_rte_flow_api *api, uint64_t seed,
-                           int64_t *next_rule_id, struct nb_error *err)
+                           const struct nb_device *device, const struct nb_planner_config *config,
+                           const struct nb_rte_flow_api *api, uint64_t seed, int64_t *next_rule_id,
+                           struct nb_error *err)
 {
-    *port = (struct nb_steering_port){.index = index, .profile = nb_profile_for_driver(info->driver)};
-    port->table = nb_table_new(port->profile, seed, next_rule_id);
+    *port = (struct nb_steering_port){.index = index};
+    nb_profile_probe(device, &port->profile);
+    port->table = nb_table_new(&port->profile, seed, next_rule_id);
     if (port->table)
-        port->planner = nb_planner_new(port->profile, port->table, config);
-    port->backend = nb_backend_rte_flow_new(info->port_id, info->queues, port->profile, api);
+        port->planner = nb_planner_new(&port->profile, port->table, config);
+    port->backend = nb_backend_rte_flow_new(info->port_id, info->queues, &port->profile, api);
     if (!port->planner || !port->backend) {
         nb__steering_port_close(port);
         return nb_error_set(err, -ENOMEM, "port %u: no memory for its steering table", index);
     }
-    nb_log(NB_LOG_INFO, "port %u (%s): steering profile %s", index, info->device, port->profile->name);
+    nb_log(NB_LOG_INFO, "port %u (%s): steering profile %s", index, info->device, port->profile.name);
     return 0;
 }
 
@@ -54,6 +56,8 @@ static int carry_out(struct nb_steering_port *port, const struct nb_op *op, void
         return ops->create(port->backend, &op->entry->rule, handle, err);
     case NB_OP_DESTROY:
         return ops->destroy(port->backend, &op->entry->rule, op->entry->handle, err);
+    case NB_OP_UPDATE:
+        return ops->update(port->backend, &op->entry->rule, op->entry->handle, op->queue, err);
     }
     return -EINVAL;
 }
@@ -78,9 +82,9 @@ unsigned nb__steering_port_apply(struct nb_steering_port *port, pthread_mutex_t 
 
 void nb__steering_port_count(struct nb_steering_port *port, pthread_mutex_t *lock)
 {
-    for (unsigned i = 0; i < port->profile->n_engines; i++) {
+    for (unsigned i = 0; i < port->profile.n_engines; i++) {
         pthread_mutex_unlock(lock);
-        int64_t used = port->backend->ops->device_used(port->backend, port->profile->engine[i].engine);
+        int64_t used = port->backend->ops->device_used(port->backend, port->profile.engine[i].engine);
         pthread_mutex_lock(lock);
         port->device_used[i] = used;
     }

@@ -12,7 +12,7 @@
 
 struct nb_steering_port {
     uint16_t index; /* of the runtime's ports, and the port group its flows carry */
-    const struct nb_profile *profile;
+    struct nb_profile profile;
     struct nb_table *table;
     struct nb_planner *planner;
     struct nb_backend *backend;
@@ -21,10 +21,12 @@ struct nb_steering_port {
     struct nb_error last_error;
 };
 
-/* info: as the runtime describes the port. Returns 0 or a negative errno with *err filled and nothing kept. */
+/* info: as the runtime describes the port; device: as DPDK does. The struct must stay where it is. Returns 0 or a
+ * negative errno with *err filled and nothing kept. */
 int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const struct nb_port_info *info,
-                           const struct nb_planner_config *config, const struct nb_rte_flow_api *api, uint64_t seed,
-                           int64_t *next_rule_id, struct nb_error *err);
+                           const struct nb_device *device, const struct nb_planner_config *config,
+                           const struct nb_rte_flow_api *api, uint64_t seed, int64_t *next_rule_id,
+                           struct nb_error *err);
 
 /* Frees what open made; the device's rules must be gone already. */
 void nb__steering_port_close(struct nb_steering_port *port);

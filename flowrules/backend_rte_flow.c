@@ -97,8 +97,8 @@ static int validate(struct nb_backend *backend, const struct nb_rule *rule, stru
 /* A rule in rte_flow's words; the items and actions point into the struct, so it must stay where it is. */
 struct dialect {
     struct rte_flow_attr attr;
-    struct rte_flow_item item[4]; /* ETH, L3, L4, END */
-    struct rte_flow_action action[3];
+    struct rte_flow_item item[4];     /* ETH, L3, L4, END */
+    struct rte_flow_action action[4]; /* QUEUE or DROP, MARK, COUNT, END */
     union {
         struct rte_flow_item_ipv4 v4;
         struct rte_flow_item_ipv6 v6;
@@ -109,6 +109,7 @@ struct dialect {
     } l4_spec, l4_mask;
     struct rte_flow_action_queue queue;
     struct rte_flow_action_mark mark;
+    struct rte_flow_action_count count;
 };
 
 static enum rte_flow_item_type translate_ipv4(struct dialect *d, const struct nb_match *m, bool protocol_in_mask)
@@ -177,7 +178,7 @@ static void translate_match(struct dialect *d, const struct nb_engine_profile *r
     item->type = RTE_FLOW_ITEM_TYPE_END;
 }
 
-static void translate_action(struct dialect *d, const struct nb_rule *rule)
+static void translate_action(struct dialect *d, const struct nb_engine_profile *row, const struct nb_rule *rule)
 {
     struct rte_flow_action *action = d->action;
 
@@ -189,6 +190,8 @@ static void translate_action(struct dialect *d, const struct nb_rule *rule)
         *action++ = (struct rte_flow_action){.type = RTE_FLOW_ACTION_TYPE_DROP};
     if (rule->mark)
         *action++ = (struct rte_flow_action){RTE_FLOW_ACTION_TYPE_MARK, &d->mark};
+    if (row->counts_hits)
+        *action++ = (struct rte_flow_action){RTE_FLOW_ACTION_TYPE_COUNT, &d->count};
     action->type = RTE_FLOW_ACTION_TYPE_END;
 }
 
@@ -196,9 +199,10 @@ static void translate(struct dialect *d, const struct nb_engine_profile *row, co
 {
     memset(d, 0, sizeof *d);
     d->attr.ingress = 1;
+    d->attr.group = row->group;
     d->attr.priority = rule->priority ? rule->priority : row->priority_first;
     translate_match(d, row, &rule->match);
-    translate_action(d, rule);
+    translate_action(d, row, rule);
 }
 
 /* --- understanding the driver's errors ---------------------------------------------------------------------------- */
@@ -221,12 +225,32 @@ static const struct {
     {EPERM, -EPERM, "not permitted"},
 };
 
+/* ice says EINVAL to most things, and what it means in words (nic-facts B.1, B.3). */
+static const struct {
+    const char *message;
+    uint32_t quirk; /* of rows that this is said for */
+    int code;
+    const char *meaning;
+} messages[] = {
+    {"Add filter rule failed.", NB_QUIRK_SAYS_IN_WORDS, -ENOSPC, "its table is full"},
+    {"Profile configure failed.", NB_QUIRK_SAYS_IN_WORDS, -EXDEV,
+     "rules with another set of fields are in force, and a flow type has one for all"},
+    {"Rule already exists!", NB_QUIRK_SAYS_IN_WORDS, -EEXIST, "the driver has a rule with this match already"},
+};
+
 static int explain(const struct rte_flow_backend *b, const struct nb_engine_profile *row, const char *operation,
                    const struct rte_flow_error *error, struct nb_error *err)
 {
     const char *message = error->message ? error->message : "no message";
     int value = rte_errno;
 
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++)
+        if (!strcmp(message, messages[i].message) && row->quirks & messages[i].quirk)
+            return nb_error_set(err, messages[i].code, "port %u: %s on %s: %s (driver: %s)", b->port_id, operation,
+                                nb_engine_name(row->engine), messages[i].meaning, message);
+    if (row->quirks & NB_QUIRK_NO_MEMORY_IS_FULL && value == ENOMEM)
+        return nb_error_set(err, -ENOSPC, "port %u: %s on %s: its table is full, or the driver is out of memory (%s)",
+                            b->port_id, operation, nb_engine_name(row->engine), message);
     if (row->engine == NB_ENGINE_FIVE_TUPLE && value == ENOSYS) /* A.4: how ixgbe refuses the 129th */
         return nb_error_set(err, -ENOSPC, "port %u: %s on %s: its table of %u is full (driver: %s)", b->port_id,
                             operation, nb_engine_name(row->engine), row->size, message);
@@ -234,7 +258,7 @@ static int explain(const struct rte_flow_backend *b, const struct nb_engine_prof
         if (errors[i].rte_errno_value == value)
             return nb_error_set(err, errors[i].code, "port %u: %s on %s: %s (driver: %s)", b->port_id, operation,
                                 nb_engine_name(row->engine), errors[i].meaning, message);
-    if (row->one_mask)
+    if (row->masks != NB_MASKS_FREE)
         return nb_error_set(
             err, -EXDEV,
             "port %u: %s on %s: rules with another mask are in force, and the port has one mask for all "
@@ -294,10 +318,37 @@ static int64_t device_used(struct nb_backend *backend, enum nb_engine engine)
 
 static int64_t hits(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
 {
-    (void)backend;
-    (void)rule;
-    (void)handle;
-    return -1;
+    const struct rte_flow_action count[] = {{.type = RTE_FLOW_ACTION_TYPE_COUNT}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+    struct rte_flow_backend *b = of(backend);
+    const struct nb_engine_profile *row = row_of(b, rule->engine);
+    struct rte_flow_query_count answer = {0};
+    struct rte_flow_error error = {0};
+
+    if (!row || !row->counts_hits || !b->api.query)
+        return -1;
+    rte_errno = EINVAL;
+    if (b->api.query(b->port_id, handle, count, &answer, &error) || !answer.hits_set)
+        return -1;
+    return answer.hits < INT64_MAX ? (int64_t)answer.hits : INT64_MAX;
+}
+
+/* A rule whose counter can be read is there; no rule can be read back. */
+static enum nb_seen look(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
+{
+    struct rte_flow_backend *b = of(backend);
+    const struct nb_engine_profile *row = row_of(b, rule->engine);
+
+    if (!row || !row->counts_hits || !b->api.query)
+        return NB_SEEN_UNKNOWN;
+    return hits(backend, rule, handle) >= 0 ? NB_SEEN_THERE : NB_SEEN_MISSING;
+}
+
+static int walk(struct nb_backend *backend, enum nb_engine engine,
+                void (*see)(void *arg, void *handle, const char *words), void *arg, struct nb_error *err)
+{
+    (void)see, (void)arg;
+    return nb_error_set(err, -ENOTSUP, "port %u: %s cannot be read back through rte_flow", of(backend)->port_id,
+                        nb_engine_name(engine));
 }
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
@@ -355,6 +406,8 @@ static const struct nb_backend_ops rte_flow_ops = {
     .create = create,
     .destroy = destroy,
     .device_used = device_used,
+    .look = look,
+    .walk = walk,
     .hits = hits,
     .free = backend_free,
 };

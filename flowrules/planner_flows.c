@@ -48,6 +48,19 @@ void nb__flows_set(struct nb__flows *flows, struct nb__flow *f, enum nb__flow_st
     f->why = (uint8_t)why;
 }
 
+void nb__flows_go_first(struct nb__flows *flows, struct nb__flow *f)
+{
+    uint32_t number = nb__flow_number(flows, f);
+
+    unlink_flow(flows, f);
+    uint32_t head = flows->list[f->state].head;
+    f->prev = NONE;
+    f->next = head;
+    *(head == NONE ? &flows->list[f->state].tail : &flows->flow[head].prev) = number;
+    flows->list[f->state].head = number;
+    flows->list[f->state].count++;
+}
+
 struct id_key {
     const struct nb__flows *flows;
     uint64_t id;

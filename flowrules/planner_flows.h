@@ -12,14 +12,18 @@
 
 /* Lifecycle of a record; planner.c tells the story. */
 enum nb__flow_state {
-    NB__FLOW_AGEING,          /* policy exact, not old enough yet */
-    NB__FLOW_READY_NEEDED,    /* wants its rule now: owner not home */
-    NB__FLOW_READY_WISHED,    /* wants its rule now: policy */
-    NB__FLOW_WAITING,         /* another rule holds its match: it is that rule's successor */
-    NB__FLOW_PLANNED,         /* its entry is in the table, the create is on its way */
-    NB__FLOW_INSTALLED,       /* its rule is in force */
-    NB__FLOW_REJECTED_NEEDED, /* no room */
+    NB__FLOW_AGEING,           /* policy exact, not old enough yet */
+    NB__FLOW_READY_NEEDED,     /* wants its rule now: owner not home */
+    NB__FLOW_READY_WISHED,     /* wants its rule now: policy */
+    NB__FLOW_WAITING,          /* another rule must go first: it is that rule's successor */
+    NB__FLOW_PLANNED,          /* its entry is in the table, the create is on its way */
+    NB__FLOW_INSTALLED_NEEDED, /* its rule is in force */
+    NB__FLOW_INSTALLED_WISHED, /* the same; the one longest without traffic is first */
+    NB__FLOW_MOVE_DUE,         /* its rule is in force, and has another queue than the owner's */
+    NB__FLOW_MOVING,           /* a step of its move is on its way */
+    NB__FLOW_REJECTED_NEEDED,  /* no room */
     NB__FLOW_REJECTED_WISHED,
+    NB__FLOW_IDLE,    /* gave its rule to one that was turned away */
     NB__FLOW_COOLING, /* refused; tried again at due_us */
     NB__FLOW_FAILED,  /* refused for good */
     NB__FLOW_PAUSED,  /* rules were flushed */
@@ -30,7 +34,10 @@ struct nb__flow {
     uint64_t id;
     struct nb_tuple tuple;
     uint64_t since_us, due_us;    /* due: end of AGEING or COOLING */
-    struct nb_table_entry *entry; /* PLANNED, INSTALLED: its own; WAITING: the one it waits for */
+    uint64_t packets, active_us;  /* received, and when that was last seen to grow */
+    uint64_t settled_us;          /* see struct nb_plan */
+    struct nb_table_entry *entry; /* its own; WAITING: the one it waits for */
+    struct nb_table_entry *other; /* of a move: the cover, or the new rule that entry hides */
     uint32_t incarnation;
     uint32_t next, prev; /* in its state's list; next also in the free list */
     uint32_t seen;       /* the last resync that saw it */
@@ -78,6 +85,9 @@ void nb__flows_remove(struct nb__flows *flows, struct nb__flow *f);
 
 /* Put a record at the end of a state's list. */
 void nb__flows_set(struct nb__flows *flows, struct nb__flow *f, enum nb__flow_state state, enum nb_why why);
+
+/* Put it at the beginning of its state's list. */
+void nb__flows_go_first(struct nb__flows *flows, struct nb__flow *f);
 
 /* Call visit for every record; visit may set the state of that record or remove it. */
 void nb__flows_each(struct nb__flows *flows, void (*visit)(void *arg, struct nb__flow *f), void *arg);

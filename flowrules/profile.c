@@ -1,4 +1,4 @@
-/* profile.c - find a driver's profile, and judge a rule by an engine's row. */
+/* profile.c - find a device's profile, and judge a rule by an engine's row. */
 #include <string.h>
 
 #include "profiles/profiles.h"
@@ -12,15 +12,57 @@ const char *nb_why_text(enum nb_why why)
     return why < NB_WHY_COUNT ? why_text[why] : "?";
 }
 
-static const struct nb_profile *const profiles[] = {&nb__profile_82599, &nb__profile_none};
+static const struct nb_profile *const profiles[] = {
+    &nb__profile_82599,        &nb__profile_x550,       &nb__profile_x540,
+    &nb__profile_e810,         &nb__profile_connectx,   &nb__profile_connectx_templates,
+    &nb__profile_kernel_ixgbe, &nb__profile_kernel_ice, &nb__profile_kernel_mlx5,
+    &nb__profile_verbs,        &nb__profile_none,
+};
+#define PROFILES (sizeof profiles / sizeof profiles[0])
+
+const struct nb_profile *nb_profile_at(unsigned index)
+{
+    return index < PROFILES ? profiles[index] : NULL;
+}
+
+static bool matches(const struct nb_device_match *m, const struct nb_device *device)
+{
+    return !strcmp(m->driver, device->driver) && (!m->vendor_id || m->vendor_id == device->vendor_id) &&
+           (!m->device_id || m->device_id == device->device_id) && (!m->reta_size || m->reta_size == device->reta_size);
+}
+
+const struct nb_profile *nb_profile_for_device(const struct nb_device *device)
+{
+    for (size_t i = 0; i < PROFILES; i++)
+        for (const struct nb_device_match *m = profiles[i]->devices; m->driver; m++)
+            if (matches(m, device))
+                return profiles[i];
+    /* A device of a known driver, of a kind we have no ids of, or that has none: what the driver's kinds have in common
+     * is the first one's. */
+    return device->device_id ? &nb__profile_none : nb_profile_for_driver(device->driver);
+}
 
 const struct nb_profile *nb_profile_for_driver(const char *driver)
 {
-    for (size_t i = 0; i < sizeof profiles / sizeof profiles[0]; i++)
-        for (const char *const *d = profiles[i]->drivers; *d; d++)
-            if (!strcmp(*d, driver))
+    for (size_t i = 0; i < PROFILES; i++)
+        for (const struct nb_device_match *m = profiles[i]->devices; m->driver; m++)
+            if (!strcmp(m->driver, driver))
                 return profiles[i];
     return &nb__profile_none;
+}
+
+void nb_profile_probe(const struct nb_device *device, struct nb_profile *profile)
+{
+    *profile = *nb_profile_for_device(device);
+    if (device->reta_size && profile->rss.reta_size)
+        profile->rss.reta_size = device->reta_size;
+    for (unsigned i = 0; i < profile->n_engines; i++) {
+        struct nb_engine_profile *engine = &profile->engine[i];
+        if (device->queues && device->queues - 1u < engine->queue_last)
+            engine->queue_last = device->queues - 1u;
+        if (device->table_size && engine->purpose == NB_PURPOSE_CONNECTIONS)
+            engine->size = device->table_size;
+    }
 }
 
 enum coverage { NOTHING, PART, ALL };

@@ -49,7 +49,7 @@ static fdir_stats_fn *find_fdir_stats(const char *object, const char *symbol)
 
 struct nb_rte_flow_api nb_rte_flow_api_real(const char *driver)
 {
-    struct nb_rte_flow_api api = {.create = rte_flow_create, .destroy = rte_flow_destroy};
+    struct nb_rte_flow_api api = {.create = rte_flow_create, .destroy = rte_flow_destroy, .query = rte_flow_query};
 
     for (size_t i = 0; i < sizeof statistics / sizeof statistics[0]; i++)
         if (!strcmp(statistics[i].driver, driver))

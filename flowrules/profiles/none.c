@@ -1,10 +1,17 @@
 /* none.c - ports whose drivers have no filters that we can use: every flow goes by rss, or by software. */
 #include "profiles.h"
 
-static const char *const drivers[] = {"net_ring", "net_memif", "net_tap", "net_af_packet",
-                                      "net_pcap", "net_null",  NULL};
+static const struct nb_device_match devices[] = {
+    {"net_ring", 0, 0, 0},
+    {"net_memif", 0, 0, 0},
+    {"net_tap", 0, 0, 0},
+    {"net_af_packet", 0, 0, 0},
+    {"net_pcap", 0, 0, 0},
+    {"net_null", 0, 0, 0},
+    {0},
+};
 
 const struct nb_profile nb__profile_none = {
     .name = "none (no filters)",
-    .drivers = drivers,
+    .devices = devices,
 };

@@ -139,7 +139,7 @@ static void test_show_says_what_the_file_said(void **state)
         "\"software_checksums\":false}],\"apps\":[{\"module\":\"http\",\"listen\":[\"0.0.0.0:80\",\"10.99.0.2:8080\"],"
         "\"options\":{\"size\":\"64\",\"name\":\"a: b\"}},{\"module\":\"/opt/echo.so\","
         "\"listen\":[\"192.0.2.1:7\"],\"options\":{}}],\"steering\":{\"policy\":\"exact\",\"exact_after_ms\":5,"
-        "\"reserved_rules\":0},\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,\"send_buffer\":8192,"
+        "\"reserved_rules\":0,\"spill_rules\":0},\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,\"send_buffer\":8192,"
         "\"recv_buffer\":16384,\"mbufs\":2048},\"idle_sleep_us\":0,\"eal\":[\"--no-huge\",\"-m\",\"512\"],"
         "\"control\":{\"socket\":\"/tmp/nb.sock\",\"operators\":{\"users\":[0,1234],\"groups\":[0]}},"
         "\"log\":\"debug\"}";

@@ -153,11 +153,17 @@ static int spawn(pthread_t *thread, const char *name, const pthread_attr_t *attr
     return pthread_create(thread, attr, run, arg);
 }
 
-static const struct nb_steering_world world = {api_of, fake_now, spawn};
+static void describe(uint16_t port_id, const char *driver, struct nb_device *device)
+{
+    (void)port_id;
+    *device = (struct nb_device){.driver = driver};
+}
+
+static const struct nb_steering_world world = {.api = api_of, .describe = describe, .now_us = fake_now, .spawn = spawn};
 
 static struct nb_steering *start(enum nb_steering_policy policy, uint32_t exact_after_ms, uint32_t reserved)
 {
-    struct nb_steering_config config = {policy, exact_after_ms, reserved};
+    struct nb_steering_config config = {.policy = policy, .exact_after_ms = exact_after_ms, .reserved_rules = reserved};
     struct nb_steering *s;
     struct nb_error err = {0};
 

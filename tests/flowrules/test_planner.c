@@ -23,7 +23,7 @@ struct bench {
     int64_t next_id;
     struct nb_planner *planner;
     uint64_t now_us;
-    unsigned creates, destroys;
+    unsigned creates, destroys, updates;
     int create_result, destroy_result;
     char log[4096]; /* operations, one per line */
 };
@@ -32,7 +32,7 @@ static struct bench *bench_new(const struct nb_profile *profile, enum nb_policy 
                                uint32_t reserve)
 {
     struct bench *b = calloc(1, sizeof *b);
-    struct nb_planner_config config = {policy, exact_after_us, reserve};
+    struct nb_planner_config config = {.policy = policy, .exact_after_us = exact_after_us, .reserve = reserve};
 
     b->profile = *profile;
     b->now_us = 1000 * SECOND;
@@ -82,8 +82,9 @@ static void note(struct bench *b, const struct nb_op *op)
     size_t n = strlen(b->log);
 
     nb_rule_print(&op->entry->rule, match, sizeof match);
-    snprintf(b->log + n, sizeof b->log - n, "%s %llu %s\n", op->kind == NB_OP_CREATE ? "create" : "destroy",
-             (unsigned long long)op->entry->flow, match);
+    static const char *const kind[] = {"create", "destroy", "update"};
+
+    snprintf(b->log + n, sizeof b->log - n, "%s %llu %s\n", kind[op->kind], (unsigned long long)op->entry->flow, match);
 }
 
 /* Carry out every operation that is due. */
@@ -94,7 +95,7 @@ static void run(struct bench *b)
     while (nb_planner_next(b->planner, b->now_us, &op)) {
         bool create = op.kind == NB_OP_CREATE;
         note(b, &op);
-        *(create ? &b->creates : &b->destroys) += 1;
+        *(create ? &b->creates : op.kind == NB_OP_DESTROY ? &b->destroys : &b->updates) += 1;
         nb_planner_done(b->planner, &op, create ? b->create_result : b->destroy_result, b, b->now_us);
     }
 }
@@ -228,19 +229,93 @@ static void test_stale_incarnation_is_ignored(void **state)
     bench_free(b);
 }
 
-static void test_new_owner_means_destroy_then_create(void **state)
+/* What a move does under each row of `update`, with one flow whose rule is in force to queue 2. */
+static void check_move(enum nb_update update, unsigned cover_places, const char *expected)
+{
+    struct nb_profile profile = *nb_profile_for_driver("net_ixgbe");
+
+    profile.engine[0].update = update;
+    profile.engine[1].size = cover_places;
+    struct bench *b = bench_new(&profile, NB_POLICY_EXACT, 0, 0);
+    tell(b, wish(1, 2, 2));
+    run(b);
+    b->log[0] = '\0';
+    tell(b, wish(1, 3, 2));
+    check_plan(b, wish(1, 3, 2), false, NB_WHY_PENDING);
+    run(b);
+    assert_string_equal(b->log, expected);
+    check_plan(b, wish(1, 3, 2), true, NB_WHY_NOT_HOME);
+    assert_int_equal(nb_table_used(b->table), 1);
+    bench_free(b);
+}
+
+#define FLOW_1 "tcp 10.0.0.1:0 -> 10.9.9.9:80 "
+#define TWICE                                                                                                          \
+    "destroy 1 " FLOW_1 "queue 2 mark 1 engine flow-director\n"                                                        \
+    "create 1 " FLOW_1 "queue 3 mark 2 engine flow-director\n"
+
+static void test_new_owner_means_what_the_row_says(void **state)
+{
+    (void)state;
+    check_move(NB_UPDATE_DESTROY_CREATE, 128, TWICE);
+    check_move(NB_UPDATE_COVERED, 128,
+               "create 1 " FLOW_1 "queue 3 engine 5-tuple\n" TWICE "destroy 1 " FLOW_1 "queue 3 engine 5-tuple\n");
+    check_move(NB_UPDATE_COVERED, 0, TWICE); /* no place for a cover */
+    check_move(NB_UPDATE_SHADOWED, 128,
+               "create 1 " FLOW_1 "queue 3 mark 2 engine flow-director\n"
+               "destroy 1 " FLOW_1 "queue 2 mark 1 engine flow-director\n");
+    check_move(NB_UPDATE_IN_PLACE, 128, "update 1 " FLOW_1 "queue 2 mark 1 engine flow-director\n");
+}
+
+static void test_move_that_is_taken_back_at_once_does_nothing(void **state)
 {
     struct bench *b = small(NB_POLICY_EXACT, 10, 0);
     (void)state;
 
     tell(b, wish(1, 2, 2));
     run(b);
-    b->log[0] = '\0';
     tell(b, wish(1, 3, 2));
+    tell(b, wish(1, 2, 2));
     run(b);
-    assert_string_equal(b->log, "destroy 1 tcp 10.0.0.1:0 -> 10.9.9.9:80 queue 2 mark 1 engine flow-director\n"
-                                "create 1 tcp 10.0.0.1:0 -> 10.9.9.9:80 queue 3 mark 2 engine flow-director\n");
-    check_plan(b, wish(1, 3, 2), true, NB_WHY_NOT_HOME);
+    assert_int_equal(b->creates, 1);
+    assert_int_equal(b->destroys, 0);
+    bench_free(b);
+}
+
+static void test_failed_first_step_of_a_move_still_ends_with_the_right_rule(void **state)
+{
+    static const enum nb_update way[] = {NB_UPDATE_COVERED, NB_UPDATE_SHADOWED, NB_UPDATE_IN_PLACE};
+    struct nb_op op;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof way / sizeof way[0]; i++) {
+        struct bench *b = small(NB_POLICY_EXACT, 10, 0);
+        b->profile.engine[0].update = way[i];
+        tell(b, wish(1, 2, 2));
+        run(b);
+        tell(b, wish(1, 3, 2));
+        assert_true(nb_planner_next(b->planner, b->now_us, &op));
+        nb_planner_done(b->planner, &op, -EIO, NULL, b->now_us);
+        run(b);
+        check_plan(b, wish(1, 3, 2), true, NB_WHY_NOT_HOME);
+        assert_int_equal(nb_table_next(b->table, 0)->rule.queue, 3);
+        assert_int_equal(nb_table_used(b->table), 1);
+        bench_free(b);
+    }
+}
+
+static void test_installed_rule_is_settled_when_the_nic_has_emptied_its_pipe(void **state)
+{
+    struct bench *b = small(NB_POLICY_EXACT, 10, 0);
+    (void)state;
+
+    tell(b, wish(1, 2, 2));
+    run(b);
+    assert_int_equal(plan(b, wish(1, 2, 2)).settled_us, b->now_us + b->profile.classify_us);
+    b->profile.classify_us += 77;
+    tell(b, wish(2, 2, 2));
+    run(b);
+    assert_int_equal(plan(b, wish(2, 2, 2)).settled_us, b->now_us + b->profile.classify_us);
     bench_free(b);
 }
 
@@ -310,11 +385,106 @@ static void test_reserve_is_kept_for_flows_that_are_not_home(void **state)
         tell(b, wish(f, 2, 1));
     run(b);
     check_plan(b, wish(12, 2, 1), true, NB_WHY_NOT_HOME);
-    check_plan(b, wish(13, 2, 1), false, NB_WHY_TABLE_FULL);
-    nb_planner_gone(b->planner, 1, 1); /* the needed one goes first */
+    check_plan(b, wish(13, 2, 1), true, NB_WHY_NOT_HOME); /* in the place of flow 1 */
+    check_plan(b, wish(1, 2, 2), false, NB_WHY_EVICTED);
+    nb_planner_gone(b->planner, 13, 1);
     run(b);
-    check_plan(b, wish(13, 2, 1), true, NB_WHY_NOT_HOME);
     check_plan(b, wish(3, 2, 2), false, NB_WHY_RESERVED);
+    bench_free(b);
+}
+
+static void test_needed_flow_takes_the_place_of_the_coldest_wished_one(void **state)
+{
+    struct bench *b = small(NB_POLICY_EXACT, 3, 0);
+    (void)state;
+
+    tell(b, wish(1, 2, 2));
+    tell(b, wish(2, 2, 1)); /* needed: never a victim */
+    tell(b, wish(3, 2, 2));
+    run(b);
+    nb_planner_traffic(b->planner, 3, 10, b->now_us);
+    nb_planner_traffic(b->planner, 1, 10, b->now_us + 1); /* 3 is the coldest now */
+    tell(b, wish(4, 2, 1));
+    run(b);
+    check_plan(b, wish(4, 2, 1), true, NB_WHY_NOT_HOME);
+    check_plan(b, wish(3, 2, 2), false, NB_WHY_EVICTED);
+    check_plan(b, wish(1, 2, 2), true, NB_WHY_POLICY_EXACT);
+    tell(b, wish(5, 2, 1));
+    tell(b, wish(6, 2, 1)); /* nothing is left to evict: served by software, refused by nobody */
+    run(b);
+    check_plan(b, wish(5, 2, 1), true, NB_WHY_NOT_HOME);
+    check_plan(b, wish(6, 2, 1), false, NB_WHY_TABLE_FULL);
+    bench_free(b);
+}
+
+static void test_idle_rule_goes_to_a_waiting_flow_and_not_before_its_time(void **state)
+{
+    struct nb_planner_config config = {.policy = NB_POLICY_EXACT, .idle_after_us = 10 * SECOND};
+    struct bench *b = small(NB_POLICY_EXACT, 2, 0);
+    (void)state;
+
+    nb_planner_free(b->planner);
+    b->planner = nb_planner_new(&b->profile, b->table, &config);
+    for (uint64_t f = 1; f <= 3; f++)
+        tell(b, wish(f, 2, 2));
+    run(b);
+    b->now_us += 5 * SECOND;
+    nb_planner_traffic(b->planner, 1, 10, b->now_us);
+    assert_int_equal(nb_planner_due_us(b->planner), 1010 * SECOND);
+    b->now_us = 1010 * SECOND - 1;
+    run(b);
+    check_plan(b, wish(2, 2, 2), true, NB_WHY_POLICY_EXACT);
+    b->now_us = 1010 * SECOND;
+    run(b);
+    check_plan(b, wish(2, 2, 2), false, NB_WHY_IDLE);
+    check_plan(b, wish(3, 2, 2), true, NB_WHY_POLICY_EXACT);
+    check_plan(b, wish(1, 2, 2), true, NB_WHY_POLICY_EXACT);
+    assert_true(nb_planner_due_us(b->planner) == UINT64_MAX); /* nobody waits: idle rules stay */
+    nb_planner_traffic(b->planner, 2, 1, b->now_us);          /* active again, so it waits */
+    run(b);
+    check_plan(b, wish(2, 2, 2), false, NB_WHY_TABLE_FULL);
+    bench_free(b);
+}
+
+static void test_spill_lets_connections_use_the_engine_for_moves(void **state)
+{
+    struct nb_planner_config config = {.policy = NB_POLICY_EXACT, .spill = 128};
+    struct bench *b = bench_new(nb_profile_for_driver("net_ixgbe"), NB_POLICY_EXACT, 0, 0);
+    (void)state;
+
+    nb_planner_free(b->planner);
+    b->planner = nb_planner_new(&b->profile, b->table, &config);
+    for (uint64_t f = 1; f <= 2046 + 128 + 1; f++) {
+        tell(b, wish(f, 2, 2));
+        b->log[0] = '\0';
+        run(b);
+    }
+    assert_int_equal(nb_table_engine(b->table, 0)->used, 2046);
+    assert_int_equal(nb_table_engine(b->table, 1)->used, 128);
+    check_plan(b, wish(2174, 2, 2), true, NB_WHY_POLICY_EXACT);
+    check_plan(b, wish(2175, 2, 2), false, NB_WHY_TABLE_FULL);
+    bench_free(b);
+}
+
+static void test_policy_takes_a_share_of_time_by_what_an_operation_costs(void **state)
+{
+    struct bench *b = small(NB_POLICY_EXACT, 2000, 0);
+    (void)state;
+
+    b->profile.engine[0].latency_us = 10000; /* ten times that of another row, a tenth of the rules */
+    for (uint64_t f = 1; f <= 100; f++)
+        tell(b, wish(f, 2, 2));
+    run(b);
+    assert_int_equal(b->creates, 25);
+    uint64_t due_us = nb_planner_due_us(b->planner);
+    assert_int_equal(due_us, b->now_us + 40000);
+    b->now_us = due_us;
+    run(b);
+    assert_int_equal(b->creates, 26);
+    for (uint64_t f = 201; f <= 210; f++) /* needed ones do not wait */
+        tell(b, wish(f, 2, 1));
+    run(b);
+    assert_int_equal(b->creates, 36);
     bench_free(b);
 }
 
@@ -399,7 +569,7 @@ static void test_one_row_changed_and_ipv6_gets_a_rule(void **state)
     check_plan(b, wish(2, 2, 2), true, NB_WHY_POLICY_EXACT);
     bench_free(b);
 
-    profile.engine[0].one_mask = false;
+    profile.engine[0].masks = NB_MASKS_FREE;
     b = bench_new(&profile, NB_POLICY_EXACT, 0, 0);
     tell(b, wish_v6(1));
     tell(b, wish(2, 2, 2));
@@ -648,7 +818,7 @@ static void *device_create(struct device *d, const struct nb_profile *p, const s
         }
         assert_memory_not_equal(&d->rule[i].match, &rule->match, sizeof rule->match);
         assert_int_not_equal(d->rule[i].mark, rule->mark);
-        if (p->engine[0].one_mask)
+        if (p->engine[0].masks == NB_MASKS_ONE)
             assert_true(nb_match_same_mask(&d->rule[i].match, &rule->match));
     }
     if (d->n >= d->capacity)
@@ -754,7 +924,7 @@ static void check_reasons(struct bench *b, const struct model *m, const struct d
         struct nb_plan p = nb_planner_plan(b->planner, &m->wish[i]);
         if (!m->alive[i] || p.installed)
             continue;
-        if (p.why == NB_WHY_TABLE_FULL || p.why == NB_WHY_RESERVED)
+        if (p.why == NB_WHY_TABLE_FULL || p.why == NB_WHY_RESERVED || p.why == NB_WHY_EVICTED)
             assert_true(d->n + 5 >= d->capacity);
         else
             assert_true(p.why == NB_WHY_HOME || p.why == NB_WHY_NO_IPV6 || p.why == NB_WHY_OTHER_MASK ||
@@ -773,7 +943,8 @@ static void storm(uint64_t seed)
     profile.engine[0].size = 10 + rng_below(&r, 50);
     if (d.capacity > profile.engine[0].size)
         d.capacity = profile.engine[0].size;
-    profile.engine[0].one_mask = rng_below(&r, 2);
+    profile.engine[0].masks = rng_below(&r, 2) ? NB_MASKS_ONE : NB_MASKS_FREE;
+    profile.engine[0].update = NB_UPDATE_DESTROY_CREATE;
     if (rng_below(&r, 2))
         profile.engine[0].families |= NB_FAMILIES_IPV6;
     struct bench *b = bench_new(&profile, rng_below(&r, 2) ? NB_POLICY_AUTO : NB_POLICY_EXACT,
@@ -850,7 +1021,14 @@ int main(void)
         cmocka_unit_test(test_wish_and_end_in_one_batch_cancel_out),
         cmocka_unit_test(test_flow_that_ends_loses_its_rule),
         cmocka_unit_test(test_stale_incarnation_is_ignored),
-        cmocka_unit_test(test_new_owner_means_destroy_then_create),
+        cmocka_unit_test(test_new_owner_means_what_the_row_says),
+        cmocka_unit_test(test_move_that_is_taken_back_at_once_does_nothing),
+        cmocka_unit_test(test_failed_first_step_of_a_move_still_ends_with_the_right_rule),
+        cmocka_unit_test(test_installed_rule_is_settled_when_the_nic_has_emptied_its_pipe),
+        cmocka_unit_test(test_needed_flow_takes_the_place_of_the_coldest_wished_one),
+        cmocka_unit_test(test_idle_rule_goes_to_a_waiting_flow_and_not_before_its_time),
+        cmocka_unit_test(test_spill_lets_connections_use_the_engine_for_moves),
+        cmocka_unit_test(test_policy_takes_a_share_of_time_by_what_an_operation_costs),
         cmocka_unit_test(test_auto_drops_the_rule_of_a_flow_that_came_home),
         cmocka_unit_test(test_home_change_under_exact_keeps_the_rule),
         cmocka_unit_test(test_full_table_rejects_once_and_admits_when_a_rule_goes),

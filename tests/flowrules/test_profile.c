@@ -75,6 +75,61 @@ static void test_82599_says_what_it_cannot_do(void **state)
     assert_int_equal(why_82599(m, "tcp 0.0.0.0/0:* -> *:80 queue 1"), NB_WHY_PENDING);
 }
 
+static void test_ids_and_reta_tell_the_devices_of_one_driver_apart(void **state)
+{
+    static const struct {
+        struct nb_device device;
+        const char *name;
+    } cases[] = {
+        {{"net_ixgbe", 0x8086, 0x10fb, 128, 0, 0}, "82599 (net_ixgbe, DPDK 22.11)"},
+        {{"net_ixgbe", 0x8086, 0x1528, 128, 0, 0}, "X540 (net_ixgbe, DPDK 22.11)"},
+        {{"net_ixgbe", 0x8086, 0x1563, 512, 0, 0}, "X550 (net_ixgbe, DPDK 22.11)"},
+        {{"net_ixgbe", 0x8086, 0x15ac, 512, 0, 0}, "X550 (net_ixgbe, DPDK 22.11)"}, /* by its RETA */
+        {{"net_ixgbe", 0x8086, 0x9999, 128, 0, 0}, "none (no filters)"},            /* not taken for what it is not */
+        {{"net_ixgbe", 0, 0, 0, 0, 0}, "82599 (net_ixgbe, DPDK 22.11)"},
+        {{"net_ice", 0x8086, 0x159b, 512, 0, 0}, "E810 (net_ice, DPDK 22.11)"},
+        {{"mlx5_pci", 0x15b3, 0x1017, 0, 0, 0}, "ConnectX-5/6/7 (mlx5, DPDK 22.11)"},
+        {{"ixgbe", 0, 0, 0, 0, 0}, "82599/X540/X550 (kernel ixgbe, ethtool)"},
+        {{"virtio_net", 0, 0, 0, 0, 0}, "none (no filters)"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(nb_profile_for_device(&cases[i].device)->name, cases[i].name);
+}
+
+static void test_what_the_device_says_overrides_what_the_profile_assumes(void **state)
+{
+    struct nb_device device = {.driver = "ice", .table_size = 1000, .queues = 8, .reta_size = 2048};
+    struct nb_profile p;
+    (void)state;
+
+    nb_profile_probe(&device, &p);
+    assert_int_equal(p.engine[0].size, 1000);
+    assert_int_equal(p.engine[0].queue_last, 7);
+    assert_int_equal(p.rss.reta_size, 2048);
+    device = (struct nb_device){.driver = "ice"};
+    nb_profile_probe(&device, &p);
+    assert_int_equal(p.engine[0].size, 14848);
+}
+
+static void test_every_profile_is_consistent(void **state)
+{
+    const struct nb_profile *p;
+    (void)state;
+
+    for (unsigned i = 0; (p = nb_profile_at(i)); i++) {
+        assert_in_range(strlen(p->name), 1, 63);
+        assert_true((p->n_engines == 0) == (p->dialect == NB_DIALECT_NONE));
+        for (unsigned e = 0; e < p->n_engines; e++) {
+            const struct nb_engine_profile *row = &p->engine[e];
+            assert_true(row->size && row->families && row->fields && row->latency_us && p->classify_us);
+            if (row->quirks & NB_QUIRK_NEEDS_MARK)
+                assert_true(p->mark_last - p->mark_first + 1 >= row->size);
+        }
+    }
+}
+
 static void test_every_reason_has_a_text_that_fits_the_control_protocol(void **state)
 {
     (void)state;
@@ -89,6 +144,9 @@ int main(void)
         cmocka_unit_test(test_82599_sizes_are_those_of_the_driver),
         cmocka_unit_test(test_82599_connection_rules_go_to_flow_director_only),
         cmocka_unit_test(test_82599_says_what_it_cannot_do),
+        cmocka_unit_test(test_ids_and_reta_tell_the_devices_of_one_driver_apart),
+        cmocka_unit_test(test_what_the_device_says_overrides_what_the_profile_assumes),
+        cmocka_unit_test(test_every_profile_is_consistent),
         cmocka_unit_test(test_every_reason_has_a_text_that_fits_the_control_protocol),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,12 +12,15 @@
 #ifndef NETBYPASS_BACKEND_H
 #define NETBYPASS_BACKEND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <netbypass/error.h>
 #include <netbypass/profile.h>
 
 struct nb_backend;
+
+enum nb_seen { NB_SEEN_UNKNOWN /* it cannot say */, NB_SEEN_THERE, NB_SEEN_MISSING, NB_SEEN_DIFFERENT };
 
 struct nb_backend_ops {
     const char *name;
@@ -30,8 +33,20 @@ struct nb_backend_ops {
     /* rule: as it was created. The handle is dead afterwards, unless the result is another than 0 and -ENOENT. */
     int (*destroy)(struct nb_backend *backend, const struct nb_rule *rule, void *handle, struct nb_error *err);
 
+    /* Give a rule another queue without a gap; NULL where the device cannot. On failure the rule is as it was. */
+    int (*update)(struct nb_backend *backend, const struct nb_rule *rule, void *handle, uint16_t queue,
+                  struct nb_error *err);
+
     /* How many rules the device itself counts in an engine, -1 where it cannot say. */
     int64_t (*device_used)(struct nb_backend *backend, enum nb_engine engine);
+
+    /* Is the rule in the device as we believe? Asks the device. */
+    enum nb_seen (*look)(struct nb_backend *backend, const struct nb_rule *rule, void *handle);
+
+    /* Call see() for every rule that the device itself has in an engine, with the handle that it has or would have as
+     * ours, and in words. Returns 0, or -ENOTSUP where the device cannot be read back. */
+    int (*walk)(struct nb_backend *backend, enum nb_engine engine,
+                void (*see)(void *arg, void *handle, const char *words), void *arg, struct nb_error *err);
 
     /* Packets that hit the rule, -1 where the device does not count. */
     int64_t (*hits)(struct nb_backend *backend, const struct nb_rule *rule, void *handle);
@@ -59,6 +74,10 @@ struct nb_rte_flow_api {
                                const struct rte_flow_action *actions, struct rte_flow_error *error);
     int (*destroy)(uint16_t port_id, struct rte_flow *flow, struct rte_flow_error *error);
 
+    /* Where rules count their hits; else it may be NULL. */
+    int (*query)(uint16_t port_id, struct rte_flow *flow, const struct rte_flow_action *action, void *data,
+                 struct rte_flow_error *error);
+
     /* The driver's own Flow Director statistics; NULL where the driver has none. */
     int (*fdir_stats)(uint16_t port_id, struct rte_eth_fdir_stats *stats);
 };
@@ -69,5 +88,45 @@ struct nb_rte_flow_api nb_rte_flow_api_real(const char *driver);
 /* A backend for a started port with queues 0..n_queues-1. NULL when memory is short. */
 struct nb_backend *nb_backend_rte_flow_new(uint16_t port_id, uint16_t n_queues, const struct nb_profile *profile,
                                            const struct nb_rte_flow_api *api);
+
+/* --- ethtool: NICs that the kernel owns --------------------------------------------------------------------------- */
+
+/* SIOCETHTOOL for an interface: data is one of the structs of <linux/ethtool.h>. Returns 0 or a negative errno. */
+struct nb_ethtool_api {
+    int (*call)(void *arg, const char *interface, void *data);
+    void *arg;
+};
+struct nb_ethtool_api nb_ethtool_api_real(void);
+
+#define NB_ETHTOOL_DRIVER_MAX 32 /* ETHTOOL_BUSINFO_LEN: what struct ethtool_drvinfo has room for */
+
+/* What the interface says of itself; `headroom` places of its table are left to accelerated RFS. The name of the driver
+ * is put into `driver`, which *device then points to. */
+int nb_ethtool_describe(const char *interface, const struct nb_ethtool_api *api, uint32_t headroom,
+                        char driver[NB_ETHTOOL_DRIVER_MAX], struct nb_device *device, struct nb_error *err);
+
+/* Switch the ntuple feature, and look whether the driver did it. ixgbe resets the port; ice needs it for any rule. */
+int nb_ethtool_set_ntuple(const char *interface, const struct nb_ethtool_api *api, bool on, struct nb_error *err);
+
+/* A backend with the locations 0..size-1 of the profile, but for those taken already: whoever put rules there keeps
+ * them. NULL with *err filled when the interface does not answer or memory is short. */
+struct nb_backend *nb_backend_ethtool_new(const char *interface, const struct nb_profile *profile,
+                                          const struct nb_ethtool_api *api, struct nb_error *err);
+
+#define NB_ETHTOOL_RETA_MAX 2048
+#define NB_ETHTOOL_KEY_MAX  256
+
+struct nb_ethtool_rss {
+    uint32_t reta[NB_ETHTOOL_RETA_MAX];
+    uint32_t reta_size; /* for set, 0: leave it */
+    uint8_t key[NB_ETHTOOL_KEY_MAX];
+    uint32_t key_bytes; /* for set, 0: leave it */
+};
+int nb_ethtool_rss_get(const char *interface, const struct nb_ethtool_api *api, struct nb_ethtool_rss *rss,
+                       struct nb_error *err);
+
+/* Write, read back, and fail with -EIO when the driver has something else than it was given. */
+int nb_ethtool_rss_set(const char *interface, const struct nb_ethtool_api *api, const struct nb_ethtool_rss *rss,
+                       struct nb_error *err);
 
 #endif

@@ -6,6 +6,7 @@
  *
  *     nb_planner_wish / _gone      news of flows, coalesced: only what is wished when the operation is due counts
  *     nb_planner_next              the next operation, destroys before creates
+ *     nb_planner_traffic           which flows are active, for choosing whose rule goes when the table is full
  *     nb_planner_done              what became of it
  *
  * Every call costs amortised constant time, whatever the number of flows; the exceptions are operator actions and
@@ -24,7 +25,9 @@ enum nb_policy {
 struct nb_planner_config {
     enum nb_policy policy;
     uint64_t exact_after_us;
-    uint32_t reserve; /* places of a table that only flows which are not at home may use */
+    uint32_t reserve;       /* places of a table that only flows which are not at home may use */
+    uint32_t spill;         /* places of the engine for moves that connections may use when theirs is full */
+    uint64_t idle_after_us; /* a flow at home without a packet for so long gives its rule to one that waits; 0: never */
 };
 
 /* How a flow should be served: news of a flow, as the steering thread has it. */
@@ -37,12 +40,13 @@ struct nb_wish {
     uint64_t since_us; /* established since */
 };
 
-enum nb_op_kind { NB_OP_CREATE, NB_OP_DESTROY };
+enum nb_op_kind { NB_OP_CREATE, NB_OP_DESTROY, NB_OP_UPDATE };
 
-/* Carry out before asking for more with the same match; entry is valid until its nb_planner_done. */
+/* Carry out in the order given; entry is valid until its nb_planner_done. */
 struct nb_op {
     enum nb_op_kind kind;
-    struct nb_table_entry *entry; /* rule to create; rule and handle to destroy */
+    struct nb_table_entry *entry; /* rule to create; rule and handle to destroy or to update */
+    uint16_t queue;               /* of an update: the new one */
 };
 
 /* What the planner knows of a flow. */
@@ -50,6 +54,7 @@ struct nb_plan {
     bool installed; /* its rule is in force: method exact. Else rss or software, as its home queue says */
     int64_t rule;   /* id, -1: none */
     enum nb_why why;
+    uint64_t settled_us; /* installed: packets whose queue was chosen before the rule are in memory since then */
 };
 
 struct nb_planner;
@@ -64,6 +69,12 @@ int nb_planner_wish(struct nb_planner *planner, const struct nb_wish *wish, uint
 
 /* A flow ended: its rule goes. Unknown flows are fine. */
 void nb_planner_gone(struct nb_planner *planner, uint64_t flow, uint32_t incarnation);
+
+/* What the flow received so far, told now and then: of flows at home, those idle the longest lose their rules first. */
+void nb_planner_traffic(struct nb_planner *planner, uint64_t flow, uint64_t packets, uint64_t now_us);
+
+/* Are places so few that it matters who is told by nb_planner_traffic? */
+bool nb_planner_scarce(const struct nb_planner *planner);
 
 /* The next operation due at now_us. False: nothing to do before nb_planner_due_us(). */
 bool nb_planner_next(struct nb_planner *planner, uint64_t now_us, struct nb_op *op);

@@ -20,6 +20,8 @@
     X(PENDING, "rule on its way")                                                                                      \
     X(UNKNOWN, "not reported to steering yet")                                                                         \
     X(TABLE_FULL, "table full")                                                                                        \
+    X(EVICTED, "its place went to a flow that is not at home")                                                         \
+    X(IDLE, "idle: its place went to a busier flow")                                                                   \
     X(RESERVED, "the rest of the table is reserved")                                                                   \
     X(OTHER_MASK, "the table holds rules with another mask")                                                           \
     X(MATCH_TAKEN, "another flow's rule has this match")                                                               \
@@ -57,16 +59,26 @@ enum nb_mask_rule {
     NB_MASK_BITWISE,        /* any bits */
 };
 
+/* Which rules of a table must have the same masks. */
+enum nb_mask_sharing {
+    NB_MASKS_FREE,     /* none */
+    NB_MASKS_PER_TYPE, /* those of one family and protocol; and a family's rules with and without one exclude each other
+                        */
+    NB_MASKS_ONE,      /* all */
+};
+
 /* How a rule gets another queue. */
 enum nb_update {
     NB_UPDATE_DESTROY_CREATE, /* with a gap in which packets fall to RSS */
-    NB_UPDATE_SHADOWED,       /* create the new beside the old, then destroy the old */
-    NB_UPDATE_IN_PLACE,
+    NB_UPDATE_COVERED,        /* the same, under a rule of the engine for moves, which outranks this one */
+    NB_UPDATE_SHADOWED,       /* create the new beside the old, then destroy the old, which hides it until then */
+    NB_UPDATE_IN_PLACE,       /* one operation */
 };
 
 enum nb_purpose {
     NB_PURPOSE_CONNECTIONS, /* one rule per connection */
     NB_PURPOSE_MOVES,       /* kept for rules that live for the length of a move */
+    NB_PURPOSE_MASKS,       /* for rules with partial masks, which the engine for connections cannot have */
 };
 
 enum nb_quirk {
@@ -77,6 +89,11 @@ enum nb_quirk {
     NB_QUIRK_PRESET_ERRNO = 1 << 4,       /* reject paths return rte_errno without setting it */
     NB_QUIRK_NO_PROTOCOL_MASK = 1 << 5,   /* protocol comes from the TCP or UDP item, its IP mask must be 0 */
     NB_QUIRK_NO_FLUSH = 1 << 6,           /* flush keeps the mask and frees other ports' rules: destroy one by one */
+    NB_QUIRK_NO_MEMORY_IS_FULL = 1 << 7,  /* a full table is reported as lack of memory */
+    NB_QUIRK_ANY_ERROR = 1 << 8,          /* every failure is EINVAL: the reason must be found out, not read */
+    NB_QUIRK_STOP_DROPS_RULES = 1 << 9,   /* stopping the port removes every rule, and handles dangle */
+    NB_QUIRK_SAYS_IN_WORDS = 1 << 11,     /* what EINVAL means is in the error's message only */
+    NB_QUIRK_TEMPLATES_ONLY = 1 << 10,    /* rules only through the asynchronous template calls */
 };
 
 struct nb_engine_profile {
@@ -86,23 +103,46 @@ struct nb_engine_profile {
     uint8_t families; /* enum nb_families */
     uint8_t fields;   /* enum nb_field */
     enum nb_mask_rule mask_rule;
-    bool one_mask; /* all rules of the table share one set of masks */
+    enum nb_mask_sharing masks;
     bool can_drop;
     bool counts_hits;
     enum nb_update update;
     uint32_t priority_first, priority_last; /* as the driver takes them */
+    uint32_t group;                         /* rte_flow's */
+    uint32_t latency_us;                    /* what one operation usually takes, and the steering thread waits */
     uint32_t queue_last;                    /* highest queue a rule can name */
     uint32_t quirks;                        /* enum nb_quirk */
 };
 
 #define NB_PROFILE_ENGINES 4
 
+/* Through what rules reach the NIC: which backend. */
+enum nb_dialect { NB_DIALECT_NONE, NB_DIALECT_RTE_FLOW, NB_DIALECT_ETHTOOL, NB_DIALECT_VERBS };
+
+/* What a device says of itself. 0: it does not say. */
+struct nb_device {
+    const char *driver; /* "net_ixgbe" under DPDK, "ixgbe" in the kernel, "verbs" for rules through libibverbs */
+    uint16_t vendor_id, device_id;
+    uint16_t reta_size;
+    uint16_t queues;     /* receive queues in use */
+    uint32_t table_size; /* rules that its table for connections holds */
+};
+
+/* A kind of device; 0: any. The first match in the list of profiles counts. */
+struct nb_device_match {
+    const char *driver; /* NULL ends a list */
+    uint16_t vendor_id, device_id;
+    uint16_t reta_size;
+};
+
 struct nb_profile {
-    const char *name;           /* as shown: NIC, driver, release */
-    const char *const *drivers; /* names of DPDK drivers, NULL at the end */
+    const char *name; /* as shown: NIC, driver, release */
+    const struct nb_device_match *devices;
+    enum nb_dialect dialect;
     struct nb_engine_profile engine[NB_PROFILE_ENGINES];
     unsigned n_engines;
     uint32_t mark_first, mark_last; /* marks a rule may carry, unique per port; 0, 0: none */
+    uint32_t classify_us;           /* a packet is in memory at the latest so long after its queue was chosen */
     struct {
         uint16_t reta_size;  /* 0: no RSS */
         uint16_t queue_last; /* highest queue RSS reaches */
@@ -110,8 +150,20 @@ struct nb_profile {
     } rss;
 };
 
-/* The profile of a DPDK driver by name; `none` for drivers without one, never NULL. */
+/* All profiles, `none` last; NULL past the end. */
+const struct nb_profile *nb_profile_at(unsigned index);
+
+/* The profile for what is known of a device; `none` where no profile is meant for it, never NULL. */
+const struct nb_profile *nb_profile_for_device(const struct nb_device *device);
+
+/* The same where only the driver's name is known. */
 const struct nb_profile *nb_profile_for_driver(const char *driver);
+
+/* A profile of one's own for this device: its kind's, with what the device itself says in place of what we assume. */
+void nb_profile_probe(const struct nb_device *device, struct nb_profile *profile);
+
+/* What DPDK says of a port, for nb_profile_probe. driver stays the caller's. */
+void nb_device_of_port(uint16_t port_id, const char *driver, struct nb_device *device);
 
 /* Can this engine hold such a rule? NB_WHY_PENDING when it can, else the reason. */
 enum nb_why nb_engine_accepts(const struct nb_engine_profile *engine, const struct nb_rule *rule);

@@ -26,7 +26,11 @@ enum nb_rule_protocol { NB_RULE_ANY_PROTOCOL = 0, NB_RULE_TCP = 6, NB_RULE_UDP =
 #define NB_ENGINE_LIST(X)                                                                                              \
     X(ANY, "any")                                                                                                      \
     X(FLOW_DIRECTOR, "flow-director")                                                                                  \
-    X(FIVE_TUPLE, "5-tuple")
+    X(FIVE_TUPLE, "5-tuple")                                                                                           \
+    X(SWITCH, "switch")                                                                                                \
+    X(STEERING, "steering")                                                                                            \
+    X(NTUPLE, "ntuple")                                                                                                \
+    X(VERBS, "verbs")
 #define NB_ENGINE_ENUM(id, name) NB_ENGINE_##id,
 enum nb_engine { NB_ENGINE_LIST(NB_ENGINE_ENUM) NB_ENGINE_COUNT };
 #undef NB_ENGINE_ENUM

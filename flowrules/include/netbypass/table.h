@@ -24,11 +24,12 @@ struct nb_table_entry {
     uint64_t since_us;            /* installed since */
     void *handle;                 /* the backend's, NULL unless it is in the NIC */
     unsigned engine;              /* index into the profile's engines */
+    uint32_t number;              /* the table's */
     struct {                      /* the planner's */
-        uint32_t flow, successor; /* flow numbers: whose it is, and who waits for its match */
+        uint32_t flow, successor; /* flow numbers: whose it is, and who waits for it to go */
         struct nb_table_entry *next;
         uint64_t due_us;
-        bool doomed;
+        bool doomed, demoted;
     } plan;
     struct nb_table_entry *older, *newer; /* in order of id; the table's */
 };
@@ -57,7 +58,7 @@ enum nb_why nb_table_room(const struct nb_table *table, unsigned engine, const s
                           uint32_t reserve);
 
 /* Add an entry, planned, with an id and, where the engine needs it, a mark of its own in entry->rule. There must be
- * room and no entry of the engine with this match. NULL when memory is short. */
+ * room, and no entry of the engine with this match unless it is to be hidden by that one. NULL when memory is short. */
 struct nb_table_entry *nb_table_add(struct nb_table *table, unsigned engine, const struct nb_rule *rule, uint64_t flow,
                                     enum nb_why why);
 void nb_table_installed(struct nb_table *table, struct nb_table_entry *entry, void *handle, uint64_t now_us);
@@ -65,6 +66,7 @@ void nb_table_installed(struct nb_table *table, struct nb_table_entry *entry, vo
 /* The NIC does not have it (any more): forget it. */
 void nb_table_remove(struct nb_table *table, struct nb_table_entry *entry);
 
+/* An entry of the engine with this match, or NULL. */
 struct nb_table_entry *nb_table_find(const struct nb_table *table, unsigned engine, const struct nb_match *match);
 
 /* The entry with the lowest id >= `id`, or NULL. Going on from the last one's id + 1 takes constant time. */

@@ -1,0 +1,31 @@
+/* device.c - what DPDK says of a port, so that its profile is chosen by more than the name of its driver. */
+#include <stdio.h>
+
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
+#include <netbypass/profile.h>
+
+/* The PCI bus describes a device as "vendor_id=8086, device_id=10fb"; other buses say other things. */
+static void read_pci_ids(const char *bus_info, struct nb_device *device)
+{
+    unsigned vendor_id, device_id;
+
+    if (bus_info && sscanf(bus_info, "vendor_id=%x, device_id=%x", &vendor_id, &device_id) == 2) {
+        device->vendor_id = (uint16_t)vendor_id;
+        device->device_id = (uint16_t)device_id;
+    }
+}
+
+void nb_device_of_port(uint16_t port_id, const char *driver, struct nb_device *device)
+{
+    struct rte_eth_dev_info info;
+
+    *device = (struct nb_device){.driver = driver};
+    if (rte_eth_dev_info_get(port_id, &info))
+        return;
+    device->reta_size = info.reta_size;
+    device->queues = info.nb_rx_queues;
+    if (info.device)
+        read_pci_ids(rte_dev_bus_info(info.device), device);
+}
