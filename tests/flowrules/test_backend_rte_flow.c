@@ -230,7 +230,7 @@ static int destroy_then_steal(uint16_t port_id, struct rte_flow *flow, struct rt
 
 static void test_counters_read_by_others_do_not_mislead(void **state)
 {
-    struct nb_rte_flow_api api = {create_then_steal, destroy_then_steal, fake_stats};
+    struct nb_rte_flow_api api = {.create = create_then_steal, .destroy = destroy_then_steal, .fdir_stats = fake_stats};
     struct nb_rule one = numbered(1), two = numbered(2), three = numbered(3);
     struct nb_error err;
     void *none = NULL;
@@ -354,7 +354,7 @@ static void test_removal_in_any_order_never_hits_another_filter(void **state)
 
 static void test_driver_without_statistics_is_used_unverified(void **state)
 {
-    struct nb_rte_flow_api api = {fake_create, fake_destroy, NULL};
+    struct nb_rte_flow_api api = {.create = fake_create, .destroy = fake_destroy};
     struct nb_rule rule = numbered(1);
     (void)state;
 

@@ -1,0 +1,446 @@
+/* backend_ethtool.c - n-tuple rules of a NIC that the kernel owns, through SIOCETHTOOL (nic-facts E, B.7).
+ *
+ * Theory of operation. A rule lives at a location, a number below the size of the driver's table. None of the drivers
+ * that matter chooses one, so we do: the lowest that is free, and never one that someone else has taken. The handle of
+ * a rule is its location + 1.
+ *
+ * What the drivers answer is not enough to believe them. ixgbe says EINVAL to everything, so the reason is looked for:
+ * a queue that does not exist, a mask that differs from the one in force. After every insert, update and delete the
+ * location is read back and compared, because a reset in between forgets rules without a word.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <linux/ethtool.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include <netbypass/backend.h>
+
+#define KERNEL_ENOTSUP 524 /* the kernel's own ENOTSUPP, which mlx5 lets out */
+
+struct ethtool_backend {
+    struct nb_backend backend;
+    struct nb_ethtool_api api;
+    const struct nb_profile *profile;
+    char interface[IF_NAMESIZE];
+    bool *taken;           /* by location: by us, or by somebody before us */
+    uint32_t size, lowest; /* no location below `lowest` is free */
+};
+
+static struct ethtool_backend *of(struct nb_backend *backend)
+{
+    return (struct ethtool_backend *)backend;
+}
+
+static void *handle_of(uint32_t location)
+{
+    return (void *)((uintptr_t)location + 1);
+}
+
+static uint32_t location_of(const void *handle)
+{
+    return (uint32_t)((uintptr_t)handle - 1);
+}
+
+static int ask(const struct ethtool_backend *b, struct ethtool_rxnfc *nfc)
+{
+    return b->api.call(b->api.arg, b->interface, nfc);
+}
+
+/* --- judging and translating -------------------------------------------------------------------------------------- */
+
+static const struct nb_engine_profile *the_row(const struct ethtool_backend *b)
+{
+    return b->profile->n_engines ? &b->profile->engine[0] : NULL;
+}
+
+static int validate(struct nb_backend *backend, const struct nb_rule *rule, struct nb_error *err)
+{
+    struct ethtool_backend *b = of(backend);
+    const struct nb_engine_profile *row = the_row(b);
+
+    if (!row)
+        return nb_error_set(err, -ENOTSUP, "%s: no rules through ethtool (profile %s)", b->interface, b->profile->name);
+    if (!nb_match_valid(&rule->match) || rule->match.family == NB_RULE_ANY_FAMILY)
+        return nb_error_set(err, -EINVAL, "the match must be of one address family and have no bits outside its masks");
+    if (rule->mark || rule->priority)
+        return nb_error_set(err, -EINVAL, "mark %u, priority %u: ethtool rules take neither", rule->mark,
+                            rule->priority);
+    enum nb_why why = nb_engine_accepts(row, rule);
+    if (why != NB_WHY_PENDING)
+        return nb_error_set(err, -ENOTSUP, "%s: %s", b->interface, nb_why_text(why));
+    return 0;
+}
+
+static void translate_v4(struct ethtool_rx_flow_spec *fs, const struct nb_match *m)
+{
+    struct ethtool_tcpip4_spec *h = &fs->h_u.tcp_ip4_spec, *mask = &fs->m_u.tcp_ip4_spec;
+
+    fs->flow_type = m->protocol == NB_RULE_TCP   ? TCP_V4_FLOW
+                    : m->protocol == NB_RULE_UDP ? UDP_V4_FLOW
+                                                 : IPV4_USER_FLOW;
+    memcpy(&h->ip4src, m->src.value, 4); /* the first words of usr_ip4_spec too */
+    memcpy(&h->ip4dst, m->dst.value, 4);
+    memcpy(&mask->ip4src, m->src.mask, 4);
+    memcpy(&mask->ip4dst, m->dst.mask, 4);
+    if (!m->protocol) {
+        fs->h_u.usr_ip4_spec.ip_ver = ETH_RX_NFC_IP4;
+        return;
+    }
+    h->psrc = htons(m->src_port.value);
+    h->pdst = htons(m->dst_port.value);
+    mask->psrc = htons(m->src_port.mask);
+    mask->pdst = htons(m->dst_port.mask);
+}
+
+static void translate_v6(struct ethtool_rx_flow_spec *fs, const struct nb_match *m)
+{
+    struct ethtool_tcpip6_spec *h = &fs->h_u.tcp_ip6_spec, *mask = &fs->m_u.tcp_ip6_spec;
+
+    fs->flow_type = m->protocol == NB_RULE_TCP   ? TCP_V6_FLOW
+                    : m->protocol == NB_RULE_UDP ? UDP_V6_FLOW
+                                                 : IPV6_USER_FLOW;
+    memcpy(h->ip6src, m->src.value, 16);
+    memcpy(h->ip6dst, m->dst.value, 16);
+    memcpy(mask->ip6src, m->src.mask, 16);
+    memcpy(mask->ip6dst, m->dst.mask, 16);
+    if (!m->protocol)
+        return;
+    h->psrc = htons(m->src_port.value);
+    h->pdst = htons(m->dst_port.value);
+    mask->psrc = htons(m->src_port.mask);
+    mask->pdst = htons(m->dst_port.mask);
+}
+
+static void translate(struct ethtool_rx_flow_spec *fs, const struct nb_rule *rule, uint32_t location)
+{
+    memset(fs, 0, sizeof *fs);
+    if (rule->match.family == NB_RULE_IPV4)
+        translate_v4(fs, &rule->match);
+    else
+        translate_v6(fs, &rule->match);
+    if (rule->match.vlan.mask) {
+        fs->flow_type |= FLOW_EXT;
+        fs->h_ext.vlan_tci = htons(rule->match.vlan.value);
+        fs->m_ext.vlan_tci = htons(rule->match.vlan.mask);
+    }
+    fs->ring_cookie = rule->action == NB_RULE_DROP ? RX_CLS_FLOW_DISC : rule->queue;
+    fs->location = location;
+}
+
+/* --- understanding refusals --------------------------------------------------------------------------------------- */
+
+static const struct {
+    int error, code;
+    const char *meaning;
+} errors[] = {
+    {EOPNOTSUPP, -ENOTSUP, "the driver does not support this rule, or its ntuple feature is off"},
+    {KERNEL_ENOTSUP, -ENOTSUP, "the driver does not support this kind of rule"},
+    {ENOSPC, -ENOSPC, "the table is full"},
+    {ENOENT, -ENOENT, "the driver has no rule there"},
+    {EEXIST, -EEXIST, "the driver has a rule with this match already"},
+    {EBUSY, -EBUSY, "the NIC is being reset"},
+    {EPERM, -EPERM, "not permitted: CAP_NET_ADMIN is needed"},
+    {ENODEV, -ENODEV, "there is no such interface"},
+    {ENOMEM, -ENOMEM, "the kernel is out of memory"},
+    {EINVAL, -EINVAL, "the driver does not accept the rule, or has one with this match already"},
+};
+
+static int explain(const struct ethtool_backend *b, const char *operation, uint32_t location, int rc,
+                   struct nb_error *err)
+{
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (errors[i].error == -rc)
+            return nb_error_set(err, errors[i].code, "%s: %s at location %u: %s", b->interface, operation, location,
+                                errors[i].meaning);
+    return nb_error_set(err, -EIO, "%s: %s at location %u: error %d", b->interface, operation, location, -rc);
+}
+
+static bool ntuple_on(const struct ethtool_backend *b)
+{
+    struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+
+    return b->api.call(b->api.arg, b->interface, &flags) || flags.data & ETH_FLAG_NTUPLE;
+}
+
+static uint32_t count_rings(const struct ethtool_backend *b)
+{
+    struct ethtool_rxnfc nfc = {.cmd = ETHTOOL_GRXRINGS};
+
+    return ask(b, &nfc) ? UINT32_MAX : (uint32_t)nfc.data;
+}
+
+static int read_rule(const struct ethtool_backend *b, uint32_t location, struct ethtool_rx_flow_spec *fs)
+{
+    struct ethtool_rxnfc nfc = {.cmd = ETHTOOL_GRXCLSRULE, .fs = {.location = location}};
+    int rc = ask(b, &nfc);
+
+    *fs = nfc.fs;
+    return rc;
+}
+
+static bool same_masks(const struct ethtool_rx_flow_spec *a, const struct ethtool_rx_flow_spec *b)
+{
+    return !memcmp(&a->m_u, &b->m_u, sizeof a->m_u);
+}
+
+/* Any rule in the table whose masks, or with those of the type only, differ from this one's. */
+static bool meets_another_mask(const struct ethtool_backend *b, const struct ethtool_rx_flow_spec *fs)
+{
+    bool any_type = the_row(b)->masks == NB_MASKS_ONE;
+    struct ethtool_rx_flow_spec other;
+
+    if (the_row(b)->masks == NB_MASKS_FREE)
+        return false;
+    for (uint32_t i = 0; i < b->size; i++)
+        if (b->taken[i] && i != fs->location && !read_rule(b, i, &other) &&
+            (any_type || other.flow_type == fs->flow_type) && !same_masks(&other, fs))
+            return true;
+    return false;
+}
+
+/* The drivers' own words are few; what they left out is found by asking. */
+static int explain_insert(const struct ethtool_backend *b, const struct ethtool_rx_flow_spec *fs, int rc,
+                          struct nb_error *err)
+{
+    if (rc == -EOPNOTSUPP && !ntuple_on(b))
+        return nb_error_set(err, -ENOTSUP, "%s: its ntuple feature is off (ethtool -K %s ntuple on)", b->interface,
+                            b->interface);
+    if ((rc == -EINVAL || rc == -EOPNOTSUPP) && meets_another_mask(b, fs))
+        return nb_error_set(err, -EXDEV, "%s: rules with another mask are in force, and the table allows one",
+                            b->interface);
+    if (rc == -EINVAL && fs->ring_cookie != RX_CLS_FLOW_DISC && fs->ring_cookie >= count_rings(b))
+        return nb_error_set(err, -EINVAL, "%s: queue %llu: it has %u receive queues", b->interface,
+                            (unsigned long long)fs->ring_cookie, count_rings(b));
+    return explain(b, "insert", fs->location, rc, err);
+}
+
+/* --- operations --------------------------------------------------------------------------------------------------- */
+
+static bool same_rule(const struct ethtool_rx_flow_spec *a, const struct ethtool_rx_flow_spec *b)
+{
+    return a->flow_type == b->flow_type && a->ring_cookie == b->ring_cookie &&
+           !memcmp(&a->h_u, &b->h_u, sizeof a->h_u) && same_masks(a, b);
+}
+
+/* Insert and read back. */
+static int put(struct ethtool_backend *b, const struct ethtool_rx_flow_spec *fs, struct nb_error *err)
+{
+    struct ethtool_rxnfc nfc = {.cmd = ETHTOOL_SRXCLSRLINS, .fs = *fs};
+    struct ethtool_rx_flow_spec kept;
+    int rc = ask(b, &nfc);
+
+    if (rc)
+        return explain_insert(b, fs, rc, err);
+    if (read_rule(b, fs->location, &kept))
+        return nb_error_set(err, -EIO, "%s: the driver accepted a rule at location %u and does not have it",
+                            b->interface, fs->location);
+    if (!same_rule(&kept, fs))
+        return nb_error_set(err, -EIO, "%s: the driver keeps another rule at location %u than it was given",
+                            b->interface, fs->location);
+    return 0;
+}
+
+static int take_out(struct ethtool_backend *b, uint32_t location, struct nb_error *err)
+{
+    struct ethtool_rxnfc nfc = {.cmd = ETHTOOL_SRXCLSRLDEL, .fs = {.location = location}};
+    struct ethtool_rx_flow_spec kept;
+    int rc = ask(b, &nfc);
+
+    if (rc && read_rule(b, location, &kept) == 0)
+        return explain(b, "delete", location, rc, err);
+    b->taken[location] = false;
+    if (location < b->lowest)
+        b->lowest = location;
+    if (rc)
+        return nb_error_set(err, -ENOENT, "%s: the driver did not have the rule at location %u", b->interface,
+                            location);
+    if (read_rule(b, location, &kept) == 0)
+        return nb_error_set(err, -EIO, "%s: the rule at location %u is still there", b->interface, location);
+    return 0;
+}
+
+static int create(struct nb_backend *backend, const struct nb_rule *rule, void **handle, struct nb_error *err)
+{
+    struct ethtool_backend *b = of(backend);
+    struct ethtool_rx_flow_spec fs;
+    struct nb_error ignored;
+    int rc = validate(backend, rule, err);
+
+    if (rc)
+        return rc;
+    while (b->lowest < b->size && b->taken[b->lowest])
+        b->lowest++;
+    if (b->lowest == b->size)
+        return nb_error_set(err, -ENOSPC, "%s: all %u locations are taken", b->interface, b->size);
+    translate(&fs, rule, b->lowest);
+    rc = put(b, &fs, err);
+    if (rc == -EIO) { /* accepted, and not what we meant: nothing of it may stay */
+        take_out(b, fs.location, &ignored);
+        return rc;
+    }
+    if (rc)
+        return rc;
+    b->taken[fs.location] = true;
+    *handle = handle_of(fs.location);
+    return 0;
+}
+
+static int destroy(struct nb_backend *backend, const struct nb_rule *rule, void *handle, struct nb_error *err)
+{
+    (void)rule;
+    return take_out(of(backend), location_of(handle), err);
+}
+
+static int update(struct nb_backend *backend, const struct nb_rule *rule, void *handle, uint16_t queue,
+                  struct nb_error *err)
+{
+    struct ethtool_backend *b = of(backend);
+    struct nb_rule changed = *rule;
+    struct ethtool_rx_flow_spec fs;
+
+    changed.queue = queue;
+    int rc = validate(backend, &changed, err);
+    if (rc)
+        return rc;
+    translate(&fs, &changed, location_of(handle));
+    return put(b, &fs, err);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------- */
+
+static int64_t device_used(struct nb_backend *backend, enum nb_engine engine)
+{
+    struct ethtool_rxnfc nfc = {.cmd = ETHTOOL_GRXCLSRLCNT};
+
+    return engine == NB_ENGINE_NTUPLE && !ask(of(backend), &nfc) ? (int64_t)nfc.rule_cnt : -1;
+}
+
+static int64_t hits(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
+{
+    (void)backend, (void)rule, (void)handle;
+    return -1;
+}
+
+static enum nb_seen look(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
+{
+    struct ethtool_rx_flow_spec expected, kept;
+
+    translate(&expected, rule, location_of(handle));
+    if (read_rule(of(backend), location_of(handle), &kept))
+        return NB_SEEN_MISSING;
+    return same_rule(&expected, &kept) ? NB_SEEN_THERE : NB_SEEN_DIFFERENT;
+}
+
+/* Locations of all rules, to be freed by the caller; NULL with *err filled. */
+static struct ethtool_rxnfc *list_rules(const struct ethtool_backend *b, struct nb_error *err)
+{
+    struct ethtool_rxnfc count = {.cmd = ETHTOOL_GRXCLSRLCNT};
+    struct ethtool_rxnfc *all;
+    int rc = ask(b, &count);
+
+    if (rc) {
+        explain(b, "counting rules", 0, rc, err);
+        return NULL;
+    }
+    all = calloc(1, sizeof *all + count.rule_cnt * sizeof all->rule_locs[0]);
+    if (!all) {
+        nb_error_set(err, -ENOMEM, "%s: no memory for %u locations", b->interface, count.rule_cnt);
+        return NULL;
+    }
+    all->cmd = ETHTOOL_GRXCLSRLALL;
+    all->rule_cnt = count.rule_cnt;
+    rc = ask(b, all);
+    if (rc) {
+        explain(b, "listing rules", 0, rc, err);
+        free(all);
+        return NULL;
+    }
+    if (all->rule_cnt > count.rule_cnt) /* never believe a number that indexes our memory */
+        all->rule_cnt = count.rule_cnt;
+    return all;
+}
+
+static int walk(struct nb_backend *backend, enum nb_engine engine,
+                void (*see)(void *arg, void *handle, const char *words), void *arg, struct nb_error *err)
+{
+    struct ethtool_backend *b = of(backend);
+    struct ethtool_rx_flow_spec fs;
+    char words[96];
+
+    if (engine != NB_ENGINE_NTUPLE)
+        return nb_error_set(err, -ENOTSUP, "%s: no engine %s", b->interface, nb_engine_name(engine));
+    struct ethtool_rxnfc *all = list_rules(b, err);
+    if (!all)
+        return -EIO;
+    for (uint32_t i = 0; i < all->rule_cnt; i++) {
+        if (read_rule(b, all->rule_locs[i], &fs))
+            continue;
+        snprintf(words, sizeof words, "location %u, flow type %#x, queue %lld", all->rule_locs[i], fs.flow_type,
+                 (long long)fs.ring_cookie);
+        see(arg, handle_of(all->rule_locs[i]), words);
+    }
+    free(all);
+    return 0;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static void backend_free(struct nb_backend *backend)
+{
+    free(of(backend)->taken);
+    free(of(backend));
+}
+
+static const struct nb_backend_ops ethtool_ops = {
+    .name = "ethtool",
+    .validate = validate,
+    .create = create,
+    .destroy = destroy,
+    .update = update,
+    .device_used = device_used,
+    .look = look,
+    .walk = walk,
+    .hits = hits,
+    .free = backend_free,
+};
+
+static int avoid_taken(struct ethtool_backend *b, struct nb_error *err)
+{
+    struct ethtool_rxnfc *all = list_rules(b, err);
+
+    if (!all)
+        return -EIO;
+    for (uint32_t i = 0; i < all->rule_cnt; i++)
+        if (all->rule_locs[i] < b->size)
+            b->taken[all->rule_locs[i]] = true;
+    free(all);
+    return 0;
+}
+
+struct nb_backend *nb_backend_ethtool_new(const char *interface, const struct nb_profile *profile,
+                                          const struct nb_ethtool_api *api, struct nb_error *err)
+{
+    struct ethtool_backend *b = calloc(1, sizeof *b);
+
+    if (!b) {
+        nb_error_set(err, -ENOMEM, "%s: no memory for its rules", interface);
+        return NULL;
+    }
+    b->backend.ops = &ethtool_ops;
+    b->api = *api;
+    b->profile = profile;
+    b->size = profile->n_engines ? profile->engine[0].size : 0;
+    b->taken = calloc(b->size + 1, sizeof *b->taken);
+    snprintf(b->interface, sizeof b->interface, "%s", interface);
+    if (!b->taken)
+        nb_error_set(err, -ENOMEM, "%s: no memory for %u locations", interface, b->size);
+    if (!b->taken || (b->size && avoid_taken(b, err))) {
+        backend_free(&b->backend);
+        return NULL;
+    }
+    return &b->backend;
+}
