@@ -273,6 +273,22 @@ int nb_port_start(struct nb_port *port, struct nb_error *err)
     return program_reta(port, reta, err);
 }
 
+int nb_port_restart(struct nb_port *port, struct nb_error *err)
+{
+    uint16_t reta[NB_RETA_MAX];
+    int rc = rte_eth_dev_stop(port->port_id);
+
+    if (rc < 0)
+        return nb_error_set(err, rc, "port %s: cannot be stopped: %s", port->config->device, rte_strerror(-rc));
+    rc = rte_eth_dev_start(port->port_id);
+    if (rc < 0)
+        return nb_error_set(err, rc, "port %s: cannot be started again: %s", port->config->device, rte_strerror(-rc));
+    if (port->reta_size == 0)
+        return 0;
+    memcpy(reta, port->reta, sizeof reta);
+    return program_reta(port, reta, err);
+}
+
 static void fill_stats(const struct nb_port *port, struct nb_port_info *info)
 {
     struct rte_eth_stats stats;

@@ -35,6 +35,9 @@ int nb_port_configure(struct nb_port *port, struct rte_mempool *const *pool, boo
 /* Let it run, and spread the RETA over the queues. */
 int nb_port_start(struct nb_port *port, struct nb_error *err);
 
+/* Stop it and let it run again, with the RETA it had. No worker may use it meanwhile. */
+int nb_port_restart(struct nb_port *port, struct nb_error *err);
+
 /* Could this be the port's RETA? */
 int nb_port_check_reta(const struct nb_port *port, const uint16_t *reta, unsigned n, struct nb_error *err);
 

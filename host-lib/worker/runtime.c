@@ -251,6 +251,11 @@ int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_in
 /* --- RETA ----------------------------------------------------------------------------------------------------------
  */
 
+struct port_step {
+    unsigned port;
+    bool stopped;
+};
+
 struct reta_step {
     unsigned port, n;
     const uint16_t *reta;
@@ -337,5 +342,39 @@ int nb_runtime_set_reta(struct nb_runtime *rt, unsigned port, const uint16_t *qu
     pthread_mutex_unlock(&rt->lock);
     on_all(rt, rc == 0 ? step_switch : step_abandon, &s);
     on_all(rt, step_clean, &s);
+    return rc;
+}
+
+/* --- restart -------------------------------------------------------------------------------------------------------
+ */
+
+static void set_stopped(struct nb_worker *w, void *arg)
+{
+    struct port_step *s = arg;
+
+    w->port[s->port].stopped = s->stopped;
+}
+
+/* A call is served between two turns: when all have returned, no worker is inside the driver. */
+static void tell_workers(struct nb_runtime *rt, unsigned port, bool stopped)
+{
+    struct port_step s = {.port = port, .stopped = stopped};
+
+    for (unsigned i = 0; i < rt->n_workers; i++)
+        nb_runtime_call(rt, i, set_stopped, &s);
+}
+
+int nb_runtime_port_restart(struct nb_runtime *rt, unsigned port, struct nb_error *err)
+{
+    int rc;
+
+    if (port >= rt->n_ports)
+        return nb_error_set(err, -ENOENT, "port %u: there are %u ports, 0 to %u", port, rt->n_ports, rt->n_ports - 1);
+    tell_workers(rt, port, true);
+    pthread_mutex_lock(&rt->lock);
+    rc = nb_port_restart(&rt->port[port], err);
+    pthread_mutex_unlock(&rt->lock);
+    if (rc == 0)
+        tell_workers(rt, port, false);
     return rc;
 }

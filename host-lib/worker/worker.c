@@ -36,9 +36,9 @@ static void flush_port(struct nb_worker *w, struct nb_worker_port *p)
 {
     unsigned sent = 0;
 
-    if (p->tx_prepare)
+    if (p->tx_prepare && !p->stopped)
         prepare(w, p);
-    for (unsigned tries = 0; sent < p->n_tx && tries < NB_TX_TRIES; tries++) {
+    for (unsigned tries = 0; !p->stopped && sent < p->n_tx && tries < NB_TX_TRIES; tries++) {
         if (tries)
             rte_pause();
         sent += rte_eth_tx_burst(p->port_id, w->index, p->tx + sent, (uint16_t)(p->n_tx - sent));
@@ -97,7 +97,7 @@ static bool receive(struct nb_worker *w)
 
     for (unsigned i = 0; i < w->n_ports; i++) {
         struct rte_mbuf *burst[NB_BURST];
-        unsigned n = rte_eth_rx_burst(w->port[i].port_id, w->index, burst, NB_BURST);
+        unsigned n = w->port[i].stopped ? 0 : rte_eth_rx_burst(w->port[i].port_id, w->index, burst, NB_BURST);
 
         any |= nb__read_mail(w);
         if (n == 0)

@@ -81,6 +81,7 @@ struct nb_worker_port {
     uint16_t port_id;   /* DPDK's */
     bool tx_prepare;    /* the port computes checksums and wants to prepare packets for it */
     bool rss_untrusted; /* its hash of a SYN was not ours; read by control threads */
+    bool stopped;       /* not to be touched: it is being restarted */
     uint8_t reta_phase; /* enum nb_reta_phase */
     bool reta_again;    /* a new flow could not be announced, a ring was full: walk all flows once more */
     uint32_t reta_again_slot;

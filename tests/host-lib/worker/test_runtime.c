@@ -199,7 +199,7 @@ static void test_idle_worker_sleeps_and_its_time_is_accounted_for(void **state)
     nb_test_port_close(&wire);
 }
 
-static void test_reta_is_rewritten_in_the_port_and_nonsense_is_refused(void **state)
+static void test_reta_is_rewritten_in_the_port_kept_by_a_restart_and_nonsense_is_refused(void **state)
 {
     uint16_t reta[NB_RETA_MAX] = {0};
     struct nb_port_info info;
@@ -227,6 +227,12 @@ static void test_reta_is_rewritten_in_the_port_and_nonsense_is_refused(void **st
     assert_int_equal(nb_runtime_set_reta(rt, 0, reta, 128, &err), -EINVAL);
     assert_non_null(strstr(err.text, "queue 4: this port has 4 queues, 0 to 3"));
     assert_int_equal(nb_runtime_set_reta(rt, 1, reta, 128, &err), -ENOENT);
+
+    assert_int_equal(nb_runtime_port_restart(rt, 0, &err), 0);
+    nb_runtime_port_info(rt, 0, &info);
+    for (unsigned i = 0; i < info.reta_size; i++)
+        assert_int_equal(info.reta[i], 3);
+    assert_int_equal(nb_runtime_port_restart(rt, 1, &err), -ENOENT);
     nb_runtime_stop(rt);
     rte_vdev_uninit("net_null0");
 }
@@ -369,7 +375,7 @@ int main(void)
         cmocka_unit_test(test_application_that_refuses_ends_the_start_with_its_words),
         cmocka_unit_test(test_calls_from_several_threads_all_run_where_they_should),
         cmocka_unit_test(test_idle_worker_sleeps_and_its_time_is_accounted_for),
-        cmocka_unit_test(test_reta_is_rewritten_in_the_port_and_nonsense_is_refused),
+        cmocka_unit_test(test_reta_is_rewritten_in_the_port_kept_by_a_restart_and_nonsense_is_refused),
         cmocka_unit_test(test_port_without_rss_says_so),
         cmocka_unit_test(test_connection_between_two_runtimes),
     };
