@@ -49,6 +49,7 @@ static const struct nb_column port_view[] = {
     {0},
 };
 
+static const struct nb_word restart_words[] = {{NULL, "port", .required = true, .value = "PORT"}, {0}};
 static const struct nb_word show_words[] = {{NULL, "port", .value = "PORT"}, {0}};
 
 const struct nb_command nb_port_commands[] = {
@@ -58,5 +59,10 @@ const struct nb_command nb_port_commands[] = {
      .result = "ports",
      .view = port_view,
      .help = "Ports, or one of them by index or device; with -d the RSS key and indirection table too."},
+    {.name = "restart",
+     .method = "port.restart",
+     .words = restart_words,
+     .said = "the port was restarted and has its rules again",
+     .help = "Stop and start a port; its rules are taken out before and put back after. For operators."},
     {0},
 };

@@ -29,6 +29,25 @@ static const struct nb_column table_view[] = {
     {0},
 };
 
+static const struct nb_column audit_view[] = {
+    {"PORT", "port", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"ENGINE", "engine", nb_format_plain, NB_LEFT, NB_ALWAYS},
+    {"RULES", "rules", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"CONFIRMED", "confirmed", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"MISSING", "missing", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"MISMATCH", "mismatched", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"ORPHANS", "orphans", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"DEVICE", "device_used", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"WITNESS", "witness", nb_format_plain, NB_LEFT, NB_ALWAYS},
+    {0},
+};
+
+static const struct nb_column findings_view[] = {
+    {"PORT", "port", nb_format_plain, NB_RIGHT, NB_ALWAYS}, {"ENGINE", "engine", nb_format_plain, NB_LEFT, NB_ALWAYS},
+    {"KIND", "kind", nb_format_plain, NB_LEFT, NB_ALWAYS},  {"RULE", "rule", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"WHAT", "words", nb_format_plain, NB_LEFT, NB_ALWAYS}, {0},
+};
+
 static const struct nb_word list_words[] = {{"port", "port", .number = true, .value = "PORT"}, {0}};
 
 const struct nb_command nb_rule_commands[] = {
@@ -44,6 +63,16 @@ const struct nb_command nb_rule_commands[] = {
      .result = "tables",
      .view = table_view,
      .help = "How full the tables are; DEVICE is the NIC's own count."},
+    {.name = "audit",
+     .method = "rule.audit",
+     .result = "engines",
+     .view = audit_view,
+     .help = "Compare our rules with the NICs'; WITNESS says how much each could tell."},
+    {.name = "findings",
+     .method = "rule.audit",
+     .result = "findings",
+     .view = findings_view,
+     .help = "The same, and name each rule that is missing, different or an orphan."},
     {.name = "flush",
      .method = "rule.flush",
      .said = "every rule is removed; none is kept until `rule resume`",

@@ -1,4 +1,4 @@
-/* rpc_port.c - methods about ports: port.show. */
+/* rpc_port.c - methods about ports: port.show, port.restart. */
 #include "rpc.h"
 
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <netbypass/runtime.h>
 
 #include "address.h"
+#include "steering.h"
 
 struct port_row {
     struct nb_port_info info;
@@ -106,9 +107,34 @@ static int show(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
     return NB_PROTOCOL_NOT_FOUND;
 }
 
+static const struct nb_param restart_params[] = {
+    [PORT] = {"port", NB_PARAM_TEXT, .required = true, .help = "its index or its device's name"},
+    {0},
+};
+
+static int restart(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+{
+    unsigned n = nb_runtime_port_count(rpc->runtime);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct nb_port_info info;
+        if (nb_runtime_port_info(rpc->runtime, i, &info) != 0 || !port_wanted(&arg[PORT], i, info.device))
+            continue;
+        if (nb_steering_port_restart(rpc->steering, i, err) != 0)
+            return NB_PROTOCOL_FAILED;
+        json_object_object_add(result, "port", json_object_new_int((int)i));
+        return 0;
+    }
+    nb_error_set(err, 0, "no port %.40s; there are %u, 0 to %u", arg[PORT].text, n, n - 1);
+    return NB_PROTOCOL_NOT_FOUND;
+}
+
+static const struct nb_result restart_results[] = {{"port", "number", NULL, "index of the port"}, {0}};
 static const struct nb_result show_results[] = {{"ports", "list of ports", port_fields, "in order of their index"},
                                                 {0}};
 const struct nb_rpc_method nb_port_methods[] = {
+    {"port.restart", NB_RIGHT_OPERATOR, restart, restart_params, restart_results,
+     "Stop and start a port, with its rules taken out before and put back after. Connections survive."},
     {"port.show", NB_RIGHT_VIEWER, show, show_params, show_results, "Ports, with their RSS settings and counters."},
     {0},
 };

@@ -1,5 +1,7 @@
-/* rpc_rule.c - methods about rules: rule.list, rule.table, rule.flush, rule.resume. */
+/* rpc_rule.c - methods about rules: rule.list, rule.table, rule.audit, rule.flush, rule.resume. */
 #include "rpc.h"
+
+#include <stdlib.h>
 
 #include <json-c/json.h>
 
@@ -39,6 +41,33 @@ static const struct nb_field table_fields[] = {
     {"device_used", &nb_field_i64_or_null, F(device_used),
      "rules in it as the NIC itself counts, null: it does not say"},
     {"profile", &nb_field_text, F(profile), "what we take the NIC for"},
+    {0},
+};
+#undef F
+
+#define F(member) offsetof(struct nb_audit_info, member)
+static const struct nb_field audit_fields[] = {
+    {"port", &nb_field_u16, F(port), "index of the port (port.show)"},
+    {"engine", &nb_field_text, F(engine), "the NIC's table"},
+    {"rules", &nb_field_u64, F(rules), "rules that we put there"},
+    {"confirmed", &nb_field_u64, F(confirmed), "of these, read back as they should be"},
+    {"missing", &nb_field_u64, F(missing), "of these, not in the NIC"},
+    {"mismatched", &nb_field_u64, F(mismatched), "of these, other than we put them there"},
+    {"orphans", &nb_field_u64, F(orphans), "rules in the NIC that are not ours"},
+    {"device_used", &nb_field_i64_or_null, F(device_used), "rules as the NIC itself counts, null: it does not say"},
+    {"witness", &nb_field_text, F(witness),
+     "what the NIC could tell: `every rule, both ways`, `our rules`, `count only`, `none`"},
+    {0},
+};
+#undef F
+
+#define F(member) offsetof(struct nb_finding_info, member)
+static const struct nb_field finding_fields[] = {
+    {"port", &nb_field_u16, F(port), "index of the port (port.show)"},
+    {"engine", &nb_field_text, F(engine), "the NIC's table"},
+    {"kind", &nb_field_text, F(kind), "`missing`, `mismatch` or `orphan`"},
+    {"rule", &nb_field_i64_or_null, F(rule), "id of our rule, null: none of ours, or the NIC cannot name it"},
+    {"words", &nb_field_text, F(words), "the rule, or what else is known"},
     {0},
 };
 #undef F
@@ -88,6 +117,27 @@ static int table(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json
     return 0;
 }
 
+static int audit(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
+{
+    struct nb_audit_report *report = malloc(sizeof *report);
+    struct json_object *engines = json_object_new_array(), *findings = json_object_new_array();
+
+    (void)arg;
+    json_object_object_add(result, "engines", engines);
+    json_object_object_add(result, "findings", findings);
+    if (!report) {
+        nb_error_set(err, 0, "no memory for the report");
+        return NB_PROTOCOL_FAILED;
+    }
+    nb_steering_audit(rpc->steering, report);
+    for (unsigned i = 0; i < report->n_engines; i++)
+        json_object_array_add(engines, nb_fields_show(audit_fields, &report->engine[i]));
+    for (unsigned i = 0; i < report->n_findings; i++)
+        json_object_array_add(findings, nb_fields_show(finding_fields, &report->finding[i]));
+    free(report);
+    return 0;
+}
+
 static int flush(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
 {
     (void)arg;
@@ -114,6 +164,11 @@ static const struct nb_result table_results[] = {
     {"tables", "list of tables", table_fields, "one per port and engine"},
     {0},
 };
+static const struct nb_result audit_results[] = {
+    {"engines", "list of audits", audit_fields, "one per port and engine"},
+    {"findings", "list of findings", finding_fields, "what is wrong, the first 128"},
+    {0},
+};
 static const struct nb_result steering_results[] = {
     {"steering", "text", NULL, "`on`, or `flushed`: no rule is kept"},
     {0},
@@ -122,6 +177,8 @@ static const struct nb_result steering_results[] = {
 const struct nb_rpc_method nb_rule_methods[] = {
     {"rule.list", NB_RIGHT_VIEWER, list, list_params, list_results, "Rules in force, a page at a time."},
     {"rule.table", NB_RIGHT_VIEWER, table, NULL, table_results, "How full the NICs' tables are."},
+    {"rule.audit", NB_RIGHT_VIEWER, audit, NULL, audit_results,
+     "Compare the rules that we believe to be in the NICs with what the NICs say."},
     {"rule.flush", NB_RIGHT_OPERATOR, flush, NULL, steering_results,
      "Remove every rule and keep none until rule.resume; flows go on by rss or software."},
     {"rule.resume", NB_RIGHT_OPERATOR, resume, NULL, steering_results, "Install rules again as the policy says."},

@@ -148,8 +148,13 @@ static void answer(struct nb_steering *s, uint64_t asked)
 {
     if (s->answered == asked)
         return;
-    for (unsigned i = 0; i < s->n_ports; i++)
+    bool audit = s->audit_wanted;
+    s->audit_wanted = false;
+    for (unsigned i = 0; i < s->n_ports; i++) {
         nb__steering_port_count(&s->port[i], &s->lock);
+        if (audit)
+            nb__steering_port_audit(&s->port[i], &s->lock);
+    }
     s->answered = asked;
     pthread_cond_broadcast(&s->served);
 }
@@ -268,8 +273,7 @@ void nb_steering_stop(struct nb_steering *s)
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
 
-/* Have the thread take a whole turn, so that what it counts and applies is fresh. Called with the lock. */
-static void ask_for_turn(struct nb_steering *s)
+void nb__steering_ask_for_turn(struct nb_steering *s)
 {
     uint64_t ticket = ++s->asked;
 
@@ -386,7 +390,7 @@ unsigned nb_steering_tables(struct nb_steering *s, struct nb_table_info *out, un
     unsigned n = 0;
 
     pthread_mutex_lock(&s->lock);
-    ask_for_turn(s);
+    nb__steering_ask_for_turn(s);
     for (unsigned i = 0; i < s->n_ports; i++)
         for (unsigned e = 0; e < s->port[i].profile.n_engines && n < max; e++)
             describe_table(&s->port[i], e, &out[n++]);
@@ -411,7 +415,7 @@ int nb_steering_flush(struct nb_steering *s, struct nb_error *err)
     for (unsigned i = 0; i < s->n_ports; i++)
         nb_planner_pause(s->port[i].planner);
     do
-        ask_for_turn(s);
+        nb__steering_ask_for_turn(s);
     while (s->paused && busy_port(s));
     for (unsigned i = 0; i < s->n_ports && !rc && s->paused; i++)
         if (nb_table_used(s->port[i].table))
@@ -421,12 +425,57 @@ int nb_steering_flush(struct nb_steering *s, struct nb_error *err)
     return rc;
 }
 
+/* Take the port's rules out, and wait until they are. */
+static int empty_port(struct nb_steering *s, struct nb_steering_port *port, struct nb_error *err)
+{
+    nb_planner_pause(port->planner);
+    do
+        nb__steering_ask_for_turn(s);
+    while (nb_planner_due_us(port->planner) == 0);
+    if (nb_table_used(port->table))
+        return nb_error_set(err, -EIO, "port %u: %u rules could not be removed, so it is not restarted: %s",
+                            port->index, nb_table_used(port->table), port->last_error.text);
+    return 0;
+}
+
+/* Drivers lose masks (ixgbe) or rules (mlx5) when a port stops, so every rule goes before and comes back after
+ * (nic-facts A.5, B.6, C). Flows are served by rss or software meanwhile. */
+int nb_steering_port_restart(struct nb_steering *s, unsigned index, struct nb_error *err)
+{
+    int rc;
+
+    if (index >= s->n_ports)
+        return nb_error_set(err, -ENOENT, "port %u: there are %u ports, 0 to %u", index, s->n_ports, s->n_ports - 1);
+    pthread_mutex_lock(&s->lock);
+    struct nb_steering_port *port = &s->port[index];
+    if (port->restarting) {
+        pthread_mutex_unlock(&s->lock);
+        return nb_error_set(err, -EBUSY, "port %u is being restarted", index);
+    }
+    port->restarting = true;
+    rc = empty_port(s, port, err);
+    pthread_mutex_unlock(&s->lock);
+
+    if (!rc)
+        rc = nb_runtime_port_restart(s->rt, index, err);
+    pthread_mutex_lock(&s->lock);
+    port->restarting = false;
+    if (!s->paused)
+        nb_planner_resume(port->planner, s->world.now_us());
+    do
+        nb__steering_ask_for_turn(s);
+    while (!s->paused && nb_planner_due_us(port->planner) == 0);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 void nb_steering_resume(struct nb_steering *s)
 {
     pthread_mutex_lock(&s->lock);
     s->paused = false;
     for (unsigned i = 0; i < s->n_ports; i++)
-        nb_planner_resume(s->port[i].planner, s->world.now_us());
+        if (!s->port[i].restarting)
+            nb_planner_resume(s->port[i].planner, s->world.now_us());
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
 }

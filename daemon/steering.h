@@ -82,6 +82,38 @@ unsigned nb_steering_tables(struct nb_steering *steering, struct nb_table_info *
 int nb_steering_flush(struct nb_steering *steering, struct nb_error *err);
 void nb_steering_resume(struct nb_steering *steering);
 
+/* Stop and start a port, with its rules taken out before and put back after, in the order that its driver needs. */
+int nb_steering_port_restart(struct nb_steering *steering, unsigned port, struct nb_error *err);
+
+/* --- audit: are the rules in the devices the ones we believe to be there? ---------------------------------------- */
+
+struct nb_audit_info { /* one engine */
+    uint16_t port;
+    char engine[24];
+    uint64_t rules, confirmed, missing, mismatched, orphans;
+    int64_t device_used;
+    char witness[32]; /* what the device could tell: "every rule, both ways", "our rules", "count only", "none" */
+};
+
+struct nb_finding_info {
+    uint16_t port;
+    char engine[24], kind[16];
+    int64_t rule; /* id, -1: none of ours */
+    char words[192];
+};
+
+#define NB_AUDIT_ENGINES_MAX 32 /* NB_MAX_PORTS with four engines each */
+#define NB_AUDIT_REPORT_MAX  128
+
+struct nb_audit_report {
+    struct nb_audit_info engine[NB_AUDIT_ENGINES_MAX];
+    struct nb_finding_info finding[NB_AUDIT_REPORT_MAX]; /* the first ones; the engines' numbers count all */
+    unsigned n_engines, n_findings;
+};
+
+/* Compare, now, every table with its device. */
+void nb_steering_audit(struct nb_steering *steering, struct nb_audit_report *report);
+
 /* Look at every flow again, soon and in portions: after the RETA was rewritten, flows have other home queues. */
 void nb_steering_resync(struct nb_steering *steering);
 

@@ -28,6 +28,7 @@ struct nb_steering {
     pthread_cond_t served; /* it did what was asked */
     pthread_t thread;
     bool threaded, stop, paused;
+    bool audit_wanted;             /* by whoever waits for the next turn */
     uint64_t asked, answered;      /* turns that someone waits for, and turns taken since */
     uint64_t news_lost, no_memory; /* how often; for sparing the log */
     struct {
@@ -49,6 +50,9 @@ bool nb__steering_turn(struct nb_steering *steering);
 /* Remove every rule; without the thread. Then free. */
 void nb__steering_clear(struct nb_steering *steering);
 void nb__steering_free(struct nb_steering *steering);
+
+/* Have the thread take a whole turn, so that what it counts, compares and applies is fresh. Called with the lock. */
+void nb__steering_ask_for_turn(struct nb_steering *steering);
 
 /* Flow news and the walk over all flows (steering_news.c). Called without the lock. Return whether there was any. */
 bool nb__steering_take_news(struct nb_steering *steering);

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#include <netbypass/backend.h>
+#include <netbypass/audit.h>
 #include <netbypass/planner.h>
 #include <netbypass/runtime.h>
 
@@ -16,8 +16,10 @@ struct nb_steering_port {
     struct nb_table *table;
     struct nb_planner *planner;
     struct nb_backend *backend;
-    int64_t device_used[NB_PROFILE_ENGINES]; /* when last asked */
-    uint64_t refusals;                       /* operations that went wrong, for sparing the log */
+    int64_t device_used[NB_PROFILE_ENGINES];   /* when last asked */
+    struct nb_audit audit[NB_PROFILE_ENGINES]; /* the last one */
+    bool restarting;
+    uint64_t refusals; /* operations that went wrong, for sparing the log */
     struct nb_error last_error;
 };
 
@@ -37,5 +39,8 @@ unsigned nb__steering_port_apply(struct nb_steering_port *port, pthread_mutex_t 
 
 /* Ask the device how many rules it has. Same rule for the lock. */
 void nb__steering_port_count(struct nb_steering_port *port, pthread_mutex_t *lock);
+
+/* Compare with the device. Same rule for the lock. */
+void nb__steering_port_audit(struct nb_steering_port *port, pthread_mutex_t *lock);
 
 #endif

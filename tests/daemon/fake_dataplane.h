@@ -25,6 +25,7 @@ struct nb_runtime {
 struct nb_steering {
     unsigned rules;
     bool flushed, refuses;
+    unsigned restarts;
 };
 
 static struct nb_runtime fake_runtime;
@@ -169,6 +170,24 @@ int nb_steering_flush(struct nb_steering *steering, struct nb_error *err)
 void nb_steering_resume(struct nb_steering *steering)
 {
     steering->flushed = false;
+}
+
+void nb_steering_audit(struct nb_steering *steering, struct nb_audit_report *report)
+{
+    *report = (struct nb_audit_report){.n_engines = 1, .n_findings = steering->rules != 0};
+    report->engine[0] = (struct nb_audit_info){.rules = steering->rules, .orphans = 1, .device_used = -1};
+    strcpy(report->engine[0].engine, "flow-director");
+    strcpy(report->engine[0].witness, "count only");
+    report->finding[0] = (struct nb_finding_info){.rule = -1};
+    strcpy(report->finding[0].kind, "orphan");
+}
+
+int nb_steering_port_restart(struct nb_steering *steering, unsigned port, struct nb_error *err)
+{
+    if (steering->refuses)
+        return nb_error_set(err, -EIO, "port %u: the driver refused", port);
+    steering->restarts++;
+    return 0;
 }
 
 void nb_runtime_config_init(struct nb_runtime_config *config)

@@ -55,6 +55,17 @@ int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_in
     return rt->port_info_error;
 }
 
+/* The driver of the fakes loses its rules, and says how many, when it is not rid of them first. */
+static unsigned restarts, rules_at_restart;
+
+int nb_runtime_port_restart(struct nb_runtime *rt, unsigned port, struct nb_error *err)
+{
+    (void)rt, (void)port;
+    restarts++;
+    rules_at_restart = fake.n_flows;
+    return rt->port_info_error ? nb_error_set(err, rt->port_info_error, "the port does not start again") : 0;
+}
+
 unsigned nb_runtime_flow_news(struct nb_runtime *rt, unsigned worker, struct nb_flow_news *out, unsigned max,
                               uint32_t *lost)
 {
@@ -579,9 +590,86 @@ static void test_questions_from_other_threads_while_rules_come_and_go(void **sta
     nb_steering_stop(s);
 }
 
+/* --- audit and restart -------------------------------------------------------------------------------------------- */
+
+static void test_audit_finds_the_filter_that_someone_else_put_into_the_nic(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    static struct nb_audit_report report;
+    (void)state;
+
+    connect_flow(1, 2, 2);
+    connect_flow(2, 3, 1);
+    settle(s);
+    nb_steering_audit(s, &report);
+    assert_int_equal(report.n_engines, 2);
+    assert_string_equal(report.engine[0].witness, "count only");
+    assert_int_equal(report.engine[0].rules, 2);
+    assert_int_equal(report.engine[0].device_used, 2);
+    assert_int_equal(report.n_findings, 0);
+
+    fake.fdir[FAKE_FDIR_MAX - 1].used = true; /* planted */
+    fake.n_fdir++;
+    nb_steering_audit(s, &report);
+    assert_int_equal(report.engine[0].orphans, 1);
+    assert_int_equal(report.n_findings, 1);
+    assert_string_equal(report.finding[0].kind, "orphan");
+    assert_string_equal(report.finding[0].engine, "flow-director");
+
+    fake.fdir[FAKE_FDIR_MAX - 1].used = false;
+    fake.n_fdir -= 2; /* and one of ours taken away */
+    nb_steering_audit(s, &report);
+    assert_int_equal(report.engine[0].orphans, 0);
+    assert_int_equal(report.engine[0].missing, 1);
+    fake.n_fdir++;
+    nb_steering_stop(s);
+}
+
+static void test_restart_takes_every_rule_out_first_and_puts_it_back(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info a = connect_flow(1, 2, 2), b = connect_flow(2, 3, 1);
+    struct nb_error err;
+    (void)state;
+
+    settle(s);
+    restarts = 0;
+    rules_at_restart = 99;
+    assert_int_equal(nb_steering_port_restart(s, 0, &err), 0);
+    assert_int_equal(restarts, 1);
+    assert_int_equal(rules_at_restart, 0);
+    settle(s);
+    assert_true(steered(&a));
+    assert_true(steered(&b));
+    assert_int_equal(nb_steering_port_restart(s, 7, &err), -ENOENT);
+    nb_steering_stop(s);
+}
+
+static void test_port_with_a_rule_that_cannot_be_removed_is_not_restarted(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_flow_info a = connect_flow(1, 2, 2);
+    struct nb_error err;
+    (void)state;
+
+    settle(s);
+    restarts = 0;
+    fake.destroy_errno = ETIMEDOUT;
+    assert_int_equal(nb_steering_port_restart(s, 0, &err), -EIO);
+    assert_int_equal(restarts, 0);
+    fake.destroy_errno = 0;
+    now += SECOND;
+    settle(s);
+    check_flow(s, &a, NB_METHOD_EXACT, "policy exact");
+    nb_steering_stop(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_audit_finds_the_filter_that_someone_else_put_into_the_nic),
+        cmocka_unit_test(test_restart_takes_every_rule_out_first_and_puts_it_back),
+        cmocka_unit_test(test_port_with_a_rule_that_cannot_be_removed_is_not_restarted),
         cmocka_unit_test(test_exact_puts_every_connection_into_the_nic_and_takes_it_out),
         cmocka_unit_test(test_auto_rules_only_flows_that_are_not_home),
         cmocka_unit_test(test_connection_gets_its_rule_when_it_is_old_enough),
