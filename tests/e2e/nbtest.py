@@ -44,6 +44,9 @@ CONFIG = {
     "apps": [{"module": "http", "listen": [f"{SERVER}:80"]}],
 }
 
+# A shell without job control starts background jobs with SIGINT ignored, and programs under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Failed(Exception):
     """A check did not hold; the text says what was seen and what should have been."""
