@@ -20,6 +20,13 @@
 #include "tcb.h"
 #include "timewait.h"
 
+/* TCBs by index, linked through list_next, in the order they were put in. A TCB is in one list or none
+ * (NB_TCB_LISTED). */
+struct nb_tcb_list {
+    uint32_t head, tail; /* nothing when n is 0 */
+    uint32_t n;
+};
+
 struct nb_tcp {
     struct nb_tcp_env env;
     struct nb_tcp_config config;
@@ -30,8 +37,9 @@ struct nb_tcp {
     uint32_t fresh;     /* slots from here on were never used */
     uint32_t free_head; /* of slots that were, NB_TCB_NONE */
     uint32_t live, half_open;
-    uint32_t pending_head, pending_tail;
-    uint64_t serial; /* of the last connection made */
+    struct nb_tcb_list pending; /* something happened to them in this burst */
+    struct nb_tcb_list stalled; /* have data to send and wait for room at the port */
+    uint64_t serial;            /* of the last connection made */
     uint8_t rcv_scale;
 
     struct nb_listen_table listen;
@@ -72,9 +80,12 @@ void nb__tcb_close(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_closed_reason
 
 void nb__tcb_set_state(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcp_state state);
 
-/* Look at this TCB at the end of the burst. */
+/* Look at this TCB at the end of the burst; or at a later one, for there is no room to send. */
 void nb__tcb_pend(struct nb_tcp *tcp, struct nb_tcb *tcb);
-struct nb_tcb *nb__tcb_next_pending(struct nb_tcp *tcp);
+void nb__tcb_stall(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The first of a list, taken out of it; NULL at its end. */
+struct nb_tcb *nb__tcb_take(struct nb_tcp *tcp, struct nb_tcb_list *list);
 void nb__tcb_recycle(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* --- input.c, ack.c, text.c ----------------------------------------------------------------------------------------

@@ -132,13 +132,24 @@ static void restart_after_idle(struct nb_tcp *tcp, struct nb_tcb *tcb)
         tcb->cwnd = nb__min(tcb->cwnd, nb__initial_window(tcb->mss));
 }
 
+static bool has_room(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    return !tcp->env.room || tcp->env.room(tcp->env.arg, &tcb->flow.key);
+}
+
 static void send_what_fits(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     struct chunk c;
     if (tcb->snd_nxt == nb_tcb_last_seq(tcb))
         return;
     restart_after_idle(tcp, tcb);
-    while (next_chunk(tcb, &c) && send_chunk(tcp, tcb, &c)) {
+    while (next_chunk(tcb, &c)) {
+        if (!has_room(tcp, tcb)) {
+            nb__tcb_stall(tcp, tcb);
+            return;
+        }
+        if (!send_chunk(tcp, tcb, &c))
+            break;
     }
     /* Nothing under way whose ACK would call us again: the window is closed, too small to be worth it, or we are out of
      * buffers. */

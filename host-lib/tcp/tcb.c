@@ -19,7 +19,7 @@ bool nb__tcb_pool_init(struct nb_tcp *tcp)
     if (p == MAP_FAILED)
         return false;
     tcp->tcbs = p;
-    tcp->free_head = tcp->pending_head = tcp->pending_tail = NB_TCB_NONE;
+    tcp->free_head = NB_TCB_NONE;
     return true;
 }
 
@@ -33,7 +33,7 @@ static struct nb_tcb *slot_get(struct nb_tcp *tcp)
 {
     if (tcp->free_head != NB_TCB_NONE) {
         struct nb_tcb *tcb = &tcp->tcbs[tcp->free_head];
-        tcp->free_head = tcb->pending_next;
+        tcp->free_head = tcb->list_next;
         return tcb;
     }
     return tcp->fresh < tcp->config.limits.connections ? &tcp->tcbs[tcp->fresh++] : NULL;
@@ -41,7 +41,7 @@ static struct nb_tcb *slot_get(struct nb_tcp *tcp)
 
 static void slot_put(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    tcb->pending_next = tcp->free_head;
+    tcb->list_next = tcp->free_head;
     tcp->free_head = (uint32_t)(tcb - tcp->tcbs);
 }
 
@@ -60,7 +60,7 @@ struct nb_tcb *nb__tcb_new(struct nb_tcp *tcp, const struct nb_flow_key *key, ui
     tcb->index = (uint32_t)(tcb - tcp->tcbs);
     tcb->reasm = NB_REASM_NONE;
     tcb->path = NB_PATH_NONE;
-    tcb->pending_next = NB_TCB_NONE;
+    tcb->list_next = NB_TCB_NONE;
     if (!nb_flow_insert(tcp->config.flows, NB_FLOW_TCB, &tcb->flow, hash)) {
         slot_put(tcp, tcb);
         nb__count(tcp, NB_COUNTER_DROP_TABLE_FULL);
@@ -105,28 +105,35 @@ void nb__tcb_close(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_closed_reason
         nb__tcb_release(tcp, tcb);
 }
 
-void nb__tcb_pend(struct nb_tcp *tcp, struct nb_tcb *tcb)
+static void append(struct nb_tcp *tcp, struct nb_tcb_list *list, struct nb_tcb *tcb)
 {
-    if (tcb->flags & NB_TCB_PENDING)
+    if (tcb->flags & NB_TCB_LISTED)
         return;
-    tcb->flags |= NB_TCB_PENDING;
-    tcb->pending_next = NB_TCB_NONE;
-    if (tcp->pending_tail == NB_TCB_NONE)
-        tcp->pending_head = tcb->index;
-    else
-        tcp->tcbs[tcp->pending_tail].pending_next = tcb->index;
-    tcp->pending_tail = tcb->index;
+    tcb->flags |= NB_TCB_LISTED;
+    tcb->list_next = NB_TCB_NONE;
+    *(list->n ? &tcp->tcbs[list->tail].list_next : &list->head) = tcb->index;
+    list->tail = tcb->index;
+    list->n++;
 }
 
-struct nb_tcb *nb__tcb_next_pending(struct nb_tcp *tcp)
+void nb__tcb_pend(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    if (tcp->pending_head == NB_TCB_NONE)
+    append(tcp, &tcp->pending, tcb);
+}
+
+void nb__tcb_stall(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    append(tcp, &tcp->stalled, tcb);
+}
+
+struct nb_tcb *nb__tcb_take(struct nb_tcp *tcp, struct nb_tcb_list *list)
+{
+    if (list->n == 0)
         return NULL;
-    struct nb_tcb *tcb = &tcp->tcbs[tcp->pending_head];
-    tcp->pending_head = tcb->pending_next;
-    if (tcp->pending_head == NB_TCB_NONE)
-        tcp->pending_tail = NB_TCB_NONE;
-    tcb->flags &= ~(uint32_t)NB_TCB_PENDING;
+    struct nb_tcb *tcb = &tcp->tcbs[list->head];
+    list->head = tcb->list_next;
+    list->n--;
+    tcb->flags &= ~(uint32_t)NB_TCB_LISTED;
     return tcb;
 }
 

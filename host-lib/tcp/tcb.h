@@ -22,7 +22,7 @@ enum nb_tcb_flag {
     NB_TCB_SACK = 1 << 1,           /* the peer reads SACK blocks (RFC 2018 §2) */
     NB_TCB_ACTIVE = 1 << 2,         /* opened by us */
     NB_TCB_KNOWN = 1 << 3,          /* the application knows of it: it is owed a closed event */
-    NB_TCB_PENDING = 1 << 4,        /* in the list that nb_tcp_flush walks */
+    NB_TCB_LISTED = 1 << 4,         /* in one of the lists that nb_tcp_flush walks */
     NB_TCB_ACK_NOW = 1 << 5,        /* an ACK must leave at the end of the burst */
     NB_TCB_FIN_QUEUED = 1 << 6,     /* our FIN follows the last byte of the send queue */
     NB_TCB_APP_CLOSED = 1 << 7,     /* the application reads no more */
@@ -69,7 +69,7 @@ struct nb_tcb {
     nb_seq_t rcv_acked;     /* the last acknowledgement sent (RFC 7323: Last.ACK.sent) */
     uint32_t rcv_unread;    /* bytes delivered and not consumed */
     uint32_t ts_offset;     /* our timestamps are milliseconds plus this */
-    uint32_t pending_next;  /* index; free list when free */
+    uint32_t list_next;     /* index, in a nb_tcb_list; in the free list when free */
     uint16_t mss;           /* payload of a full segment: options are already taken off */
     uint16_t rcv_mss;       /* the largest payload the peer has sent */
     uint16_t max_snd_wnd;   /* largest window field seen, unscaled */

@@ -18,6 +18,9 @@
 #define REASM_SEGMENT_BYTES    512
 #define REASM_CONNECTION_MBUFS 64 /* at least */
 
+/* Connections without room to send that are looked at again when a burst ends: twice what a burst can bring. */
+#define RESUME_MAX 64u
+
 /* The least shift with which the window field can express the whole receive buffer (RFC 7323 §2.3). */
 static uint8_t scale_for(uint32_t recv_buffer_bytes)
 {
@@ -141,18 +144,31 @@ static bool left_data_unread(const struct nb_tcb *tcb)
     return tcb->flags & NB_TCB_APP_CLOSED && tcb->rcv_unread > 0;
 }
 
+static void finish(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (tcb->state == NB_TCP_CLOSED)
+        nb__tcb_recycle(tcp, tcb);
+    else if (left_data_unread(tcb))
+        nb_tcp_abort(tcp, tcb);
+    else
+        nb__output(tcp, tcb);
+}
+
+/* Who waits for room takes turns: each gets its chance before one that has had it, and a burst's end stays short
+ * however many wait. */
+static void resume_stalled(struct nb_tcp *tcp)
+{
+    for (uint32_t n = nb__min(tcp->stalled.n, RESUME_MAX); n > 0; n--)
+        finish(tcp, nb__tcb_take(tcp, &tcp->stalled));
+}
+
 void nb_tcp_flush(struct nb_tcp *tcp, uint64_t now_us)
 {
     struct nb_tcb *tcb;
     nb__set_now(tcp, now_us);
-    while ((tcb = nb__tcb_next_pending(tcp))) {
-        if (tcb->state == NB_TCP_CLOSED)
-            nb__tcb_recycle(tcp, tcb);
-        else if (left_data_unread(tcb))
-            nb_tcp_abort(tcp, tcb);
-        else
-            nb__output(tcp, tcb);
-    }
+    resume_stalled(tcp);
+    while ((tcb = nb__tcb_take(tcp, &tcp->pending)))
+        finish(tcp, tcb);
 }
 
 void nb_tcp_advance(struct nb_tcp *tcp, uint64_t now_us)

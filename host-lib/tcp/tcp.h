@@ -54,6 +54,11 @@ struct nb_tcp_env {
      * layer's business afterwards; for a TCB it is stored in it. */
     void (*output)(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *packet);
 
+    /* Is there room for a packet of data on this flow's way? When not, its data waits and is tried again at later
+     * flushes. Answers to the peer (ACK, RST, SYN) and retransmissions that the peer's ACKs ask for do not wait. NULL:
+     * always. */
+    bool (*room)(void *arg, const struct nb_flow_key *key);
+
     bool (*accepted)(void *arg, struct nb_tcb *tcb);                 /* ESTABLISHED by passive open; false: refuse */
     void (*connected)(void *arg, struct nb_tcb *tcb);                /* ESTABLISHED by active open */
     void (*data)(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m); /* in-order payload; takes m */

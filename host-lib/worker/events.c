@@ -65,6 +65,11 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
     nb_net_output(&w->net, key->port_group, key->remote.word[0], path, packet, w->now_us);
 }
 
+static bool on_room(void *arg, const struct nb_flow_key *key)
+{
+    return nb__tx_room(arg, key->port_group);
+}
+
 /* The news go first: the application may end the connection in its callback, and ends come after beginnings. */
 static bool on_accepted(void *arg, struct nb_tcb *tcb)
 {
@@ -129,6 +134,7 @@ static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reaso
 
 const struct nb_tcp_env nb__worker_env = {
     .output = on_output,
+    .room = on_room,
     .accepted = on_accepted,
     .connected = on_connected,
     .data = on_data,

@@ -1,4 +1,4 @@
-/* worker.c - the life of a worker, its turn of the loop, and transmitting; theory of operation in worker.h. */
+/* worker.c - the life of a worker, and its turn of the loop; theory of operation in worker.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,6 @@
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 #include <rte_ring.h>
 
 #include <netbypass/conn.h>
@@ -15,62 +14,6 @@
 #include "worker.h"
 
 #define CACHE_LINE 64
-
-/* --- transmitting --------------------------------------------------------------------------------------------------
- */
-
-/* What a driver must fix in packets before it can compute their checksums (rte_eth_tx_prepare). A packet that it cannot
- * send ends the batch; it is dropped and the rest tried again. */
-static void prepare(struct nb_worker *w, struct nb_worker_port *p)
-{
-    unsigned ready = 0;
-
-    while ((ready += rte_eth_tx_prepare(p->port_id, w->index, p->tx + ready, (uint16_t)(p->n_tx - ready))) < p->n_tx) {
-        nb__drop(w, p->tx[ready], NB_COUNTER_DROP_TX_REFUSED);
-        p->n_tx--;
-        memmove(p->tx + ready, p->tx + ready + 1, (p->n_tx - ready) * sizeof p->tx[0]);
-    }
-}
-
-static void flush_port(struct nb_worker *w, struct nb_worker_port *p)
-{
-    unsigned sent = 0;
-
-    if (p->tx_prepare && !p->stopped)
-        prepare(w, p);
-    for (unsigned tries = 0; !p->stopped && sent < p->n_tx && tries < NB_TX_TRIES; tries++) {
-        if (tries)
-            rte_pause();
-        sent += rte_eth_tx_burst(p->port_id, w->index, p->tx + sent, (uint16_t)(p->n_tx - sent));
-    }
-    w->counters[NB_COUNTER_TX_PACKETS] += sent;
-    w->counters[NB_COUNTER_DROP_TX_FULL] += p->n_tx - sent;
-    rte_pktmbuf_free_bulk(p->tx + sent, p->n_tx - sent);
-    p->n_tx = 0;
-}
-
-void nb__transmit(void *worker, unsigned port, struct rte_mbuf *frame)
-{
-    struct nb_worker *w = worker;
-    struct nb_worker_port *p = &w->port[port];
-
-    if (p->n_tx == NB_TX_BATCH)
-        flush_port(w, p);
-    p->tx[p->n_tx++] = frame;
-}
-
-static bool flush_all(struct nb_worker *w)
-{
-    bool any = false;
-
-    for (unsigned i = 0; i < w->n_ports; i++) {
-        if (w->port[i].n_tx == 0)
-            continue;
-        flush_port(w, &w->port[i]);
-        any = true;
-    }
-    return any;
-}
 
 /* --- talking to other workers --------------------------------------------------------------------------------------
  */
@@ -120,14 +63,15 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
     nb__reta_tend(w);
     nb_tcp_flush(w->tcp, now_us);
     nb__ring_doorbells(w);
-    return flush_all(w) || any;
+    return nb__tx_flush(w) || any;
 }
 
 uint64_t nb_worker_next_us(const struct nb_worker *w)
 {
-    uint64_t tcp = nb_tcp_next_us(w->tcp), net = nb_net_next_us(&w->net);
+    uint64_t tcp = nb_tcp_next_us(w->tcp), net = nb_net_next_us(&w->net), tx = nb__tx_next_us(w);
+    uint64_t next = tcp < net ? tcp : net;
 
-    return tcp < net ? tcp : net;
+    return tx < next ? tx : next;
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------------
@@ -306,7 +250,7 @@ void nb_worker_stop(struct nb_worker *w, uint64_t now_us)
     stop_services(w);
     nb_tcp_flush(w->tcp, now_us);
     nb__ring_doorbells(w);
-    flush_all(w);
+    nb__tx_flush(w);
 }
 
 void nb_worker_free(struct nb_worker *w)
@@ -317,8 +261,7 @@ void nb_worker_free(struct nb_worker *w)
         nb_tcp_free(w->tcp);
     if (w->net.neighbours)
         nb_net_fini(&w->net);
-    for (unsigned i = 0; i < w->n_ports; i++)
-        rte_pktmbuf_free_bulk(w->port[i].tx, w->port[i].n_tx);
+    nb__tx_fini(w);
     nb_registry_fini(&w->registry);
     nb_flow_table_free(w->flows);
     free(w->news);

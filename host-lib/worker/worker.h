@@ -13,7 +13,8 @@
  * bursts (call.h). The clock is not read here: `now_us` comes from whoever drives the loop, a thread (thread.c) or a
  * test.
  *
- *   worker.c     life of a worker, its turn of the loop, transmitting
+ *   worker.c     life of a worker, its turn of the loop
+ *   tx.c         transmitting, and waiting for room
  *   rx.c         a batch of frames: parse, look up, hand on
  *   home.c       whose segment is it: ours, another worker's, nobody's
  *   letters.c    what arrives over the rings
@@ -44,11 +45,15 @@ struct rte_ring;
 
 #define NB_BURST     32    /* frames taken from a queue at once: the drivers' vector paths like multiples of 32 */
 #define NB_TX_BATCH  64    /* frames collected for a port before they are given to it */
-#define NB_TX_TRIES  8     /* how often a full transmit queue is offered the rest before it is dropped */
 #define NB_HOPS_MAX  2     /* workers a segment is sent to: home, then the owner */
 #define NB_NEWS_SIZE 4096  /* flow news kept for the steering thread; 256 KB a worker */
 #define NB_SWEEP_US  1000  /* one flow of registry.away is looked up this often */
 #define NB_SETTLE_US 20000 /* after a change of RETA, how long packets may still come the old way */
+
+/* A full transmit queue (tx.c). */
+#define NB_TX_DATA_MAX 256 /* frames that wait for a port: TCP may add to them below this */
+#define NB_TX_BACKLOG  512 /* everybody else below this: room for the answers to several bursts */
+#define NB_TX_RETRY_US 10  /* a port that takes nothing at all is asked again this often: 32 frames at 10 Gbit/s */
 
 static_assert(NB_NET_PORTS_MAX == NB_MAX_PORTS, "the net layer knows every port");
 
@@ -85,8 +90,8 @@ struct nb_worker_port {
     uint8_t reta_phase; /* enum nb_reta_phase */
     bool reta_again;    /* a new flow could not be announced, a ring was full: walk all flows once more */
     uint32_t reta_again_slot;
-    uint16_t n_tx;
-    struct rte_mbuf *tx[NB_TX_BATCH];
+    unsigned n_tx, n_tx_prepared; /* frames that wait; so many of them have been through rte_eth_tx_prepare */
+    struct rte_mbuf *tx[NB_TX_BACKLOG];
     struct nb_rss rss, next; /* `next` only while RETA changes */
 };
 
@@ -149,8 +154,16 @@ void nb_worker_free(struct nb_worker *w);
 /* rx.c: free a packet and count why. */
 void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason);
 
-/* worker.c: give a frame to a port at the end of the turn. Takes it. */
+/* tx.c: give a frame to a port at the end of the turn. Takes it. */
 void nb__transmit(void *worker, unsigned port, struct rte_mbuf *frame);
+
+/* tx.c: may TCP send data through this port now? */
+bool nb__tx_room(const struct nb_worker *w, unsigned port);
+
+/* tx.c: give ports what waits (true: some of it went); when to do that next if nothing else happens; drop it all. */
+bool nb__tx_flush(struct nb_worker *w);
+uint64_t nb__tx_next_us(const struct nb_worker *w);
+void nb__tx_fini(struct nb_worker *w);
 
 /* worker.c: write a letter (false: the ring is full); ring the doorbells of all written to, which otherwise happens at
  * the end of the turn. */

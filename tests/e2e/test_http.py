@@ -44,8 +44,8 @@ def test_200_concurrent_curls_all_succeed(system):
     equal(bad, [], "curls that failed")
 
 
-def wrk(system, *options):
-    out = command("wrk", "-t1", "-c64", f"-d{WRK_S}s", *options, system.url("/")).stdout.decode()
+def wrk(system, *options, path="/"):
+    out = command("wrk", "-t1", "-c64", f"-d{WRK_S}s", *options, system.url(path)).stdout.decode()
     check("Socket errors" not in out, f"wrk {' '.join(options)} reports socket errors:\n{out}")
     check("Non-2xx" not in out, f"wrk {' '.join(options)} got other answers than 200:\n{out}")
     requests = int(re.search(r"(\d+) requests in", out).group(1))
@@ -58,6 +58,21 @@ def test_wrk_keep_alive_reports_no_errors(system):
 
 def test_wrk_connection_close_reports_no_errors(system):
     wrk(system, "-H", "Connection: close")
+
+
+def test_bulk_drops_nothing_of_our_own_making(system):
+    """More than the port can take at once: what there is no room for waits, so nothing has to be sent again. A machine
+    that stands still for a time-out makes us send again, too, so one run of three without it is enough."""
+    retransmitted = []
+    for _ in range(3):
+        before = {name: system.counter(name) for name in ("retransmitted", "tx_packets")}
+        wrk(system, "-c16", path="/bytes/1000000")
+        equal(system.counter("drop_tx_full"), 0, "drop_tx_full")
+        check(system.counter("tx_packets") - before["tx_packets"] > 10000, "hardly anything was sent")
+        retransmitted.append(system.counter("retransmitted") - before["retransmitted"])
+        if retransmitted[-1] == 0:
+            return
+    check(False, f"segments sent again in three runs: {retransmitted}")
 
 
 def test_ping_is_answered(system):

@@ -42,6 +42,7 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
     assert_int_equal(nb_seg_parse(&p->seg, m, l3, m->pkt_len - l3, !offloaded), 0);
     assert_int_equal(p->seg.payload_offset, l3 + m->l4_len);
     p->n = p->seg.payload_bytes;
+    e->room -= e->room && p->n;
     p->seq = p->seg.seq - e->iss;
     p->ack = p->seg.ack - e->pss;
     p->flags = p->seg.flags;
@@ -52,6 +53,13 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
     }
     p->seg.m = NULL;
     rte_pktmbuf_free(m);
+}
+
+static bool on_room(void *arg, const struct nb_flow_key *key)
+{
+    const struct one_end *e = arg;
+    assert_memory_equal(key, &e->key, sizeof *key);
+    return !e->narrow || e->room > 0;
 }
 
 static bool on_accepted(void *arg, struct nb_tcb *tcb)
@@ -163,6 +171,7 @@ struct one_end *end_new(const struct end_options *options)
     memcpy(config.isn_secret, isn_secret, sizeof config.isn_secret);
     struct nb_tcp_env env = {.arg = e,
                              .output = on_output,
+                             .room = on_room,
                              .accepted = on_accepted,
                              .connected = on_connected,
                              .data = on_data,

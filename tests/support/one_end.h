@@ -66,8 +66,10 @@ struct one_end {
     uint8_t *received;
     size_t n_received;
 
-    bool refuse; /* accepted says no */
-    bool hold;   /* the application consumes nothing by itself */
+    bool narrow;   /* the port takes only as many packets of data as there is */
+    unsigned room; /* for */
+    bool refuse;   /* accepted says no */
+    bool hold;     /* the application consumes nothing by itself */
     void (*on_data)(struct one_end *e);
     void (*on_peer_closed)(struct one_end *e);
     void (*on_writable)(struct one_end *e);

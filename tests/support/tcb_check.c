@@ -30,7 +30,7 @@ static const char *check_sending(const struct nb_tcb *tcb)
 {
     bool synchronized = tcb->state >= NB_TCP_ESTABLISHED;
     bool something_to_do = tcb->snd_una != nb_tcb_last_seq(tcb);
-    bool pending = tcb->flags & NB_TCB_PENDING;
+    bool pending = tcb->flags & NB_TCB_LISTED;
     struct claim claims[] = {
         {seq_leq(tcb->snd_una, tcb->snd_nxt), "snd_una <= snd_nxt"},
         {seq_leq(tcb->snd_nxt, tcb->snd_max), "snd_nxt <= snd_max"},
@@ -61,7 +61,7 @@ static const char *check_receiving(const struct nb_tcp *tcp, const struct nb_tcb
         {seq_leq(edge, tcb->rcv_adv), "nothing is kept beyond the window"},
         {seq_leq(tcb->rcv_nxt, tcb->rcv_adv), "rcv_nxt <= rcv_adv"},
         {seq_leq(tcb->rcv_acked, tcb->rcv_nxt), "nothing was acknowledged that did not arrive"},
-        {tcb->rcv_nxt == tcb->rcv_acked || tcb->flags & NB_TCB_PENDING || tcb->timers & NB_TCB_TIMER_ACK,
+        {tcb->rcv_nxt == tcb->rcv_acked || tcb->flags & NB_TCB_LISTED || tcb->timers & NB_TCB_TIMER_ACK,
          "what was not acknowledged will be"},
     };
     return first_broken(claims, RTE_DIM(claims));

@@ -161,7 +161,7 @@ struct nb_port_info {
 int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_info *info);
 
 /* Stop and start a port, with the RETA it had; workers neither receive from it nor transmit to it meanwhile, what they
- * have for it is dropped (drop_tx_full). Rules must have been taken out before: drivers lose track of them. One thread
+ * have for it waits, as for a full queue. Rules must have been taken out before: drivers lose track of them. One thread
  * at a time, and not during nb_runtime_set_reta. A port that does not start again stays without workers. */
 int nb_runtime_port_restart(struct nb_runtime *rt, unsigned port, struct nb_error *err);
 

@@ -41,6 +41,61 @@ static void test_large_write_leaves_as_full_segments_of_an_initial_window(void *
     end_free(e);
 }
 
+static void test_data_waits_for_room_at_the_port_and_goes_on_when_there_is_some(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    e->narrow = true;
+    e->room = 2;
+    end_write_n(e, 5000);
+    end_expect(e, ACK, 1, 1, 1000);
+    end_expect(e, ACK, 1001, 1, 1000);
+    end_flush(e);
+    ack_all(e, 2001); /* the window would allow more now, the port does not */
+    end_nothing_sent(e);
+    assert_int_equal(e->tcb->timers & NB_TCB_TIMER_PERSIST, 0);
+    e->room = 2;
+    end_flush(e);
+    end_expect(e, ACK, 2001, 1, 1000);
+    end_expect(e, ACK, 3001, 1, 1000);
+    e->room = 9;
+    end_flush(e);
+    end_expect(e, ACK | PSH, 4001, 1, 1000);
+    assert_int_equal(end_counter(e, NB_COUNTER_RETRANSMITTED), 0);
+    end_free(e);
+}
+
+static void test_peer_is_acknowledged_without_room_for_data(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    e->narrow = true;
+    end_write_n(e, 3000);
+    end_nothing_sent(e);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1, .n = 1000);
+    end_expect(e, ACK, 1, 1001, 0);
+    e->room = 1;
+    end_flush(e);
+    end_expect(e, ACK, 1, 1001, 1000);
+    end_free(e);
+}
+
+static void test_connection_without_room_can_be_aborted(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    e->narrow = true;
+    end_write_n(e, 3000);
+    nb_tcp_abort(e->tcp, e->tcb);
+    end_expect(e, RST | ACK, 1, 1, 0);
+    end_flush(e);
+    assert_int_equal(nb_tcp_connections(e->tcp), 0);
+    end_free(e);
+}
+
 static void test_last_segment_of_a_write_is_pushed(void **state)
 {
     (void)state;
@@ -549,6 +604,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_large_write_leaves_as_full_segments_of_an_initial_window),
+        cmocka_unit_test(test_data_waits_for_room_at_the_port_and_goes_on_when_there_is_some),
+        cmocka_unit_test(test_peer_is_acknowledged_without_room_for_data),
+        cmocka_unit_test(test_connection_without_room_can_be_aborted),
         cmocka_unit_test(test_last_segment_of_a_write_is_pushed),
         cmocka_unit_test(test_fin_travels_with_the_last_data),
         cmocka_unit_test(test_peers_window_bounds_what_is_in_flight),

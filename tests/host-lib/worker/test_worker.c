@@ -2,6 +2,7 @@
  * segments that arrive at the wrong worker, and changes of RETA with packets in every gap.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -557,19 +558,64 @@ static void test_stop_resets_connections_and_tells_applications(void **state)
     assert_int_equal(diary.stops, WORKERS);
 }
 
-static void test_transmit_ring_full_drops_and_counts(void **state)
+#define WIRE_TAKES 1023 /* frames, then the ring is full */
+
+/* So many frames are to be transmitted: resets, each the answer to a segment for nothing. */
+static void transmit_resets(struct client *c, unsigned n)
+{
+    for (unsigned i = 1; i <= n; i++) {
+        send_on(1, c, NB_TCP_ACK, "");
+        if (i % 100 == 0 || i == n)
+            settle();
+    }
+}
+
+static unsigned take_resets(struct client *c, unsigned most)
+{
+    struct reply r;
+    unsigned n = 0;
+
+    while (n < most && receive(c, &r) && r.seg.flags & NB_TCP_RST)
+        n++;
+    return n;
+}
+
+static void test_transmit_ring_full_keeps_frames_and_drops_what_is_beyond_the_backlog(void **state)
 {
     struct client c = client_at_home(1);
 
     (void)state;
-    for (unsigned i = 0; i < 1100; i++) { /* each is answered with RST, and the wire takes 1023 */
-        send_on(1, &c, NB_TCP_ACK, "");
-        if (i % 100 == 99)
-            settle();
-    }
-    assert_int_equal(counter(1, NB_COUNTER_RST_SENT), 1100);
-    assert_int_equal(counter(1, NB_COUNTER_DROP_TX_FULL), 1100 - 1023);
-    assert_int_equal(counter(1, NB_COUNTER_TX_PACKETS), 1023);
+    transmit_resets(&c, WIRE_TAKES + NB_TX_BACKLOG);
+    assert_int_equal(counter(1, NB_COUNTER_DROP_TX_FULL), 0);
+    assert_int_equal(counter(1, NB_COUNTER_TX_PACKETS), WIRE_TAKES);
+    assert_true(nb_worker_next_us(rt->worker[1]) <= now_us + NB_TX_RETRY_US);
+    transmit_resets(&c, 100);
+    assert_int_equal(counter(1, NB_COUNTER_DROP_TX_FULL), 100);
+    assert_int_equal(take_resets(&c, WIRE_TAKES), WIRE_TAKES);
+    settle();
+    assert_int_equal(take_resets(&c, UINT_MAX), NB_TX_BACKLOG);
+    assert_int_equal(counter(1, NB_COUNTER_TX_PACKETS), WIRE_TAKES + NB_TX_BACKLOG);
+}
+
+static void test_transmit_ring_full_holds_data_back_and_loses_none(void **state)
+{
+    struct client c = client_at_home(1), nobody = client_at_home(1);
+    struct reply r;
+
+    (void)state;
+    open_on(1, &c);
+    transmit_resets(&nobody, WIRE_TAKES + NB_TX_DATA_MAX);
+    send_on(1, &c, NB_TCP_ACK | NB_TCP_PSH, "patience");
+    settle();
+    assert_int_equal(take_resets(&nobody, WIRE_TAKES), WIRE_TAKES);
+    settle(); /* what waited makes room, and the connection goes on by itself */
+    assert_int_equal(take_resets(&nobody, NB_TX_DATA_MAX), NB_TX_DATA_MAX);
+    do {
+        assert_true(receive(&c, &r));
+    } while (r.seg.payload_bytes == 0);
+    assert_string_equal(r.text, "patience");
+    assert_int_equal(counter(1, NB_COUNTER_DROP_TX_FULL), 0);
+    assert_int_equal(counter(1, NB_COUNTER_RETRANSMITTED), 0);
 }
 
 /* --- forwarding ----------------------------------------------------------------------------------------------------
@@ -1114,7 +1160,8 @@ int main(void)
         T(test_walk_over_many_flows_returns_each_once),
         T(test_ping_at_another_worker_finds_its_neighbour_through_worker_0),
         T(test_stop_resets_connections_and_tells_applications),
-        T(test_transmit_ring_full_drops_and_counts),
+        T(test_transmit_ring_full_keeps_frames_and_drops_what_is_beyond_the_backlog),
+        T(test_transmit_ring_full_holds_data_back_and_loses_none),
         T(test_segments_at_the_wrong_worker_reach_their_owner),
         T(test_syn_at_the_wrong_worker_is_accepted_at_home),
         T(test_segment_for_nothing_is_reset_by_home_alone),
