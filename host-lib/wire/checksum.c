@@ -15,12 +15,29 @@ static uint64_t load64(const uint8_t *p)
     return w;
 }
 
-/* The last 0 to 7 bytes, as if zeros followed them. */
-static uint64_t load_tail(const uint8_t *p, size_t n)
+/* The last 0 to 7 bytes, as if zeros followed them. Each part begins at an even offset, so they may be added one by one
+ * and their sum has room to spare. */
+static uint64_t sum_of_tail(const uint8_t *p, size_t n)
 {
-    uint64_t w = 0;
-    memcpy(&w, p, n);
-    return w;
+    uint64_t sum = 0;
+    if (n & 4) {
+        uint32_t w;
+        memcpy(&w, p, sizeof w);
+        sum += w;
+        p += sizeof w;
+    }
+    if (n & 2) {
+        uint16_t w;
+        memcpy(&w, p, sizeof w);
+        sum += w;
+        p += sizeof w;
+    }
+    if (n & 1) {
+        uint16_t w = 0;
+        memcpy(&w, p, 1);
+        sum += w;
+    }
+    return sum;
 }
 
 uint64_t nb_checksum_add(uint64_t sum, const void *bytes, size_t n)
@@ -34,7 +51,7 @@ uint64_t nb_checksum_add(uint64_t sum, const void *bytes, size_t n)
     }
     for (; n >= 8; n -= 8, p += 8)
         sum = nb_checksum_join(sum, load64(p));
-    return n ? nb_checksum_join(sum, load_tail(p, n)) : sum;
+    return n ? nb_checksum_join(sum, sum_of_tail(p, n)) : sum;
 }
 
 /* A part that begins at an odd offset counts with its bytes exchanged (RFC 1071 §2 (B)). */
