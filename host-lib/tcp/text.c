@@ -49,11 +49,12 @@ static void refuse_text(struct nb_tcp *tcp, struct nb_tcb *tcb)
     nb__tcb_close(tcp, tcb, NB_CLOSED_ABORTED);
 }
 
-/* Everything that a gap had held back and that now follows. */
+/* Everything that a gap had held back and that now follows. (If the application ends the connection, nothing is left.)
+ */
 static void deliver_reassembled(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     struct rte_mbuf *m;
-    while (tcb->state != NB_TCP_CLOSED && (m = nb_reasm_take(&tcp->reasm, &tcb->reasm, tcb->rcv_nxt)))
+    while ((m = nb_reasm_take(&tcp->reasm, &tcb->reasm, tcb->rcv_nxt)))
         deliver(tcp, tcb, m);
 }
 

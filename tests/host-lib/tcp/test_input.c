@@ -370,6 +370,19 @@ static void test_older_segment_does_not_take_the_window_back(void **state)
     end_free(e);
 }
 
+static void test_ack_of_what_was_acknowledged_before_does_not_tell_a_window(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    end_write_n(e, 1000);
+    end_forget_sent(e);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1001, .window = 20000);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 501, .window = 10); /* same number, sent before, comes after */
+    assert_int_equal(e->tcb->snd_wnd, 20000);
+    end_free(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -396,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_repeated_segment_whose_ack_was_lost_refreshes_the_echo),
         cmocka_unit_test(test_syn_looked_up_as_a_connection_that_ended_meanwhile_opens_a_new_one),
         cmocka_unit_test(test_urgent_data_is_delivered_in_line),
+        cmocka_unit_test(test_ack_of_what_was_acknowledged_before_does_not_tell_a_window),
         cmocka_unit_test(test_older_segment_does_not_take_the_window_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

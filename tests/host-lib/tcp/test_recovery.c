@@ -259,6 +259,46 @@ static void test_window_does_not_grow_while_the_application_is_what_limits(void 
     end_free(e);
 }
 
+static void test_window_does_not_grow_in_congestion_avoidance_either(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    e->tcb->ssthresh = 5000;
+    for (unsigned i = 0; i < 20; i++) {
+        end_write_n(e, 1000);
+        end_expect(e, ACK | PSH, 1 + 1000 * i, 1, 1000);
+        ack(e, 1001 + 1000 * i);
+    }
+    assert_int_equal(e->tcb->cwnd, 10000);
+    assert_int_equal(e->tcb->cc_acked, 0);
+    end_free(e);
+}
+
+/* Karn again: the timed segment is the one that fast retransmit sends twice. */
+static void test_ack_after_fast_retransmit_measures_nothing(void **state)
+{
+    (void)state;
+    struct one_end *e = ten_in_flight();
+    uint32_t srtt = e->tcb->srtt_us;
+    lose_first(e);
+    wait_us(e, 50000);
+    ack(e, 1001);
+    assert_int_equal(e->tcb->srtt_us, srtt);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+static void test_fast_retransmit_restarts_the_timer(void **state)
+{
+    (void)state;
+    struct one_end *e = ten_in_flight();
+    wait_us(e, 100000);
+    lose_first(e);
+    assert_int_equal(e->tcb->send_at, (uint32_t)e->now + nb__rto_us(e->tcb));
+    end_free(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -277,6 +317,9 @@ int main(void)
         cmocka_unit_test(test_duplicates_of_what_a_time_out_sent_again_cause_no_fast_retransmit),
         cmocka_unit_test(test_second_time_out_in_a_row_keeps_ssthresh),
         cmocka_unit_test(test_congestion_avoidance_grows_a_segment_a_window),
+        cmocka_unit_test(test_window_does_not_grow_in_congestion_avoidance_either),
+        cmocka_unit_test(test_ack_after_fast_retransmit_measures_nothing),
+        cmocka_unit_test(test_fast_retransmit_restarts_the_timer),
         cmocka_unit_test(test_window_does_not_grow_while_the_application_is_what_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
