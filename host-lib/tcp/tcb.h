@@ -73,7 +73,7 @@ struct nb_tcb {
     uint16_t mss;           /* payload of a full segment: options are already taken off */
     uint16_t rcv_mss;       /* the largest payload the peer has sent */
     uint16_t max_snd_wnd;   /* largest window field seen, unscaled */
-    uint16_t ts_recent_age; /* when ts_recent was taken, see paws.c */
+    uint16_t ts_recent_age; /* when ts_recent was taken, see input.c */
     uint8_t timers;         /* enum nb_tcb_timer: which deadlines count */
     uint8_t quick_acks;     /* so many ACKs are still sent without delay */
     uint8_t backoff;        /* doublings of the RTO */

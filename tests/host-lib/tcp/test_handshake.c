@@ -189,14 +189,16 @@ static void test_connect_to_itself_and_to_a_tuple_in_use_is_refused(void **state
     end_free(e);
 }
 
-static void test_handshake_of_both_in_one_burst_finds_the_new_connection(void **state)
+/* The worker looks a whole burst up before the first segment is handled: the second SYN was not found either. */
+static void test_same_syn_twice_in_a_burst_makes_one_connection(void **state)
 {
     (void)state;
     struct one_end *e = end_new(NULL);
-    e->no_flush = true;
     end_listen(e);
-    arrive(e, .flags = SYN);
-    arrive(e, .flags = SYN); /* looked up before the first was handled, as far as the core knows */
+    for (unsigned i = 0; i < 2; i++) {
+        struct nb_seg seg = {.key = e->key, .hash = nb_flow_hash(e->flows, &e->key), .seq = e->pss, .flags = SYN};
+        nb_tcp_input(e->tcp, &seg, (struct nb_flow_ref){.kind = NB_FLOW_NONE}, 0, e->now);
+    }
     end_flush(e);
     end_expect(e, SYN | ACK, 0, 1, 0);
     end_expect(e, SYN | ACK, 0, 1, 0);
@@ -343,7 +345,7 @@ int main(void)
         cmocka_unit_test(test_refused_connection_is_reset_without_closed_event),
         cmocka_unit_test(test_syn_from_the_tuple_it_goes_to_is_dropped),
         cmocka_unit_test(test_connect_to_itself_and_to_a_tuple_in_use_is_refused),
-        cmocka_unit_test(test_handshake_of_both_in_one_burst_finds_the_new_connection),
+        cmocka_unit_test(test_same_syn_twice_in_a_burst_makes_one_connection),
         cmocka_unit_test(test_data_in_syn_ack_is_delivered),
         cmocka_unit_test(test_data_written_before_established_leaves_with_the_handshakes_ack),
         cmocka_unit_test(test_shutdown_before_established_sends_fin_afterwards),

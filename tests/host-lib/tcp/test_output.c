@@ -586,6 +586,18 @@ static void test_abort_in_any_callback_ends_it_there(void **state)
     }
 }
 
+static void test_closed_event_is_the_last_word_whatever_the_application_asks_in_it(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    e->on_closed = abort_it;
+    arrive(e, .flags = RST, .seq = 1);
+    end_nothing_sent(e);
+    assert_int_equal(e->n_closed, 1);
+    end_free(e);
+}
+
 static void test_calls_on_a_dead_connection_say_so(void **state)
 {
     (void)state;
@@ -635,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_close_with_unread_data_sends_rst),
         cmocka_unit_test(test_close_before_consume_in_one_callback_is_an_ordinary_close),
         cmocka_unit_test(test_abort_in_any_callback_ends_it_there),
+        cmocka_unit_test(test_closed_event_is_the_last_word_whatever_the_application_asks_in_it),
         cmocka_unit_test(test_calls_on_a_dead_connection_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,10 @@ static void test_sack_blocks_are_the_latest_first(void **state)
     put(".....#....", 1); /* so does a part of the second */
     assert_int_equal(nb_reasm_sack(&pool, head, blocks, 1), 1);
     assert_int_equal(blocks[0].left - BASE, 40);
+    put("#.........", 1);
+    put("....#.....", 1); /* and its beginning */
+    assert_int_equal(nb_reasm_sack(&pool, head, blocks, 1), 1);
+    assert_int_equal(blocks[0].left - BASE, 40);
     assert_int_equal(nb_reasm_bytes(&pool, head), 40);
 }
 

@@ -197,6 +197,25 @@ static void test_lookup_made_before_the_record_existed_still_finds_it(void **sta
     end_free(e);
 }
 
+static void test_second_syn_of_a_burst_does_not_find_the_record_that_the_first_took_over(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_time_wait(e);
+    struct nb_flow_ref before = nb_flow_find(e->flows, &e->key, nb_flow_hash(e->flows, &e->key));
+    for (unsigned i = 0; i < 2; i++) {
+        struct nb_seg seg = {
+            .key = e->key, .hash = nb_flow_hash(e->flows, &e->key), .seq = e->pss + 5000 + 70000 * i, .flags = SYN};
+        nb_tcp_input(e->tcp, &seg, before, 0, e->now);
+        assert_int_equal(nb_tcp_time_waits(e->tcp), 0);
+        assert_int_equal(nb_tcp_connections(e->tcp), 1);
+    }
+    assert_int_equal(end_sent(e)->flags, SYN | ACK);
+    assert_int_equal(end_sent(e)->flags, ACK); /* to the second it is a SYN out of window */
+    end_flush(e);
+    end_free(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -207,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_iss_of_a_reused_tuple_is_above_the_old_connections),
         cmocka_unit_test(test_syn_for_a_port_nobody_listens_on_leaves_the_record),
         cmocka_unit_test(test_beyond_the_limit_the_oldest_record_goes),
+        cmocka_unit_test(test_second_syn_of_a_burst_does_not_find_the_record_that_the_first_took_over),
         cmocka_unit_test(test_lookup_made_before_the_record_existed_still_finds_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,8 @@ static void test_option_with_an_impossible_length_ends_the_list(void **state)
         assert_int_equal(OPTIONS(NB_TCP_SYN, 3, 3, 5, 2, lengths[i], 5, 0xb4, 4, 2), 0);
         assert_int_equal(seg.options, NB_SEG_WSCALE);
     }
+    assert_int_equal(OPTIONS(NB_TCP_SYN, 3, 3, 5, 8, 10, 0, 0, 0), 0); /* its value would lie in the payload */
+    assert_int_equal(seg.options, NB_SEG_WSCALE);
     assert_int_equal(OPTIONS(NB_TCP_SYN, 1, 1, 1, 2), 0); /* no room for a length */
     assert_int_equal(seg.options, 0);
 }
