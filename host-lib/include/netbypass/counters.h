@@ -34,6 +34,8 @@
     X(DROP_OLD_SEGMENT, "drop_old_segment", "segments outside the receive window (answered with an ACK)")              \
     X(DROP_PAWS, "drop_paws", "segments with a timestamp from the past (RFC 7323 §5)")                                 \
     X(DROP_BAD_ACK, "drop_bad_ack", "segments that acknowledge what was never sent")                                   \
+    X(DROP_NO_ACK, "drop_no_ack", "segments without ACK for an open connection")                                       \
+    X(DROP_STRAY_RST, "drop_stray_rst", "resets for no connection, for one in TIME-WAIT (RFC 1337), or unproven")      \
     X(DROP_REASSEMBLY_FULL, "drop_reassembly_full", "out-of-order segments dropped because the bound was reached")     \
     X(DROP_NO_MBUF, "drop_no_mbuf", "packets not sent or kept because the worker's buffer pool was empty")             \
     X(DROP_TX_FULL, "drop_tx_full", "packets dropped because the transmit queue stayed full")                          \
