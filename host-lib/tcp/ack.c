@@ -126,8 +126,6 @@ static bool fin_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 bool nb__ack_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (!(seg->flags & NB_TCP_ACK))
-        return false;
     if (!ack_plausible(tcb, seg)) {
         nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
         nb__challenge_ack(tcp, tcb);

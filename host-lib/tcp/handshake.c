@@ -126,8 +126,10 @@ void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, 
         nb__count(tcp, NB_COUNTER_DROP_MARTIAN);
         return;
     }
-    if (seg->flags & NB_TCP_RST) /* first: an RST is never answered */
+    if (seg->flags & NB_TCP_RST) { /* first: an RST is never answered */
+        nb__count(tcp, NB_COUNTER_DROP_STRAY_RST);
         return;
+    }
     const struct nb_listener *listener =
         nb_listen_find(&tcp->listen, &seg->key.local, seg->key.family, seg->key.local_port);
     if (!listener || seg->flags & NB_TCP_ACK) { /* second: an ACK belongs to no connection */
@@ -218,6 +220,8 @@ static bool syn_sent_not_refused(struct nb_tcp *tcp, struct nb_tcb *tcb, const s
     if (seg->flags & NB_TCP_ACK) {
         nb__count(tcp, NB_COUNTER_RST_RECEIVED);
         nb__tcb_close(tcp, tcb, NB_CLOSED_REFUSED);
+    } else {
+        nb__count(tcp, NB_COUNTER_DROP_STRAY_RST);
     }
     return false;
 }

@@ -134,8 +134,6 @@ static bool no_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *
 /* Fifth, check the ACK field, in SYN-RECEIVED: it must acknowledge our SYN, nothing more was sent. */
 static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (!(seg->flags & NB_TCP_ACK))
-        return false;
     if (seg->ack == tcb->iss + 1)
         return nb__established(tcp, tcb, seg);
     nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
@@ -145,6 +143,10 @@ static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
 
 static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
+    if (!(seg->flags & NB_TCP_ACK)) {
+        nb__count(tcp, NB_COUNTER_DROP_NO_ACK);
+        return false;
+    }
     if (tcb->state == NB_TCP_SYN_RECEIVED && !syn_acknowledged(tcp, tcb, seg))
         return false;
     return nb__ack_arrives(tcp, tcb, seg);

@@ -92,6 +92,7 @@ static void process_text(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         nb__tcb_pend(tcp, tcb);
     }
     if (seq_leq(end, seg->seq + skip)) { /* nothing new, or nothing that fits */
+        nb__count(tcp, NB_COUNTER_DROP_OLD_SEGMENT);
         tcb->flags |= NB_TCB_ACK_NOW;
         nb__tcb_pend(tcp, tcb);
         return;
@@ -129,6 +130,7 @@ void nb__text_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg
 {
     if (!may_receive(tcb)) { /* after the peer's FIN there is neither; a repeated one wants its ACK again */
         if (nb_seg_len(seg)) {
+            nb__count(tcp, NB_COUNTER_DROP_OLD_SEGMENT);
             tcb->flags |= NB_TCB_ACK_NOW;
             nb__tcb_pend(tcp, tcb);
         }

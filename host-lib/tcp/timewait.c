@@ -142,8 +142,10 @@ static void restart(struct nb_tcp *tcp, struct nb_time_wait *tw)
 
 void nb__time_wait_arrives(struct nb_tcp *tcp, struct nb_time_wait *tw, struct nb_seg *seg, uint16_t queue)
 {
-    if (seg->flags & NB_TCP_RST) /* RFC 1337 §3: an RST must not end TIME-WAIT early */
+    if (seg->flags & NB_TCP_RST) { /* RFC 1337 §3: an RST must not end TIME-WAIT early */
+        nb__count(tcp, NB_COUNTER_DROP_STRAY_RST);
         return;
+    }
     if (begins_anew(tcp, tw, seg)) {
         nb_seq_t snd_nxt = tw->snd_nxt;
         record_put(tcp, tw);

@@ -613,6 +613,23 @@ static const struct row rows[] = {
      .peer_closed = 1},
 };
 
+/* Everything that is dropped, or refused with words, is counted. */
+static uint64_t drops(struct one_end *e)
+{
+    uint64_t n = end_counter(e, NB_COUNTER_CHALLENGE_ACK);
+    for (unsigned i = NB_COUNTER_DROP_NOT_FOR_US; i < NB_COUNTER_COUNT; i++)
+        n += end_counter(e, i);
+    return n;
+}
+
+/* Does the row's segment have no effect although it has something to say? */
+static bool is_dropped(const struct row *row, enum nb_tcp_state before)
+{
+    const struct end_arrival *in = &row->in;
+    bool says_something = in->flags & (S | F | R) || in->n || !(in->flags & A);
+    return in->flags && says_something && before == row->then && !row->sends.flags && row->reason == OK;
+}
+
 static void call(struct one_end *e, enum call call)
 {
     switch (call) {
@@ -641,8 +658,12 @@ static void run_row(void **state)
         struct one_end *e = end_new(&(struct end_options){.family = ipv6 ? NB_FAMILY_IPV6 : NB_FAMILY_IPV4});
         row->reach(e);
         end_nothing_sent(e);
+        enum nb_tcp_state before = end_state(e);
+        uint64_t drops_before = drops(e);
         if (row->in.flags)
             end_arrive(e, &row->in);
+        if (is_dropped(row, before))
+            assert_int_equal(drops(e), drops_before + 1);
         call(e, row->call);
         if (row->sends.flags)
             end_expect(e, row->sends.flags, row->sends.seq, row->sends.ack, row->sends.n);
