@@ -15,16 +15,22 @@
 /* Environment that the launcher sets for its program, and the library takes away again once it has claimed the NIC. */
 #define SIM_ENV_DIR "NICSIM"
 
-#define SIM_CLAIM_VERSION 1
+#define SIM_CLAIM_VERSION 2
 #define SIM_CLAIM_ENV_MAX 4096 /* bytes of an environment variable's former value */
 
 enum sim_claim_fd {
     SIM_CLAIM_LOCK,    /* of the instance directory */
     SIM_CLAIM_CONTROL, /* listening */
-    SIM_CLAIM_WIRE,
     SIM_CLAIM_TRACE,
-    SIM_CLAIM_PCAP,
-    SIM_CLAIM_FDS,
+    SIM_CLAIM_WIRE, /* of each port */
+    SIM_CLAIM_PCAP = SIM_CLAIM_WIRE + SIM_PORTS_MAX,
+    SIM_CLAIM_FDS = SIM_CLAIM_PCAP + SIM_PORTS_MAX,
+};
+
+struct sim_claim_port {
+    char nic[32];
+    struct sim_device_config device;
+    char wire[SIM_WIRE_SPEC_MAX];
 };
 
 /* An environment variable as it was before nicsim changed it. */
@@ -37,9 +43,8 @@ struct sim_claim_env {
 struct sim_claim {
     uint32_t version;
     char refused[256]; /* why the NIC is not to be had; "" when it is */
-    char nic[32];
-    struct sim_device_config device;
-    char wire[SIM_WIRE_SPEC_MAX];
+    unsigned ports;
+    struct sim_claim_port port[SIM_PORTS_MAX];
     bool trace_registers;
     struct sim_claim_env restore[2]; /* LD_PRELOAD, ASAN_OPTIONS */
 };

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define WORDS_MAX      8
@@ -214,6 +215,12 @@ static int wait_for(struct request *r)
     return r->sim->ops->rx_enabled(r->sim->dev) ? 0 : WAIT_FOR_START;
 }
 
+/* A prefix, taken off before commands are looked up; here it was wrong. */
+static int no_port(struct request *r)
+{
+    return sim_fail(&r->err, -EINVAL, "port %s: wanted a number from 0", r->argv[1]);
+}
+
 static int fault(struct request *r)
 {
     return sim_fault_command(r->sim, r->argc, r->argv, r->out, &r->err);
@@ -237,6 +244,7 @@ static const struct command {
     {"fault", SIM_FAULT_SYNTAX, "what shall go wrong; without words: what does, and how often it did", 1, 5, fault},
     {"trace", "to FILE|on|off [frames|registers|remarks ...]", "JSON lines of what the NIC does", 2, 6, set_trace},
     {"wait", "started", "answer when the driver has enabled the receiver", 2, 2, wait_for},
+    {"port", "N COMMAND", "a command for another port of the program than its first, 0", 3, WORDS_MAX, no_port},
     {"help", "", "this list", 1, 1, show_help},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -275,8 +283,26 @@ static int run_command(struct request *r)
     return sim_fail(&r->err, -ENOENT, "%s: no such command; try help", r->argv[0]);
 }
 
-char *sim_command_run(struct sim *s, const char *text)
+/* "port N ..." is about another port of the program: find it, and move on to what is asked of it. NULL: no such port.
+ * Only the first port's engine answers late, so `wait` is its alone. */
+static struct sim *choose_port(struct sim *s, const char **text)
 {
+    unsigned long n;
+    int used = 0;
+    if (sscanf(*text, "port %3lu %n", &n, &used) < 1 || !used)
+        return s;
+    bool waits = !strncmp(*text + used, "wait", 4);
+    *text += used;
+    while (s && n--)
+        s = waits ? NULL : s->next_port;
+    return s;
+}
+
+char *sim_command_run(struct sim *first, const char *text)
+{
+    struct sim *s = choose_port(first, &text);
+    if (!s)
+        return strdup("error: no such port, or nothing to ask of it; ports count from 0\n");
     struct request r = {.sim = s};
     char *line = strdup(text), *answer = NULL;
     size_t size;
@@ -290,6 +316,8 @@ char *sim_command_run(struct sim *s, const char *text)
         s->start_awaited = true;
     sim_trace_flush(&s->trace);
     sim_unlock(s);
+    if (s != first && s->wake_fd >= 0)
+        eventfd_write(s->wake_fd, 1); /* its engine sleeps by what was so before */
     fclose(r.out);
     free(line);
     if (rc >= 0 && rc != WAIT_FOR_START)

@@ -22,6 +22,9 @@ struct sim_device;
 /* Queue pairs of one port; the 82599 has 128, and no model more. */
 #define SIM_QUEUES_MAX 128
 
+/* Simulated ports in one program. Their BARs fit the trap's table. */
+#define SIM_PORTS_MAX 4
+
 /* How a device behaves when asked to behave otherwise than fast and well: stepped time, and faults that are inside the
  * silicon. The core owns it and may change it at any time; a model reads, and counts what came of it. */
 struct sim_conduct {

@@ -114,8 +114,9 @@ static int make_instance(struct sim_launch *l, struct sim_error *err)
         l->dir[0] = 0;
         return SIM_EXIT_FAILED;
     }
-    if (sim_presentation_create(l->dir, l->options->nic, err))
-        return SIM_EXIT_FAILED;
+    for (unsigned i = 0; i < l->options->ports; i++)
+        if (sim_presentation_create(l->dir, i, l->options->port[i].nic, err))
+            return SIM_EXIT_FAILED;
     /* A name without spaces or colons, which LD_PRELOAD could not express. */
     snprintf(link_path, sizeof link_path, "%s/" LIBRARY, l->dir);
     if (symlink(l->library, link_path))
@@ -132,6 +133,14 @@ static int open_output(const char *option, const char *path, int flags, int *fd,
     if (*fd < 0)
         return sim_fail(err, SIM_EXIT_FAILED, "%s %s: %s", option, path, strerror(errno));
     return 0;
+}
+
+static int open_port(struct sim_launch *l, unsigned i, struct sim_error *err)
+{
+    const struct sim_port_options *port = &l->options->port[i];
+    if (port->wire_ops->open(port->wire_argument, &l->fds[SIM_CLAIM_WIRE + i], err))
+        return SIM_EXIT_FAILED;
+    return open_output("--pcap", port->pcap, 0, &l->fds[SIM_CLAIM_PCAP + i], err);
 }
 
 /* --- the control socket ------------------------------------------------------------------------------------------- */
@@ -192,10 +201,14 @@ static void fill_claim(struct sim_launch *l)
 {
     const struct sim_options *o = l->options;
     l->claim.version = SIM_CLAIM_VERSION;
-    l->claim.device = o->device;
     l->claim.trace_registers = o->trace_registers;
-    snprintf(l->claim.nic, sizeof l->claim.nic, "%s", o->nic->nic);
-    snprintf(l->claim.wire, sizeof l->claim.wire, "%s", o->wire);
+    l->claim.ports = o->ports;
+    for (unsigned i = 0; i < o->ports; i++) {
+        struct sim_claim_port *port = &l->claim.port[i];
+        port->device = o->port[i].device;
+        snprintf(port->nic, sizeof port->nic, "%s", o->port[i].nic->nic);
+        snprintf(port->wire, sizeof port->wire, "%s", o->port[i].wire);
+    }
     remember_environment(&l->claim.restore[0], "LD_PRELOAD");
     remember_environment(&l->claim.restore[1], "ASAN_OPTIONS");
 }
@@ -214,12 +227,10 @@ int sim_launch_acquire(struct sim_launch *l, const struct sim_options *options, 
         code = find_library(l, err);
     if (!code)
         code = make_instance(l, err);
-    if (!code && options->wire_ops->open(options->wire_argument, &l->fds[SIM_CLAIM_WIRE], err))
-        code = SIM_EXIT_FAILED;
+    for (unsigned i = 0; !code && i < options->ports; i++)
+        code = open_port(l, i, err);
     if (!code)
         code = open_output("--trace", options->trace, O_NONBLOCK, &l->fds[SIM_CLAIM_TRACE], err);
-    if (!code)
-        code = open_output("--pcap", options->pcap, 0, &l->fds[SIM_CLAIM_PCAP], err);
     if (!code)
         code = listen_control(l, err);
     if (!code)
@@ -233,6 +244,9 @@ void sim_launch_release(struct sim_launch *l)
         unlink(l->control);
     if (l->dir[0])
         sim_instance_remove(l->dir);
+    for (unsigned i = 0; i < l->options->ports; i++)
+        if (l->options->port[i].wire_ops->release && l->fds[SIM_CLAIM_WIRE + i] >= 0)
+            l->options->port[i].wire_ops->release(l->fds[SIM_CLAIM_WIRE + i]);
     for (int i = 0; i < SIM_CLAIM_FDS; i++)
         if (l->fds[i] >= 0)
             close(l->fds[i]);

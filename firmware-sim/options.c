@@ -14,14 +14,14 @@ static const struct {
     const char *name, *argument, *help;
     int id;
 } rows[] = {
-    {"nic", "MODEL", "the NIC to simulate", OPT_NIC},
+    {"nic", "MODEL", "the NIC to simulate; each --nic begins a port, which the next four are about", OPT_NIC},
     {"queues", "N", "receive and transmit queue pairs it offers (default 4)", OPT_QUEUES},
     {"wire", "KIND[:ARG]", "what its cable is plugged into", OPT_WIRE},
     {"mac", "ADDRESS", "its MAC address (default: made from the wire's name)", OPT_MAC},
+    {"pcap", "FILE", "write the frames on its wire as pcapng", OPT_PCAP},
     {"control", "PATH", "control socket (default: /dev/shm/nicsim.PID/control)", OPT_CONTROL},
     {"trace", "FILE", "write what becomes of each frame, and why, as JSON lines", OPT_TRACE},
     {"trace-registers", NULL, "every register access too", OPT_TRACE_REGISTERS},
-    {"pcap", "FILE", "write the frames on its wire as pcapng", OPT_PCAP},
     {"help", NULL, "this text", OPT_HELP},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
@@ -51,10 +51,14 @@ void sim_options_help(FILE *out)
 
 static int parse_nic(struct sim_options *o, const char *name, struct sim_error *err)
 {
+    struct sim_port_options *port = &o->port[o->ports];
     char known[128] = "";
+    if (o->ports == SIM_PORTS_MAX)
+        return sim_fail(err, -EINVAL, "--nic: at most %d ports", SIM_PORTS_MAX);
     for (int i = 0; sim_models[i]; i++) {
         if (!strcmp(sim_models[i]->nic, name)) {
-            o->nic = sim_models[i];
+            port->nic = sim_models[i];
+            o->ports++;
             return 0;
         }
         strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
@@ -63,7 +67,7 @@ static int parse_nic(struct sim_options *o, const char *name, struct sim_error *
     return sim_fail(err, -EINVAL, "--nic %s: no such model; there is %s", name, known);
 }
 
-static int parse_queues(struct sim_options *o, const char *text, struct sim_error *err)
+static int parse_queues(struct sim_port_options *o, const char *text, struct sim_error *err)
 {
     char *end;
     unsigned long n = strtoul(text, &end, 10);
@@ -73,7 +77,7 @@ static int parse_queues(struct sim_options *o, const char *text, struct sim_erro
     return 0;
 }
 
-static int parse_mac(struct sim_options *o, const char *text, struct sim_error *err)
+static int parse_mac(struct sim_port_options *o, const char *text, struct sim_error *err)
 {
     struct ether_addr mac;
     if (!ether_aton_r(text, &mac) || mac.ether_addr_octet[0] & 1)
@@ -82,11 +86,27 @@ static int parse_mac(struct sim_options *o, const char *text, struct sim_error *
     return 0;
 }
 
-static int parse_wire(struct sim_options *o, const char *spec, struct sim_error *err)
+static int parse_wire(struct sim_port_options *o, const char *spec, struct sim_error *err)
 {
     o->wire = spec;
     o->wire_ops = sim_wire_parse(spec, &o->wire_argument, err);
     return o->wire_ops ? 0 : -EINVAL;
+}
+
+/* What is said of a port is said of the one begun last; before the first, of the first. */
+static int take_port_option(struct sim_port_options *port, int id, const char *argument, struct sim_error *err)
+{
+    switch (id) {
+    case OPT_QUEUES:
+        return parse_queues(port, argument, err);
+    case OPT_WIRE:
+        return parse_wire(port, argument, err);
+    case OPT_MAC:
+        return parse_mac(port, argument, err);
+    default:
+        port->pcap = argument;
+        return 0;
+    }
 }
 
 static int take_option(struct sim_options *o, int id, const char *argument, struct sim_error *err)
@@ -94,12 +114,6 @@ static int take_option(struct sim_options *o, int id, const char *argument, stru
     switch (id) {
     case OPT_NIC:
         return parse_nic(o, argument, err);
-    case OPT_QUEUES:
-        return parse_queues(o, argument, err);
-    case OPT_WIRE:
-        return parse_wire(o, argument, err);
-    case OPT_MAC:
-        return parse_mac(o, argument, err);
     case OPT_CONTROL:
         o->control = argument;
         return 0;
@@ -109,20 +123,19 @@ static int take_option(struct sim_options *o, int id, const char *argument, stru
     case OPT_TRACE_REGISTERS:
         o->trace_registers = true;
         return 0;
-    case OPT_PCAP:
-        o->pcap = argument;
-        return 0;
-    default:
+    case OPT_HELP:
         o->help = true;
         return 0;
+    default:
+        return take_port_option(&o->port[o->ports ? o->ports - 1 : 0], id, argument, err);
     }
 }
 
 /* A stable, locally administered address, different for wires of different names. */
-static void make_mac(struct sim_options *o)
+static void make_mac(struct sim_port_options *o, unsigned index)
 {
     static const uint8_t prefix[3] = {0x02, 0x82, 0x59};
-    uint32_t h = 2166136261u; /* FNV-1a */
+    uint32_t h = 2166136261u + index; /* FNV-1a */
     for (const char *p = o->wire; *p; p++)
         h = (h ^ (uint8_t)*p) * 16777619u;
     memcpy(o->device.mac, prefix, sizeof prefix);
@@ -134,10 +147,11 @@ static int check_complete(const struct sim_options *o, struct sim_error *err)
 {
     if (o->help)
         return 0;
-    if (!o->nic)
+    if (!o->ports)
         return sim_fail(err, -EINVAL, "which NIC? give --nic MODEL (see nicsim --help)");
-    if (!o->wire)
-        return sim_fail(err, -EINVAL, "which wire? give --wire KIND:ARG (see nicsim --help)");
+    for (unsigned i = 0; i < o->ports; i++)
+        if (!o->port[i].wire)
+            return sim_fail(err, -EINVAL, "which wire? give --wire KIND:ARG (see nicsim --help)");
     if (o->trace_registers && !o->trace)
         return sim_fail(err, -EINVAL, "--trace-registers: into which file? give --trace FILE too");
     if (!o->program[0])
@@ -153,7 +167,6 @@ int sim_options_parse(struct sim_options *o, int argc, char **argv, struct sim_e
     for (size_t i = 0; i < ROWS; i++)
         longs[i] = (struct option){rows[i].name, rows[i].argument ? required_argument : no_argument, NULL, rows[i].id};
     memset(o, 0, sizeof *o);
-    o->device.queues = SIM_QUEUES_DEFAULT;
     optind = 0; /* start afresh, also when this is not the first time */
     opterr = 0;
     while ((id = getopt_long(argc, argv, "+:", longs, NULL)) != -1) {
@@ -167,7 +180,11 @@ int sim_options_parse(struct sim_options *o, int argc, char **argv, struct sim_e
     }
     o->program = argv + optind;
     int rc = check_complete(o, err);
-    if (!rc && !o->help && !memcmp(o->device.mac, no_mac, sizeof no_mac))
-        make_mac(o);
+    for (unsigned i = 0; i < o->ports; i++)
+        if (!o->port[i].device.queues)
+            o->port[i].device.queues = SIM_QUEUES_DEFAULT;
+    for (unsigned i = 0; !rc && !o->help && i < o->ports; i++)
+        if (!memcmp(o->port[i].device.mac, no_mac, sizeof no_mac))
+            make_mac(&o->port[i], i);
     return rc;
 }

@@ -9,16 +9,23 @@
 
 #define SIM_QUEUES_DEFAULT 4
 
-struct sim_options {
-    bool help;
+/* One port: a card with its cable. */
+struct sim_port_options {
     const struct sim_device_ops *nic;
     struct sim_device_config device;
     const char *wire; /* KIND:ARGUMENT, as given */
     const struct sim_wire_ops *wire_ops;
     const char *wire_argument;
-    const char *control, *trace, *pcap; /* paths, NULL when not asked for */
-    bool trace_registers;               /* in the trace, besides frames and remarks */
-    char **program;                     /* its argument vector, within argv */
+    const char *pcap; /* path, NULL when not asked for */
+};
+
+struct sim_options {
+    bool help;
+    unsigned ports; /* each --nic begins one */
+    struct sim_port_options port[SIM_PORTS_MAX];
+    const char *control, *trace; /* paths, NULL when not asked for */
+    bool trace_registers;        /* in the trace, besides frames and remarks */
+    char **program;              /* its argument vector, within argv */
 };
 
 /* 0, or -EINVAL with words. Strings point into argv. */

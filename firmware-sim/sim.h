@@ -72,7 +72,8 @@ struct sim {
     bool tx_ready;      /* a transmit doorbell rang since the last sim_tx_poll */
     bool start_awaited; /* somebody waits for the driver to enable the receiver */
     bool engine_asleep;
-    int wake_fd; /* eventfd the sleeping engine polls; -1: no engine */
+    int wake_fd;           /* eventfd the sleeping engine polls; -1: no engine */
+    struct sim *next_port; /* of the same program; set before its engine starts */
     struct sim_conduct conduct;
     struct sim_fault fault; /* of the cable; the engine's */
     uint64_t steps;         /* stepped time: what the clock shows */

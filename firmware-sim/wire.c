@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-const struct sim_wire_ops *const sim_wires[] = {&sim_wire_tap, &sim_wire_none, NULL};
+const struct sim_wire_ops *const sim_wires[] = {&sim_wire_tap, &sim_wire_netdev, &sim_wire_link, &sim_wire_none, NULL};
 
 static bool names_kind(const char *spec, const char *kind)
 {

@@ -20,6 +20,8 @@ struct sim_wire_ops {
     const char *help;   /* a few words */
     /* A descriptor to poll for input, or -1 in *fd when the wire has none. 0 or -errno with words. */
     int (*open)(const char *argument, int *fd, struct sim_error *err);
+    /* Launcher, at the end: take away what open left behind besides the descriptor. NULL: nothing. */
+    void (*release)(int fd);
     /* One frame without FCS, never blocking. Bytes, 0 when there is none now, or -errno. */
     ssize_t (*receive)(int fd, void *frame, size_t room);
     /* 0, or -errno when the wire did not take it: -EAGAIN full, -EIO its other side is down. */
@@ -32,6 +34,6 @@ extern const struct sim_wire_ops *const sim_wires[];
 /* The kind that a specification names, and where its argument begins. NULL with words when there is none such. */
 const struct sim_wire_ops *sim_wire_parse(const char *spec, const char **argument, struct sim_error *err);
 
-extern const struct sim_wire_ops sim_wire_none, sim_wire_tap;
+extern const struct sim_wire_ops sim_wire_none, sim_wire_tap, sim_wire_netdev, sim_wire_link;
 
 #endif

@@ -28,23 +28,26 @@ static struct {
     struct sim_claim claim;
     int fds[SIM_CLAIM_FDS];
     int lifeline;
-    dev_t bar_device;
-    ino_t bar_inode;
-    bool driver_found;
-    struct sim *sim;
-    struct sim_mmio_target target;
-    struct sim_engine *engine; /* NULL in stepped time */
-    bool awaits_eal;           /* powered up before rte_eal_init */
+    unsigned ports;
+    struct port {
+        dev_t bar_device;
+        ino_t bar_inode;
+        bool driver_found;
+        struct sim *sim;
+        struct sim_mmio_target target;
+        struct sim_engine *engine; /* NULL in stepped time */
+    } port[SIM_PORTS_MAX];
+    bool awaits_eal; /* powered up before rte_eal_init */
 } in;
 
 bool sim_inside_invited(void)
 {
-    return in.awaits_eal || (!in.sim && getenv(SIM_ENV_DIR));
+    return in.awaits_eal || (!in.ports && getenv(SIM_ENV_DIR));
 }
 
 struct sim *sim_inside_sim(void)
 {
-    return in.sim;
+    return in.port[0].sim;
 }
 
 bool sim_inside_active(void)
@@ -75,46 +78,67 @@ static const struct sim_device_ops *find_model(const char *name)
     return NULL;
 }
 
-static int identify_bar(struct sim_error *err)
+static int identify_bar(unsigned i, struct sim_error *err)
 {
     char path[SIM_PATH_MAX];
     struct stat st;
-    sim_presentation_bar(in.dir, path, sizeof path);
+    sim_presentation_bar(in.dir, i, path, sizeof path);
     if (stat(path, &st))
         return sim_fail(err, -errno, "%s: %s", path, strerror(errno));
-    in.bar_device = st.st_dev;
-    in.bar_inode = st.st_ino;
+    in.port[i].bar_device = st.st_dev;
+    in.port[i].bar_inode = st.st_ino;
     sim_presentation_sysfs(in.dir, in.sysfs, sizeof in.sysfs);
     return 0;
 }
 
 /* Both ends of the FIFO, so that opening never waits and writing never raises SIGPIPE. */
-static int open_interrupt_line(struct sim_error *err)
+static int open_interrupt_line(unsigned i, struct sim_error *err)
 {
-    char buffer[SIM_PATH_MAX];
-    const char *path = sim_presentation_redirect(in.dir, SIM_UIO_DEVICE, buffer, sizeof buffer);
-    in.sim->interrupt_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    return in.sim->interrupt_fd < 0 ? sim_fail(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+    struct sim *s = in.port[i].sim;
+    char device[32], buffer[SIM_PATH_MAX];
+    snprintf(device, sizeof device, SIM_UIO_DEVICE, i);
+    const char *path = sim_presentation_redirect(in.dir, device, buffer, sizeof buffer);
+    s->interrupt_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    return s->interrupt_fd < 0 ? sim_fail(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
-static int make_sim(struct sim_error *err)
+/* Each port writes whole lines to the one file. */
+static void start_trace(struct sim *s, unsigned i)
 {
-    const struct sim_device_ops *ops = find_model(in.claim.nic);
+    int fd = in.fds[SIM_CLAIM_TRACE];
+    if (fd < 0)
+        return;
+    sim_trace_to(&s->trace, i ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd);
+    s->trace.kinds = SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0);
+}
+
+static int make_sim(unsigned i, struct sim_error *err)
+{
+    const struct sim_claim_port *claim = &in.claim.port[i];
+    const struct sim_device_ops *ops = find_model(claim->nic);
+    struct sim *s = malloc(sizeof *s);
     if (!ops)
-        return sim_fail(err, -ENOENT, "libnicsim.so has no model %s", in.claim.nic);
-    in.sim = malloc(sizeof *in.sim);
-    if (!in.sim)
+        return sim_fail(err, -ENOENT, "libnicsim.so has no model %s", claim->nic);
+    if (!s)
         return sim_fail(err, -ENOMEM, "no memory for the simulator");
-    int rc = sim_init(in.sim, ops, &in.claim.device, err);
+    int rc = sim_init(s, ops, &claim->device, err);
     if (rc)
         return rc;
-    in.target = sim_mmio_target(in.sim);
-    if (in.fds[SIM_CLAIM_TRACE] >= 0) {
-        sim_trace_to(&in.sim->trace, in.fds[SIM_CLAIM_TRACE]);
-        in.sim->trace.kinds =
-            SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0);
-    }
-    return open_interrupt_line(err);
+    in.port[i].sim = s;
+    in.port[i].target = sim_mmio_target(s);
+    if (i)
+        in.port[i - 1].sim->next_port = s;
+    start_trace(s, i);
+    return open_interrupt_line(i, err);
+}
+
+static int make_port(unsigned i, struct sim_error *err)
+{
+    int rc = identify_bar(i, err);
+    if (!rc)
+        rc = make_sim(i, err);
+    in.ports += !rc;
+    return rc;
 }
 
 /* The launcher was killed. End the program as it would have, at the latest after a grace period, and take the directory
@@ -137,30 +161,33 @@ static void orphaned(void *arg)
     pthread_create(&thread, NULL, end_orphan, NULL);
 }
 
-static int start_engine(struct sim_error *err)
+/* The first port's engine serves the control socket and watches the launcher. */
+static int start_engine(unsigned i, struct sim_error *err)
 {
-    const char *argument;
+    const char *argument, *wire = in.claim.port[i].wire;
     struct sim_engine_config config = {
-        .wire = sim_wire_parse(in.claim.wire, &argument, err),
-        .wire_fd = in.fds[SIM_CLAIM_WIRE],
-        .control_fd = in.fds[SIM_CLAIM_CONTROL],
-        .lifeline_fd = in.lifeline,
+        .wire = sim_wire_parse(wire, &argument, err),
+        .wire_fd = in.fds[SIM_CLAIM_WIRE + i],
+        .control_fd = i ? -1 : in.fds[SIM_CLAIM_CONTROL],
+        .lifeline_fd = i ? -1 : in.lifeline,
         .orphaned = orphaned,
     };
     if (!config.wire)
         return -EINVAL;
-    if (in.fds[SIM_CLAIM_PCAP] >= 0)
-        config.pcap = sim_pcap_new(in.fds[SIM_CLAIM_PCAP], in.claim.wire);
-    in.engine = sim_engine_start(in.sim, &config, err);
-    return in.engine ? 0 : -EAGAIN;
+    if (in.fds[SIM_CLAIM_PCAP + i] >= 0)
+        config.pcap = sim_pcap_new(in.fds[SIM_CLAIM_PCAP + i], wire);
+    in.port[i].engine = sim_engine_start(in.port[i].sim, &config, err);
+    return in.port[i].engine ? 0 : -EAGAIN;
 }
 
 /* A crash must not take the last lines of the trace with it. The crashing thread may hold the lock. */
 static void save_trace(void)
 {
-    if (in.sim && !pthread_mutex_trylock(&in.sim->lock)) {
-        sim_trace_flush(&in.sim->trace);
-        pthread_mutex_unlock(&in.sim->lock);
+    for (struct sim *s = in.port[0].sim; s; s = s->next_port) {
+        if (pthread_mutex_trylock(&s->lock))
+            continue;
+        sim_trace_flush(&s->trace);
+        pthread_mutex_unlock(&s->lock);
     }
 }
 
@@ -187,11 +214,10 @@ static int start_claimed(struct sim_error *err)
         return in.lifeline;
     restore_environment();
     prctl(PR_SET_PDEATHSIG, 0); /* from here on the lifeline tells */
-    rc = identify_bar(err);
-    if (!rc)
-        rc = make_sim(err);
-    if (!rc)
-        rc = start_engine(err);
+    for (unsigned i = 0; !rc && i < in.claim.ports; i++)
+        rc = make_port(i, err);
+    for (unsigned i = 0; !rc && i < in.ports; i++)
+        rc = start_engine(i, err);
     return rc ? rc : go_live(err);
 }
 
@@ -205,12 +231,10 @@ int sim_inside_start_stepped(const struct sim_claim *claim, const char *dir, int
     in.fds[SIM_CLAIM_LOCK] = lock_fd;
     int rc = sim_dpdk_memory_init(err);
     if (!rc)
-        rc = identify_bar(err);
-    if (!rc)
-        rc = make_sim(err);
+        rc = make_port(0, err);
     if (rc)
         return rc;
-    in.sim->conduct.stepped = true;
+    in.port[0].sim->conduct.stepped = true;
     in.awaits_eal = true;
     return go_live(err);
 }
@@ -230,13 +254,16 @@ __attribute__((destructor)) static void power_down(void)
         return;
     atomic_store(&in.active, false);
     sim_inside_memory_down();
-    if (in.engine)
-        sim_engine_stop(in.engine);
-    else
+    for (unsigned i = 0; i < in.ports; i++) {
+        struct port *p = &in.port[i];
+        if (p->engine)
+            sim_engine_stop(p->engine);
+        sim_lock(p->sim);
+        sim_trace_flush(&p->sim->trace);
+        sim_unlock(p->sim);
+    }
+    if (!in.port[0].engine)
         sim_instance_remove(in.dir);
-    sim_lock(in.sim);
-    sim_trace_flush(&in.sim->trace);
-    sim_unlock(in.sim);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
@@ -244,28 +271,34 @@ __attribute__((destructor)) static void power_down(void)
 static void memory_freed(void *arg)
 {
     (void)arg;
-    sim_lock(in.sim);
-    sim_dma_flush(in.sim->dma);
-    sim_unlock(in.sim);
+    for (struct sim *s = in.port[0].sim; s; s = s->next_port) {
+        sim_lock(s);
+        if (s->dma)
+            sim_dma_flush(s->dma);
+        sim_unlock(s);
+    }
 }
 
 void sim_inside_memory_up(bool bus_is_virtual)
 {
     struct sim_dma_source source = sim_dpdk_memory_source(bus_is_virtual);
-    struct sim_dma *dma = sim_dma_new(&source);
-    sim_lock(in.sim);
-    in.sim->dma = dma;
-    sim_unlock(in.sim);
-    if (dma)
-        sim_dpdk_memory_on_free(memory_freed, NULL);
+    for (struct sim *s = in.port[0].sim; s; s = s->next_port) {
+        struct sim_dma *dma = sim_dma_new(&source);
+        sim_lock(s);
+        s->dma = dma;
+        sim_unlock(s);
+    }
+    sim_dpdk_memory_on_free(memory_freed, NULL);
 }
 
 void sim_inside_memory_down(void)
 {
-    sim_lock(in.sim);
-    if (in.sim->dma)
-        sim_dma_shut(in.sim->dma);
-    sim_unlock(in.sim);
+    for (struct sim *s = in.port[0].sim; s; s = s->next_port) {
+        sim_lock(s);
+        if (s->dma)
+            sim_dma_shut(s->dma);
+        sim_unlock(s);
+    }
 }
 
 /* --- files and mappings ------------------------------------------------------------------------------------------- */
@@ -283,10 +316,16 @@ const char *sim_inside_sysfs(void)
 int sim_inside_mapped(void *addr, size_t n, int fd)
 {
     struct stat st;
-    if (fstat(fd, &st) || st.st_dev != in.bar_device || st.st_ino != in.bar_inode)
+    if (fstat(fd, &st))
         return 0;
-    in.driver_found = true;
-    return sim_mmio_attach(addr, n, &in.target);
+    for (unsigned i = 0; i < in.ports; i++) {
+        struct port *p = &in.port[i];
+        if (st.st_dev != p->bar_device || st.st_ino != p->bar_inode)
+            continue;
+        p->driver_found = true;
+        return sim_mmio_attach(addr, n, &p->target);
+    }
+    return 0;
 }
 
 void sim_inside_unmapped(void *addr, size_t n)
@@ -300,18 +339,29 @@ static int has_name(struct dl_phdr_info *info, size_t size, void *name)
     return strstr(info->dlpi_name, name) != NULL;
 }
 
+/* The first port that no driver took; in.ports when each has one. */
+static unsigned first_without_driver(void)
+{
+    unsigned i = 0;
+    while (i < in.ports && in.port[i].driver_found)
+        i++;
+    return i;
+}
+
 bool sim_inside_driver_found(char *why, size_t n)
 {
-    const struct sim_device_ops *ops = in.sim->ops;
-    char library[64];
-    snprintf(library, sizeof library, "librte_%s.so", ops->driver);
-    if (in.driver_found)
+    unsigned i = first_without_driver();
+    if (i == in.ports)
         return true;
+    const struct sim_device_ops *ops = in.port[i].sim->ops;
+    char library[64], address[16];
+    snprintf(address, sizeof address, SIM_PCI_ADDRESS, SIM_PCI_BUS + i);
+    snprintf(library, sizeof library, "librte_%s.so", ops->driver);
     if (!dl_iterate_phdr(has_name, library))
         snprintf(why, n,
                  "its driver %s is not loaded: install the package librte-%s (librte-meta-net), or load it with -d",
                  library, ops->driver + strcspn(ops->driver, "_") + 1);
     else
-        snprintf(why, n, "its driver %s did not take it; was %s left out by -a or -b?", ops->driver, SIM_PCI_ADDRESS);
+        snprintf(why, n, "its driver %s did not take it; was %s left out by -a or -b?", ops->driver, address);
     return false;
 }

@@ -67,19 +67,19 @@ static const struct sim_device_ops *find_model(const char *name)
 static int power_up(const struct nb_nicsim_config *config, struct sim_error *err)
 {
     const struct sim_device_ops *ops = find_model(config->model);
-    struct sim_claim claim = {.version = SIM_CLAIM_VERSION, .device.queues = config->queues};
+    struct sim_claim claim = {.version = SIM_CLAIM_VERSION, .ports = 1, .port[0].device.queues = config->queues};
     char dir[SIM_PATH_MAX];
     if (!ops)
         return sim_fail(err, -ENOENT, "%s: no such model", config->model);
     if (sim_inside_sim())
         return sim_fail(err, -EBUSY, "this process has a simulated NIC already");
-    snprintf(claim.nic, sizeof claim.nic, "%s", config->model);
-    memcpy(claim.device.mac, config->mac, sizeof claim.device.mac);
+    snprintf(claim.port[0].nic, sizeof claim.port[0].nic, "%s", config->model);
+    memcpy(claim.port[0].device.mac, config->mac, sizeof config->mac);
     sim_instance_reap(SIM_INSTANCE_PARENT);
     int lock_fd = sim_instance_create(SIM_INSTANCE_PARENT, getpid(), dir, err);
     if (lock_fd < 0)
         return lock_fd;
-    int rc = sim_presentation_create(dir, ops, err);
+    int rc = sim_presentation_create(dir, 0, ops, err);
     if (!rc)
         rc = sim_inside_start_stepped(&claim, dir, lock_fd, err);
     if (rc) {

@@ -78,7 +78,7 @@ def test_bad_words_end_with_status_2_and_what_would_do(_):
     for words, said in (
             (["--nic", "x", "--wire", "none", "true"], "--nic x: no such model; there is 82599"),
             (["--nic", "82599", "--wire", "rope:x", "true"],
-             "--wire rope:x: no such kind of wire; there is tap:INTERFACE, none"),
+             "--wire rope:x: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, none"),
             (["--nic", "82599", "--wire", "none"], "which program? give it after --"),
             (["--frob"], "--frob: no such option")):
         code, _out, err = run(NICSIM, *words)

@@ -27,8 +27,8 @@ static int setup(void **state)
     strcpy(dir, "/tmp/nicsim-test-claim.XXXXXX");
     memset(&offer, 0, sizeof offer);
     offer.version = SIM_CLAIM_VERSION;
-    strcpy(offer.nic, "82599");
-    offer.device.queues = 3;
+    strcpy(offer.port[0].nic, "82599");
+    offer.port[0].device.queues = 3;
     for (int i = 0; i < SIM_CLAIM_FDS; i++)
         offered[i] = -1;
     if (!mkdtemp(dir))
@@ -75,8 +75,8 @@ static void test_configuration_and_descriptors_arrive_in_their_places(void **sta
     offered[SIM_CLAIM_PCAP] = pipe_fds[0];
     int lifeline = claim_once(&got, fds, &connection, &err);
     assert_true(lifeline >= 0);
-    assert_string_equal(got.nic, "82599");
-    assert_int_equal(got.device.queues, 3);
+    assert_string_equal(got.port[0].nic, "82599");
+    assert_int_equal(got.port[0].device.queues, 3);
     assert_int_equal(fds[SIM_CLAIM_LOCK], -1);
     assert_int_equal(fds[SIM_CLAIM_TRACE], -1);
     assert_int_equal(write(fds[SIM_CLAIM_WIRE], "w", 1), 1);

@@ -41,17 +41,38 @@ static void test_full_line_is_understood(void **state)
         parse("nicsim --nic fake --queues 8 --wire tap:nbwire0 --mac 02:11:22:33:44:55 --control /c --trace /t "
               "--trace-registers --pcap /p -- prog --nic x"),
         0);
-    assert_ptr_equal(o.nic, &fake_ops);
-    assert_int_equal(o.device.queues, 8);
-    assert_int_equal(o.device.mac[5], 0x55);
-    assert_ptr_equal(o.wire_ops, &sim_wire_tap);
-    assert_string_equal(o.wire_argument, "nbwire0");
+    assert_ptr_equal(o.port[0].nic, &fake_ops);
+    assert_int_equal(o.port[0].device.queues, 8);
+    assert_int_equal(o.port[0].device.mac[5], 0x55);
+    assert_ptr_equal(o.port[0].wire_ops, &sim_wire_tap);
+    assert_string_equal(o.port[0].wire_argument, "nbwire0");
     assert_string_equal(o.control, "/c");
     assert_string_equal(o.trace, "/t");
     assert_true(o.trace_registers);
-    assert_string_equal(o.pcap, "/p");
+    assert_string_equal(o.port[0].pcap, "/p");
     assert_string_equal(o.program[0], "prog");
     assert_string_equal(o.program[1], "--nic");
+}
+
+static void test_each_nic_begins_a_port(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("nicsim --nic fake --wire tap:a --queues 2 --nic fake --wire none --queues 3 -- p"), 0);
+    assert_int_equal(o.ports, 2);
+    assert_string_equal(o.port[0].wire, "tap:a");
+    assert_int_equal(o.port[0].device.queues, 2);
+    assert_string_equal(o.port[1].wire, "none");
+    assert_int_equal(o.port[1].device.queues, 3);
+    expect_error("nicsim --nic fake --wire none --nic fake -- p",
+                 "which wire? give --wire KIND:ARG (see nicsim --help)");
+    expect_error("nicsim --nic fake --nic fake --nic fake --nic fake --nic fake -- p", "--nic: at most 4 ports");
+}
+
+static void test_ports_on_one_wire_have_different_addresses(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("nicsim --nic fake --wire link:/a --nic fake --wire link:/a -- p"), 0);
+    assert_memory_not_equal(o.port[0].device.mac, o.port[1].device.mac, 6);
 }
 
 static void test_program_needs_no_double_dash(void **state)
@@ -59,7 +80,7 @@ static void test_program_needs_no_double_dash(void **state)
     (void)state;
     assert_int_equal(parse("nicsim --nic=fake --wire=none prog --queues 3"), 0);
     assert_string_equal(o.program[1], "--queues");
-    assert_int_equal(o.device.queues, SIM_QUEUES_DEFAULT);
+    assert_int_equal(o.port[0].device.queues, SIM_QUEUES_DEFAULT);
 }
 
 static void test_mac_is_made_from_the_wire_and_stable(void **state)
@@ -67,12 +88,12 @@ static void test_mac_is_made_from_the_wire_and_stable(void **state)
     (void)state;
     uint8_t first[6];
     assert_int_equal(parse("nicsim --nic fake --wire tap:a -- p"), 0);
-    memcpy(first, o.device.mac, 6);
+    memcpy(first, o.port[0].device.mac, 6);
     assert_int_equal(first[0], 0x02);
     assert_int_equal(parse("nicsim --nic fake --wire tap:a -- p"), 0);
-    assert_memory_equal(first, o.device.mac, 6);
+    assert_memory_equal(first, o.port[0].device.mac, 6);
     assert_int_equal(parse("nicsim --nic fake --wire tap:b -- p"), 0);
-    assert_memory_not_equal(first, o.device.mac, 6);
+    assert_memory_not_equal(first, o.port[0].device.mac, 6);
 }
 
 static void test_bad_words_are_refused_with_what_would_do(void **state)
@@ -80,9 +101,9 @@ static void test_bad_words_are_refused_with_what_would_do(void **state)
     (void)state;
     expect_error("nicsim --nic x --wire none -- p", "--nic x: no such model; there is fake");
     expect_error("nicsim --nic fake --wire str:x -- p",
-                 "--wire str:x: no such kind of wire; there is tap:INTERFACE, none");
+                 "--wire str:x: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, none");
     expect_error("nicsim --nic fake --wire tapx -- p",
-                 "--wire tapx: no such kind of wire; there is tap:INTERFACE, none");
+                 "--wire tapx: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, none");
     expect_error("nicsim --queues 0", "--queues 0: wanted a number from 1 to 128");
     expect_error("nicsim --queues 129", "--queues 129: wanted a number from 1 to 128");
     expect_error("nicsim --queues 4x", "--queues 4x: wanted a number from 1 to 128");
@@ -110,6 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_line_is_understood),
+        cmocka_unit_test(test_each_nic_begins_a_port),
+        cmocka_unit_test(test_ports_on_one_wire_have_different_addresses),
         cmocka_unit_test(test_program_needs_no_double_dash),
         cmocka_unit_test(test_mac_is_made_from_the_wire_and_stable),
         cmocka_unit_test(test_bad_words_are_refused_with_what_would_do),

@@ -22,7 +22,7 @@ static int setup(void **state)
     struct sim_error err;
     (void)state;
     strcpy(dir, "/tmp/nicsim-test-presentation.XXXXXX");
-    return !mkdtemp(dir) || sim_presentation_create(dir, &fake_ops, &err);
+    return !mkdtemp(dir) || sim_presentation_create(dir, 0, &fake_ops, &err);
 }
 
 static int teardown(void **state)
@@ -67,7 +67,7 @@ static void test_resource_has_one_bar_of_the_models_size(void **state)
     for (const char *p = text; *p; p++)
         lines += *p == '\n';
     assert_int_equal(lines, 7);
-    sim_presentation_bar(dir, path, sizeof path);
+    sim_presentation_bar(dir, 0, path, sizeof path);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, FAKE_BAR);
 }
@@ -85,7 +85,7 @@ static void test_configuration_space_allows_bus_mastering(void **state)
 {
     (void)state;
     char bytes[512];
-    assert_int_equal(content("config", bytes, sizeof bytes), 256);
+    assert_int_equal(content("config0", bytes, sizeof bytes), 256);
     assert_int_equal((uint8_t)bytes[0], 0x86);
     assert_int_equal((uint8_t)bytes[2], 0xFB);
     assert_int_equal(bytes[4] & 4, 4);
@@ -100,7 +100,7 @@ static void test_device_paths_lead_into_the_tree_and_others_do_not(void **state)
     assert_string_equal(sim_presentation_redirect(dir, "/dev/uio0", out, sizeof out), want);
     assert_int_equal(stat(want, &st), 0);
     assert_true(S_ISFIFO(st.st_mode));
-    snprintf(want, sizeof want, "%s/config", dir);
+    snprintf(want, sizeof want, "%s/config0", dir);
     assert_string_equal(sim_presentation_redirect(dir, "/sys/class/uio/uio0/device/config", out, sizeof out), want);
     assert_string_equal(sim_presentation_redirect(dir, "/dev/uio01", out, sizeof out), "/dev/uio01");
     assert_string_equal(sim_presentation_redirect(dir, "/etc/passwd", out, sizeof out), "/etc/passwd");
@@ -110,7 +110,7 @@ static void test_directory_in_use_is_an_error_with_words(void **state)
 {
     (void)state;
     struct sim_error err;
-    assert_int_equal(sim_presentation_create(dir, &fake_ops, &err), -EEXIST);
+    assert_int_equal(sim_presentation_create(dir, 0, &fake_ops, &err), -EEXIST);
     assert_non_null(strstr(err.text, "File exists"));
 }
 

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Several simulated ports: two in one program, dpdk-testpmd forwarding between them, ordinary Linux hosts on both sides
+in network namespaces of their own; and two programs joined by one cable."""
+import contextlib
+import json
+import re
+import subprocess
+
+import nbtest
+import testpmd
+from nbtest import check, equal
+
+LEFT, RIGHT = "10.98.0.1", "10.98.0.2"
+SECONDS = 2  # of iperf3
+
+
+def statistics(text):
+    """The lines of `nicsim ctl stats` as numbers."""
+    return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
+
+
+class Between:
+    """testpmd between two hosts: host A - wire 0 - port 0 - io - port 1 - wire 1 - host B."""
+
+    def __init__(self):
+        self.pmd = testpmd.Testpmd("--nb-cores=1", wire="netdev:wire0", queues=1,
+                                   nic_options=("--nic", "82599", "--queues", "1", "--wire", "netdev:wire1"))
+
+    def __enter__(self):
+        for name in ("left", "right"):
+            nbtest.command("ip", "netns", "add", name)
+        self.make_hosts()
+        self.pmd.__enter__()
+        self.pmd.say("set promisc all on")
+        self.pmd.say("set fwd io")
+        self.pmd.say("start")
+        return self
+
+    def make_hosts(self):
+        """A host is a namespace with one end of a veth; the other end is the wire. A sender must not leave segmentation
+        to hardware that is not there."""
+        for name, address, wire in (("left", LEFT, "wire0"), ("right", RIGHT, "wire1")):
+            nbtest.command("ip", "link", "add", wire, "type", "veth", "peer", "name", "nic", "netns", name)
+            nbtest.command("ip", "-n", name, "link", "set", "nic", "gso_max_segs", "1")
+            nbtest.command("ip", "-n", name, "address", "add", f"{address}/24", "dev", "nic")
+            nbtest.command("ip", "-n", name, "link", "set", "nic", "up")
+            nbtest.command("ip", "link", "set", wire, "up")
+
+    def __exit__(self, *why):
+        self.pmd.__exit__(*why)
+        for name in ("left", "right"):
+            nbtest.command("ip", "netns", "del", name)
+
+    def diagnosis(self):
+        return self.pmd.diagnosis()
+
+    def stats(self, port):
+        return statistics(self.pmd.nic("port", str(port), "stats"))
+
+
+def inside(namespace, *words, **options):
+    return nbtest.command("ip", "netns", "exec", namespace, *words, **options).stdout.decode()
+
+
+def test_driver_has_two_ports_of_different_addresses(between):
+    ports = between.pmd.say("show port summary all")
+    check("Number of available ports: 2" in ports, ports)
+    addresses = set(re.findall(r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}", ports))
+    equal(len(addresses), 2, f"different addresses in {ports}")
+
+
+def test_hosts_reach_each_other_through_both_cards(between):
+    out = inside("left", "ping", "-c", "5", "-i", "0.05", RIGHT)
+    check(" 5 received" in out, out)
+
+
+def test_iperf3_across_both_loses_nothing_that_is_not_counted(between):
+    before = [between.stats(i) for i in (0, 1)]
+    server = subprocess.Popen(["ip", "netns", "exec", "right", "iperf3", "-s", "-1", "--forceflush"],
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with server, contextlib.ExitStack() as stack:
+        stack.callback(server.kill)
+        while b"listening" not in server.stdout.readline():
+            check(server.poll() is None, "iperf3 -s ended")
+        result = json.loads(inside("left", "iperf3", "-c", RIGHT, "-t", str(SECONDS), "-J"))
+        sent, received = result["end"]["sum_sent"]["bytes"], result["end"]["sum_received"]["bytes"]
+        check(received > 1_000_000, f"received {received} bytes")
+        check(sent - received < 16_000_000, f"sent {sent}, received {received}")
+    between.pmd.say("stop")
+    after = [between.stats(i) for i in (0, 1)]
+    moved = [{key: after[i][key] - before[i].get(key, 0) for key in after[i]} for i in (0, 1)]
+    for rx, tx in ((0, 1), (1, 0)):
+        lost = drops(between, rx)
+        equal(moved[rx]["rx_frames"] - moved[rx]["rx_dropped"] - lost, moved[tx]["tx_frames"],
+              f"frames into port {rx}, less those dropped ({lost} for want of descriptors), and out of port {tx}")
+    between.pmd.say("start")
+
+
+def drops(between, port):
+    """Frames that the card had a queue for and no descriptor, or that testpmd could not send on."""
+    text = between.pmd.nic("port", str(port), "table", "drops")
+    in_card = int(re.search(r"^no receive descriptor: (\d+)$", text, re.MULTILINE).group(1))
+    other = between.pmd.say("show fwd stats all")
+    forward = re.search(rf"Forward statistics for port {1 - port} .*?TX-dropped: (\d+)", other, re.DOTALL)
+    return in_card + (int(forward.group(1)) if forward else 0)
+
+
+def test_port_command_is_about_the_other_port(between):
+    equal(between.pmd.nic("port", "1", "link", "down"), "", "answer")
+    check("link down" in between.pmd.nic("port", "1", "status"), "port 1")
+    check("link up" in between.pmd.nic("status"), "port 0")
+    between.pmd.nic("port", "1", "link", "up")
+    for words in (("port", "2", "status"), ("port", "x", "status"), ("port", "1", "wait", "started")):
+        nbtest.command(nbtest.BUILD / "nicsim", "ctl", "--control", between.pmd.control, *words, expect=1)
+
+
+def test_cable_joins_two_programs_and_its_end_is_a_link_down(between):
+    """The second program's wire has the first one's path; frames of each reach the other."""
+    path = f"link:{between.pmd.folder}/cable"
+    with testpmd.Testpmd(wire=path, queues=1) as first:
+        with testpmd.Testpmd(wire=path, queues=1, nic_options=("--mac", "02:82:59:00:00:02")) as second:
+            for pmd in (first, second):
+                pmd.say("set promisc all on")
+                pmd.say("set fwd io")
+            second.say("start")
+            first.say("start tx_first 1")  # 32 frames, which then go to and fro
+            nbtest.wait_until(lambda: statistics(first.nic("stats"))["rx_frames"] >= 1000, "1000 frames come back")
+            first.say("stop")
+            second.say("stop")
+        nbtest.wait_until(lambda: "link down" in first.nic("status"), "the link down when the other program has ended")
+
+
+if __name__ == "__main__":
+    nbtest.main(Between)
