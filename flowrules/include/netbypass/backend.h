@@ -129,4 +129,47 @@ int nb_ethtool_rss_get(const char *interface, const struct nb_ethtool_api *api, 
 int nb_ethtool_rss_set(const char *interface, const struct nb_ethtool_api *api, const struct nb_ethtool_rss *rss,
                        struct nb_error *err);
 
+/* --- verbs: RAW_PACKET queue pairs of a ConnectX ------------------------------------------------------------------ */
+
+struct ibv_comp_channel;
+struct ibv_context;
+struct ibv_cq;
+struct ibv_pd;
+struct ibv_qp;
+struct ibv_qp_attr;
+struct ibv_qp_init_attr;
+
+/* The calls of libibverbs that are calls: the others are inline and go through the context, which tests make. */
+struct nb_verbs_api {
+    struct ibv_pd *(*alloc_pd)(struct ibv_context *context);
+    int (*dealloc_pd)(struct ibv_pd *pd);
+    struct ibv_cq *(*create_cq)(struct ibv_context *context, int entries, void *arg, struct ibv_comp_channel *channel,
+                                int vector);
+    int (*destroy_cq)(struct ibv_cq *cq);
+    struct ibv_qp *(*create_qp)(struct ibv_pd *pd, struct ibv_qp_init_attr *attr);
+    int (*modify_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask);
+    int (*destroy_qp)(struct ibv_qp *qp);
+};
+struct nb_verbs_api nb_verbs_api_real(void);
+
+#define NB_VERBS_QUEUES_MAX 64
+
+/* A RAW_PACKET queue pair per queue, ready to receive. */
+struct nb_verbs_queues {
+    struct nb_verbs_api api;
+    struct ibv_pd *pd;
+    struct ibv_cq *cq[NB_VERBS_QUEUES_MAX];
+    struct ibv_qp *qp[NB_VERBS_QUEUES_MAX];
+    unsigned n;
+    uint8_t port; /* of the device, from 1 */
+};
+
+/* depth: work requests of each queue. Returns 0, or a negative errno with *err filled and nothing left behind. */
+int nb_verbs_open(struct nb_verbs_queues *queues, struct ibv_context *context, const struct nb_verbs_api *api,
+                  uint8_t port, unsigned n_queues, unsigned depth, struct nb_error *err);
+void nb_verbs_close(struct nb_verbs_queues *queues); /* rules must be gone */
+
+/* queues must outlive the backend. NULL when memory is short. */
+struct nb_backend *nb_backend_verbs_new(const struct nb_verbs_queues *queues, const struct nb_profile *profile);
+
 #endif
