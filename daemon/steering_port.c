@@ -5,20 +5,59 @@
 #include "log.h"
 #include "steering_port.h"
 
+#define RFS_HEADROOM 64 /* places of a kernel-owned NIC's table that its accelerated RFS may use */
+
+/* AF_XDP: the kernel's driver takes the rules, so it is the one that matters. One that takes none is fine too. */
+static void look_into_kernel(struct nb_steering_port *port, const struct nb_ethtool_api *api, struct nb_device *device)
+{
+    char interface[sizeof device->interface];
+    struct nb_error err;
+
+    memcpy(interface, device->interface, sizeof interface);
+    if (nb_ethtool_describe(interface, api, RFS_HEADROOM, port->kernel_driver, device, &err) ||
+        (nb_profile_for_device(device)->n_engines && nb_ethtool_set_ntuple(interface, api, true, &err))) {
+        nb_log(NB_LOG_WARNING, "port %u: no steering rules: %s", port->index, err.text);
+        *device = (struct nb_device){.driver = ""};
+    }
+    memcpy(device->interface, interface, sizeof interface);
+}
+
+static struct nb_backend *make_backend(const struct nb_steering_port *port, const struct nb_port_info *info,
+                                       const struct nb_device *device, const struct nb_steering_apis *api,
+                                       struct nb_error *err)
+{
+    struct nb_backend *backend;
+
+    if (port->profile.dialect == NB_DIALECT_ETHTOOL)
+        return nb_backend_ethtool_new(device->interface, &port->profile, &api->ethtool, err);
+    backend = nb_backend_rte_flow_new(info->port_id, info->queues, &port->profile, &api->rte_flow);
+    if (!backend)
+        nb_error_set(err, -ENOMEM, "port %u: no memory for its rules", port->index);
+    return backend;
+}
+
 int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const struct nb_port_info *info,
                            const struct nb_device *device, const struct nb_planner_config *config,
-                           const struct nb_rte_flow_api *api, uint64_t seed, int64_t *next_rule_id,
+                           const struct nb_steering_apis *api, uint64_t seed, int64_t *next_rule_id,
                            struct nb_error *err)
 {
+    struct nb_device known = *device;
+
     *port = (struct nb_steering_port){.index = index};
-    nb_profile_probe(device, &port->profile);
+    if (known.interface[0])
+        look_into_kernel(port, &api->ethtool, &known);
+    nb_profile_probe(&known, &port->profile);
     port->table = nb_table_new(&port->profile, seed, next_rule_id);
     if (port->table)
         port->planner = nb_planner_new(&port->profile, port->table, config);
-    port->backend = nb_backend_rte_flow_new(info->port_id, info->queues, &port->profile, api);
-    if (!port->planner || !port->backend) {
+    if (!port->planner) {
         nb__steering_port_close(port);
         return nb_error_set(err, -ENOMEM, "port %u: no memory for its steering table", index);
+    }
+    port->backend = make_backend(port, info, &known, api, err);
+    if (!port->backend) {
+        nb__steering_port_close(port);
+        return -EIO;
     }
     nb_log(NB_LOG_INFO, "port %u (%s): steering profile %s", index, info->device, port->profile.name);
     return 0;

@@ -10,9 +10,15 @@
 #include <netbypass/planner.h>
 #include <netbypass/runtime.h>
 
+struct nb_steering_apis {
+    struct nb_rte_flow_api rte_flow;
+    struct nb_ethtool_api ethtool;
+};
+
 struct nb_steering_port {
     uint16_t index; /* of the runtime's ports, and the port group its flows carry */
     struct nb_profile profile;
+    char kernel_driver[NB_ETHTOOL_DRIVER_MAX]; /* of a port that DPDK shares with the kernel */
     struct nb_table *table;
     struct nb_planner *planner;
     struct nb_backend *backend;
@@ -27,7 +33,7 @@ struct nb_steering_port {
  * negative errno with *err filled and nothing kept. */
 int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const struct nb_port_info *info,
                            const struct nb_device *device, const struct nb_planner_config *config,
-                           const struct nb_rte_flow_api *api, uint64_t seed, int64_t *next_rule_id,
+                           const struct nb_steering_apis *api, uint64_t seed, int64_t *next_rule_id,
                            struct nb_error *err);
 
 /* Frees what open made; the device's rules must be gone already. */

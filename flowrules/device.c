@@ -1,5 +1,7 @@
 /* device.c - what DPDK says of a port, so that its profile is chosen by more than the name of its driver. */
+#include <net/if.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <rte_dev.h>
 #include <rte_ethdev.h>
@@ -24,6 +26,8 @@ void nb_device_of_port(uint16_t port_id, const char *driver, struct nb_device *d
     *device = (struct nb_device){.driver = driver};
     if (rte_eth_dev_info_get(port_id, &info))
         return;
+    if (!strcmp(driver, "net_af_xdp") && info.if_index && !if_indextoname(info.if_index, device->interface))
+        device->interface[0] = 0;
     device->reta_size = info.reta_size;
     device->queues = info.nb_rx_queues;
     if (info.device)

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../flowrules/fake_ethtool.h"
 #include "../flowrules/fake_ixgbe.h"
 #include "steering_core.h"
 
@@ -168,9 +169,17 @@ static void describe(uint16_t port_id, const char *driver, struct nb_device *dev
 {
     (void)port_id;
     *device = (struct nb_device){.driver = driver};
+    if (!strcmp(driver, "net_af_xdp"))
+        strcpy(device->interface, "eth7");
 }
 
-static const struct nb_steering_world world = {.api = api_of, .describe = describe, .now_us = fake_now, .spawn = spawn};
+static struct nb_ethtool_api ethtool_of(void)
+{
+    return (struct nb_ethtool_api){.call = fake_ethtool};
+}
+
+static const struct nb_steering_world world = {
+    .api = api_of, .ethtool = ethtool_of, .describe = describe, .now_us = fake_now, .spawn = spawn};
 
 static struct nb_steering *start(enum nb_steering_policy policy, uint32_t exact_after_ms, uint32_t reserved)
 {
@@ -664,12 +673,75 @@ static void test_port_with_a_rule_that_cannot_be_removed_is_not_restarted(void *
     nb_steering_stop(s);
 }
 
+/* --- AF_XDP: the kernel owns the NIC ------------------------------------------------------------------------------ */
+
+static struct nb_steering *start_af_xdp(enum fake_driver driver)
+{
+    struct nb_steering_config config = {.policy = NB_STEERING_EXACT};
+    struct nb_steering *s;
+    struct nb_error err = {0};
+
+    fake_eth_reset(driver);
+    fake_eth.ntuple = false;
+    runtime = (struct nb_runtime){.lock = PTHREAD_MUTEX_INITIALIZER, .driver = {"net_af_xdp"}, .n_ports = 1};
+    now = 1000 * SECOND;
+    if (nb__steering_new(&runtime, &config, &world, &s, &err))
+        fail_msg("%s", err.text);
+    return s;
+}
+
+static void test_port_of_af_xdp_is_steered_through_ethtool(void **state)
+{
+    static const enum fake_driver drivers[] = {FAKE_IXGBE, FAKE_ICE, FAKE_MLX5};
+    static struct nb_audit_report report;
+    (void)state;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct nb_steering *s = start_af_xdp(drivers[i]);
+        struct nb_flow_info a = connect_flow(1, 2, 2), b = connect_flow(2, 3, 1);
+        struct nb_table_info table;
+        settle(s);
+        assert_true(fake_eth.ntuple);
+        assert_int_equal(fake_eth.n, 2);
+        check_flow(s, &a, NB_METHOD_EXACT, "policy exact");
+        assert_int_equal(nb_steering_tables(s, &table, 1), 1);
+        assert_string_equal(table.engine, "ntuple");
+        assert_int_equal(table.max, fake_eth.size - 64);
+        assert_int_equal(table.device_used, 2);
+        fake_eth.used[100] = true; /* planted */
+        fake_eth.n++;
+        nb_steering_audit(s, &report);
+        assert_int_equal(report.engine[0].confirmed, 2);
+        assert_int_equal(report.engine[0].orphans, 1);
+        fake_eth.used[100] = false;
+        fake_eth.n--;
+        end_flow(&b);
+        settle(s);
+        assert_int_equal(fake_eth.n, 1);
+        nb_steering_stop(s);
+        assert_int_equal(fake_eth.n, 0);
+    }
+}
+
+static void test_kernel_driver_without_filters_leaves_flows_to_rss(void **state)
+{
+    struct nb_steering *s = start_af_xdp(FAKE_VETH);
+    struct nb_flow_info a = connect_flow(1, 2, 2);
+    (void)state;
+
+    settle(s);
+    check_flow(s, &a, NB_METHOD_RSS, "not supported by the port: it has no filters");
+    nb_steering_stop(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_audit_finds_the_filter_that_someone_else_put_into_the_nic),
         cmocka_unit_test(test_restart_takes_every_rule_out_first_and_puts_it_back),
         cmocka_unit_test(test_port_with_a_rule_that_cannot_be_removed_is_not_restarted),
+        cmocka_unit_test(test_port_of_af_xdp_is_steered_through_ethtool),
+        cmocka_unit_test(test_kernel_driver_without_filters_leaves_flows_to_rss),
         cmocka_unit_test(test_exact_puts_every_connection_into_the_nic_and_takes_it_out),
         cmocka_unit_test(test_auto_rules_only_flows_that_are_not_home),
         cmocka_unit_test(test_connection_gets_its_rule_when_it_is_old_enough),

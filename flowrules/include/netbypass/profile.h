@@ -126,6 +126,7 @@ struct nb_device {
     uint16_t reta_size;
     uint16_t queues;     /* receive queues in use */
     uint32_t table_size; /* rules that its table for connections holds */
+    char interface[16];  /* the kernel's, of a port that DPDK shares with it (AF_XDP): rules go through ethtool */
 };
 
 /* A kind of device; 0: any. The first match in the list of profiles counts. */
