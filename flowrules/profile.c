@@ -13,10 +13,9 @@ const char *nb_why_text(enum nb_why why)
 }
 
 static const struct nb_profile *const profiles[] = {
-    &nb__profile_82599,        &nb__profile_x550,       &nb__profile_x540,
-    &nb__profile_e810,         &nb__profile_connectx,   &nb__profile_connectx_templates,
-    &nb__profile_kernel_ixgbe, &nb__profile_kernel_ice, &nb__profile_kernel_mlx5,
-    &nb__profile_verbs,        &nb__profile_none,
+    &nb__profile_82599,    &nb__profile_x550,         &nb__profile_x540,       &nb__profile_e810,
+    &nb__profile_connectx, &nb__profile_kernel_ixgbe, &nb__profile_kernel_ice, &nb__profile_kernel_mlx5,
+    &nb__profile_verbs,    &nb__profile_none,
 };
 #define PROFILES (sizeof profiles / sizeof profiles[0])
 

@@ -374,6 +374,99 @@ static void test_real_api_has_statistics_only_where_the_driver_is_loaded(void **
     assert_non_null(nb_rte_flow_api_real("net_ring").create);
 }
 
+/* --- other drivers than ixgbe ------------------------------------------------------------------------------------- */
+
+/* A driver that says no with an errno and words, or yes, and remembers what it was asked. */
+static struct {
+    int error;
+    const char *message;
+    uint32_t group;
+    bool count, mark;
+    uint64_t hits;
+} other;
+
+static struct rte_flow *other_create(uint16_t port_id, const struct rte_flow_attr *attr,
+                                     const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
+                                     struct rte_flow_error *error)
+{
+    (void)port_id, (void)pattern;
+    other.group = attr->group;
+    other.count = other.mark = false;
+    for (; actions->type != RTE_FLOW_ACTION_TYPE_END; actions++) {
+        other.count |= actions->type == RTE_FLOW_ACTION_TYPE_COUNT;
+        other.mark |= actions->type == RTE_FLOW_ACTION_TYPE_MARK;
+    }
+    error->message = other.message;
+    rte_errno = other.error;
+    return other.error ? NULL : (struct rte_flow *)&other;
+}
+
+static int other_query(uint16_t port_id, struct rte_flow *flow, const struct rte_flow_action *action, void *data,
+                       struct rte_flow_error *error)
+{
+    struct rte_flow_query_count *answer = data;
+
+    (void)port_id, (void)flow, (void)error;
+    if (other.error || action->type != RTE_FLOW_ACTION_TYPE_COUNT)
+        return -EINVAL;
+    answer->hits_set = 1;
+    answer->hits = other.hits;
+    return 0;
+}
+
+static int create_on(const char *driver, enum nb_engine engine, uint32_t mark, int error, const char *message,
+                     struct nb_error *err)
+{
+    struct nb_rte_flow_api calls = {.create = other_create, .destroy = fake_destroy, .query = other_query};
+    struct nb_backend *b = nb_backend_rte_flow_new(FAKE_PORT, 4, nb_profile_for_driver(driver), &calls);
+    struct nb_rule rule;
+    void *handle;
+
+    assert_int_equal(nb_rule_parse("tcp 10.0.0.1:1000 -> 10.0.0.2:80 queue 3", &rule, err), 0);
+    rule.engine = engine;
+    rule.mark = mark;
+    other.error = error;
+    other.message = message;
+    other.hits = 42;
+    int rc = b->ops->create(b, &rule, &handle, err);
+    if (!rc) {
+        bool counts = nb_profile_for_driver(driver)->engine[0].counts_hits;
+        assert_int_equal(b->ops->hits(b, &rule, handle), counts ? 42 : -1);
+        assert_int_equal(b->ops->look(b, &rule, handle), counts ? NB_SEEN_THERE : NB_SEEN_UNKNOWN);
+        other.error = EINVAL;
+        assert_int_equal(b->ops->look(b, &rule, handle), counts ? NB_SEEN_MISSING : NB_SEEN_UNKNOWN);
+    }
+    b->ops->free(b);
+    return rc;
+}
+
+static void test_ice_is_understood_by_its_words_and_gets_a_mark(void **state)
+{
+    struct nb_error err;
+    (void)state;
+
+    assert_int_equal(create_on("net_ice", NB_ENGINE_FLOW_DIRECTOR, 1, 0, NULL, &err), 0);
+    assert_true(other.mark && !other.count);
+    assert_int_equal(create_on("net_ice", NB_ENGINE_FLOW_DIRECTOR, 1, EINVAL, "Add filter rule failed.", &err),
+                     -ENOSPC);
+    assert_int_equal(create_on("net_ice", NB_ENGINE_FLOW_DIRECTOR, 1, EINVAL, "Profile configure failed.", &err),
+                     -EXDEV);
+    assert_int_equal(create_on("net_ice", NB_ENGINE_FLOW_DIRECTOR, 1, EEXIST, "Rule already exists!", &err), -EEXIST);
+    assert_int_equal(create_on("net_ice", NB_ENGINE_FLOW_DIRECTOR, 1, EINVAL, "Invalid input", &err), -EINVAL);
+}
+
+static void test_mlx5_rules_go_to_group_1_and_count(void **state)
+{
+    struct nb_error err;
+    (void)state;
+
+    assert_int_equal(create_on("mlx5_pci", NB_ENGINE_STEERING, 0, 0, NULL, &err), 0);
+    assert_int_equal(other.group, 1);
+    assert_true(other.count && !other.mark);
+    assert_int_equal(create_on("mlx5_pci", NB_ENGINE_STEERING, 0, ENOMEM, "no room", &err), -ENOSPC);
+    assert_int_equal(create_on("mlx5_pci", NB_ENGINE_STEERING, 0, ENOTSUP, "non-Q", &err), -ENOTSUP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +485,8 @@ int main(void)
         cmocka_unit_test(test_removal_in_any_order_never_hits_another_filter),
         cmocka_unit_test(test_driver_without_statistics_is_used_unverified),
         cmocka_unit_test(test_real_api_has_statistics_only_where_the_driver_is_loaded),
+        cmocka_unit_test(test_ice_is_understood_by_its_words_and_gets_a_mark),
+        cmocka_unit_test(test_mlx5_rules_go_to_group_1_and_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

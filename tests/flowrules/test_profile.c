@@ -75,22 +75,27 @@ static void test_82599_says_what_it_cannot_do(void **state)
     assert_int_equal(why_82599(m, "tcp 0.0.0.0/0:* -> *:80 queue 1"), NB_WHY_PENDING);
 }
 
+#define DEVICE(name, vendor, id, reta)                                                                                 \
+    {                                                                                                                  \
+        .driver = (name), .vendor_id = (vendor), .device_id = (id), .reta_size = (reta)                                \
+    }
+
 static void test_ids_and_reta_tell_the_devices_of_one_driver_apart(void **state)
 {
     static const struct {
         struct nb_device device;
         const char *name;
     } cases[] = {
-        {{"net_ixgbe", 0x8086, 0x10fb, 128, 0, 0}, "82599 (net_ixgbe, DPDK 22.11)"},
-        {{"net_ixgbe", 0x8086, 0x1528, 128, 0, 0}, "X540 (net_ixgbe, DPDK 22.11)"},
-        {{"net_ixgbe", 0x8086, 0x1563, 512, 0, 0}, "X550 (net_ixgbe, DPDK 22.11)"},
-        {{"net_ixgbe", 0x8086, 0x15ac, 512, 0, 0}, "X550 (net_ixgbe, DPDK 22.11)"}, /* by its RETA */
-        {{"net_ixgbe", 0x8086, 0x9999, 128, 0, 0}, "none (no filters)"},            /* not taken for what it is not */
-        {{"net_ixgbe", 0, 0, 0, 0, 0}, "82599 (net_ixgbe, DPDK 22.11)"},
-        {{"net_ice", 0x8086, 0x159b, 512, 0, 0}, "E810 (net_ice, DPDK 22.11)"},
-        {{"mlx5_pci", 0x15b3, 0x1017, 0, 0, 0}, "ConnectX-5/6/7 (mlx5, DPDK 22.11)"},
-        {{"ixgbe", 0, 0, 0, 0, 0}, "82599/X540/X550 (kernel ixgbe, ethtool)"},
-        {{"virtio_net", 0, 0, 0, 0, 0}, "none (no filters)"},
+        {DEVICE("net_ixgbe", 0x8086, 0x10fb, 128), "82599 (net_ixgbe, DPDK 22.11)"},
+        {DEVICE("net_ixgbe", 0x8086, 0x1528, 128), "X540 (net_ixgbe, DPDK 22.11)"},
+        {DEVICE("net_ixgbe", 0x8086, 0x1563, 512), "X550 (net_ixgbe, DPDK 22.11)"},
+        {DEVICE("net_ixgbe", 0x8086, 0x15ac, 512), "X550 (net_ixgbe, DPDK 22.11)"}, /* by its RETA */
+        {DEVICE("net_ixgbe", 0x8086, 0x9999, 128), "none (no filters)"},            /* not taken for what it is not */
+        {DEVICE("net_ixgbe", 0, 0, 0), "82599 (net_ixgbe, DPDK 22.11)"},
+        {DEVICE("net_ice", 0x8086, 0x159b, 512), "E810 (net_ice, DPDK 22.11)"},
+        {DEVICE("mlx5_pci", 0x15b3, 0x1017, 0), "ConnectX-5/6/7 (mlx5, DPDK 22.11)"},
+        {DEVICE("ixgbe", 0, 0, 0), "82599/X540/X550 (kernel ixgbe, ethtool)"},
+        {DEVICE("virtio_net", 0, 0, 0), "none (no filters)"},
     };
     (void)state;
 

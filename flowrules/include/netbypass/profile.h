@@ -93,7 +93,6 @@ enum nb_quirk {
     NB_QUIRK_ANY_ERROR = 1 << 8,          /* every failure is EINVAL: the reason must be found out, not read */
     NB_QUIRK_STOP_DROPS_RULES = 1 << 9,   /* stopping the port removes every rule, and handles dangle */
     NB_QUIRK_SAYS_IN_WORDS = 1 << 11,     /* what EINVAL means is in the error's message only */
-    NB_QUIRK_TEMPLATES_ONLY = 1 << 10,    /* rules only through the asynchronous template calls */
 };
 
 struct nb_engine_profile {
