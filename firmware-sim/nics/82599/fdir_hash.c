@@ -6,6 +6,7 @@
  * different shapes. Software computes the same when it programs a filter; a difference is a filter never found.
  */
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "model.h"
 
@@ -22,6 +23,18 @@ static uint32_t folded_dwords(const struct i82599_fdir_key *key)
     uint32_t flex = (uint32_t)ntohs(key->flex) << 16;
 
     return ntohl(key->src) ^ ntohl(key->dst) ^ ports ^ flex;
+}
+
+/* The four dwords of an address are folded onto one like all others. Bit i of ignored_bytes: byte i counts as zero. */
+uint32_t i82599_fdir_fold_ipv6(const uint8_t address[16], uint16_t ignored_bytes)
+{
+    uint8_t folded[4] = {0};
+    uint32_t raw;
+
+    for (unsigned i = 0; i < 16; i++)
+        folded[i % 4] ^= ignored_bytes >> i & 1 ? 0 : address[i];
+    memcpy(&raw, folded, sizeof raw);
+    return raw;
 }
 
 uint16_t i82599_fdir_hash(const struct i82599_fdir_key *key, uint32_t hash_key)

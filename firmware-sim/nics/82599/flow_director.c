@@ -1,4 +1,4 @@
-/* flow_director.c - the Flow Director's perfect filters (7.1.2.7).
+/* flow_director.c - the Flow Director's filters (7.1.2.7).
  *
  * Filters lie in memory carved from the receive packet buffer (FDIRCTRL.PBALLOC), in lists, one list per bucket. The
  * driver computes a filter's bucket and hands it over in FDIRHASH; the device computes a frame's bucket itself, from
@@ -13,10 +13,14 @@
  * does when the table is full. No other sign of failure exists. Remove and query know a filter only by bucket and soft
  * id: of several, the first in the list is meant.
  *
+ * Perfect filters (FDIRCTRL.PERFECT_MATCH) compare the fields and are for IPv4. Signature filters keep 15 bits of a
+ * second hash of them (FDIRSKEY) instead of a soft id: four times as many fit, IPv6 has them too, and two flows of one
+ * bucket and signature are one to the device.
+ *
  * Assumed: new filters go to the end of their list; masked fields count as zero in the hash; fragments and other
  * protocols have L4 type 0 and ports 0; flexible bytes beyond the frame are zero; rewriting FDIRCTRL without CLEARHT
- * keeps the filters; signature filters (PERFECT_MATCH clear) and IPv6 are not modelled: such filters are refused
- * (FADD), such frames miss.
+ * keeps the filters; bit i of a half of FDIRIP6M ignores byte i of the address as it lies in the packet; FDIRM.DIPV6
+ * ignores nothing more, because DPDK sets it and hashes the destination all the same.
  */
 #include <string.h>
 
@@ -107,12 +111,14 @@ void i82599_fdir_reset(struct sim_device *dev)
     clear_table(&dev->fdir);
 }
 
-/* PBALLOC 1, 2, 3: 2K, 4K, 8K filters less two, and as many buckets (7.1.2.7.4). */
+/* PBALLOC 1, 2, 3: 2K, 4K, 8K perfect filters less two, and as many buckets; four times that of signature filters
+ * (7.1.2.7.4). */
 void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t value)
 {
     (void)index;
     struct i82599_fdir *fdir = &dev->fdir;
-    unsigned size = value & FDIRCTRL_PBALLOC ? 1024u << (value & FDIRCTRL_PBALLOC) : 0;
+    unsigned unit = value & FDIRCTRL_PERFECT ? 1024 : 4096;
+    unsigned size = value & FDIRCTRL_PBALLOC ? unit << (value & FDIRCTRL_PBALLOC) : 0;
     unsigned capacity = size ? size - 2 : 0;
 
     if (capacity != fdir->capacity) {
@@ -166,8 +172,10 @@ static struct i82599_fdir_key masked(struct sim_device *dev, const struct i82599
     uint32_t fdirm = *i82599_reg(dev, REG_FDIRM), ports = port_mask(dev, key->l4type);
     struct i82599_fdir_key out = *key;
 
-    out.src &= ~*i82599_reg(dev, REG_FDIRSIP4M);
-    out.dst &= ~*i82599_reg(dev, REG_FDIRDIP4M);
+    if (!key->ipv6) { /* addresses of IPv6 are masked while they are folded */
+        out.src &= ~*i82599_reg(dev, REG_FDIRSIP4M);
+        out.dst &= ~*i82599_reg(dev, REG_FDIRDIP4M);
+    }
     out.sport &= (uint16_t)~reverse16(ports & 0xffff);
     out.dport &= (uint16_t)~reverse16(ports >> 16);
     out.vlan &= (uint16_t) ~((fdirm & FDIRM_VLANID ? VLAN_ID : 0) | (fdirm & FDIRM_VLANP ? VLAN_PRIORITY : 0));
@@ -210,8 +218,15 @@ static struct i82599_fdir_key key_of(struct sim_device *dev, const struct sim_fr
         .l4type = l4types[frame->l4],
     };
 
-    memcpy(&key.src, frame->src, 4);
-    memcpy(&key.dst, frame->dst, 4);
+    if (frame->ip_version == 6) {
+        uint32_t ignored = *i82599_reg(dev, REG_FDIRIP6M);
+        key.ipv6 = 1;
+        key.src = i82599_fdir_fold_ipv6(frame->src, (uint16_t)ignored);
+        key.dst = i82599_fdir_fold_ipv6(frame->dst, (uint16_t)(ignored >> 16));
+    } else {
+        memcpy(&key.src, frame->src, 4);
+        memcpy(&key.dst, frame->dst, 4);
+    }
     if (flex_at + 2 <= frame->n)
         memcpy(&key.flex, frame->bytes + flex_at, 2);
     return key;
@@ -220,8 +235,16 @@ static struct i82599_fdir_key key_of(struct sim_device *dev, const struct sim_fr
 /* --- commands -------------------------------------------------------------------------------------------------------
  */
 
-static uint16_t find_key(struct sim_device *dev, uint16_t bucket, const struct i82599_fdir_key *key)
+static bool perfect(struct sim_device *dev)
 {
+    return *i82599_reg(dev, REG_FDIRCTRL) & FDIRCTRL_PERFECT;
+}
+
+/* The filter of a bucket that means the same frames, or FDIR_NONE. */
+static uint16_t find_same(struct sim_device *dev, uint16_t bucket, const struct i82599_fdir_key *key, uint16_t soft_id)
+{
+    if (!perfect(dev))
+        return *find_soft_id(&dev->fdir, bucket, soft_id);
     struct i82599_fdir_key wanted = masked(dev, key);
     uint16_t i = dev->fdir.bucket[bucket];
 
@@ -280,8 +303,8 @@ static const char *refusal(struct sim_device *dev, const struct i82599_fdir_filt
         return "exists";
     if (!has_room(dev))
         return "table full";
-    if (filter->key.ipv6 || !(*i82599_reg(dev, REG_FDIRCTRL) & FDIRCTRL_PERFECT))
-        return "not a perfect IPv4 filter";
+    if (filter->key.ipv6 && perfect(dev))
+        return "perfect filters are for IPv4";
     return NULL;
 }
 
@@ -291,7 +314,7 @@ static uint32_t add(struct sim_device *dev, const struct i82599_fdir_command *co
     struct i82599_fdir_filter filter = {
         .key = command->key, .command = command->value, .bucket = command->bucket, .soft_id = command->soft_id};
     unsigned queue = command->value >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE;
-    uint16_t there = find_key(dev, filter.bucket, &filter.key);
+    uint16_t there = find_same(dev, filter.bucket, &filter.key, filter.soft_id);
     bool collision = fdir->length[filter.bucket] > 0;
 
     if (there != FDIR_NONE && filter.command & FDIRCMD_UPDATE) {
@@ -374,25 +397,40 @@ static void fill_result(struct sim_device *dev, const struct i82599_fdir_filter 
         result->queue = (int)(filter->command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);
 }
 
-void i82599_fdir_lookup(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_result *result)
+/* Is this filter about the frame with these fields? */
+static bool matches(struct sim_device *dev, const struct i82599_fdir_filter *filter,
+                    const struct i82599_fdir_key *wanted, uint16_t signature)
 {
-    struct i82599_fdir *fdir = &dev->fdir;
+    if (!perfect(dev))
+        return filter->soft_id == signature;
+    struct i82599_fdir_key there = masked(dev, &filter->key);
+    return same_key(&there, wanted);
+}
+
+/* Search the bucket that the frame's own fields name, and no other. */
+static void search(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_result *result)
+{
+    const struct i82599_fdir *fdir = &dev->fdir;
+    struct i82599_fdir_key key = key_of(dev, frame), wanted = masked(dev, &key);
+    uint16_t signature = i82599_fdir_hash(&wanted, *i82599_reg(dev, REG_FDIRSKEY)) & FDIRHASH_SOFT_ID;
     unsigned depth = 0;
 
+    result->hash = i82599_fdir_hash(&wanted, *i82599_reg(dev, REG_FDIRHKEY)) & fdir->bucket_mask;
+    for (uint16_t i = fdir->bucket[result->hash]; i != FDIR_NONE && !result->hit; i = fdir->filter[i].next)
+        if (matches(dev, &fdir->filter[i], &wanted, signature))
+            fill_result(dev, &fdir->filter[i], depth, result);
+        else
+            depth++;
+}
+
+void i82599_fdir_lookup(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_result *result)
+{
     *result = (struct i82599_fdir_result){.queue = -1};
     i82599_fdir_settle(dev);
-    if (!fdir->capacity || !frame->ip_version)
+    if (!dev->fdir.capacity || !frame->ip_version)
         return;
     result->searched = true;
-    if (frame->ip_version == 4) {
-        struct i82599_fdir_key key = key_of(dev, frame), wanted = masked(dev, &key);
-        result->hash = i82599_fdir_hash(&wanted, *i82599_reg(dev, REG_FDIRHKEY)) & fdir->bucket_mask;
-        for (uint16_t i = fdir->bucket[result->hash]; i != FDIR_NONE && !result->hit; i = fdir->filter[i].next) {
-            struct i82599_fdir_key there = masked(dev, &fdir->filter[i].key);
-            if (same_key(&there, &wanted))
-                fill_result(dev, &fdir->filter[i], depth, result);
-            depth++;
-        }
-    }
+    if (frame->ip_version == 4 || !perfect(dev))
+        search(dev, frame, result);
     i82599_count(dev, result->hit ? REG_FDIRMATCH : REG_FDIRMISS, 1);
 }

@@ -79,12 +79,13 @@ struct i82599_sfp {
 
 /* --- Flow Director --------------------------------------------------------------------------------------------------
  */
-#define FDIR_FILTERS_MAX 8190 /* PBALLOC 256 KB: 8K-2 perfect filters (7.1.2.7.4) */
-#define FDIR_BUCKETS_MAX 8192
+#define FDIR_FILTERS_MAX 32766 /* PBALLOC 256 KB: 32K-2 signature filters (7.1.2.7.4) */
+#define FDIR_BUCKETS_MAX 32768
 #define FDIR_NONE        UINT16_MAX
 
-/* What a perfect filter compares. Addresses as they lie in the packet (and in FDIRIPSA, FDIRIPDA), the rest in host
- * order. */
+/* What a filter is about. A perfect filter compares it; of a signature filter the device keeps the command only, and
+ * the fields enter the hashes. IPv6 addresses are folded to 32 bits, which is all that the hashes see of them.
+ * Addresses as they lie in the packet (and in FDIRIPSA, FDIRIPDA), the rest in host order. */
 struct i82599_fdir_key {
     uint32_t src, dst;
     uint16_t sport, dport;
@@ -98,8 +99,8 @@ struct i82599_fdir_filter {
     struct i82599_fdir_key key; /* as programmed, before masks */
     uint32_t command;           /* FDIRCMD that added it: queue, drop */
     uint16_t bucket;
-    uint16_t soft_id;
-    uint16_t next; /* in the bucket's list, or in the free list */
+    uint16_t soft_id; /* of a signature filter the signature */
+    uint16_t next;    /* in the bucket's list, or in the free list */
 };
 
 /* A filter command as it stood in the registers when FDIRCMD was written. */
@@ -331,6 +332,7 @@ void i82599_fdir_settle(struct sim_device *dev);
 bool i82599_fdir_complete(struct sim_device *dev);
 
 /* fdir_hash.c */
+uint32_t i82599_fdir_fold_ipv6(const uint8_t address[16], uint16_t ignored_bytes);
 uint16_t i82599_fdir_hash(const struct i82599_fdir_key *key, uint32_t hash_key);
 
 /* rss.c */

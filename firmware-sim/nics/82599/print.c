@@ -41,6 +41,11 @@ static void print_flow_director(struct sim_device *dev, const struct printer *to
         for (uint16_t i = fdir->bucket[b]; i != FDIR_NONE; i = fdir->filter[i].next) {
             const struct i82599_fdir_filter *f = &fdir->filter[i];
             const char *action = f->command & FDIRCMD_DROP ? "drop" : "queue";
+            if (!(*i82599_reg(dev, REG_FDIRCTRL) & FDIRCTRL_PERFECT)) {
+                print(to, "bucket %u signature %u: %s%s %s %u", b, f->soft_id, l4[f->key.l4type],
+                      f->key.ipv6 ? " over ipv6" : "", action, f->command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);
+                continue;
+            }
             print(to, "bucket %u soft id %u: %s:%u > %s:%u %s %s %u", b, f->soft_id, address(f->key.src, src),
                   f->key.sport, address(f->key.dst, dst), f->key.dport, l4[f->key.l4type], action,
                   f->command >> FDIRCMD_QUEUE_SHIFT & FDIRCMD_QUEUE);

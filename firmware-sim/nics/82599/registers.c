@@ -174,7 +174,7 @@ static const struct sim_reg table[] = {
     /* Flow Director (8.2.3.21) */
     ACTION("FDIRCTRL", REG_FDIRCTRL, 0, 1, 0, NULL, i82599_fdirctrl_write,
            "table size, mode, drop queue; writing initialises the table"),
-    MEMORY("FDIRSIPv6", REG_FDIRSIPV6, 4, 3, 0, "memory: perfect filters are IPv4"),
+    MEMORY("FDIRSIPv6", REG_FDIRSIPV6, 4, 3, 0, "memory: signature filters need the hashes only"),
     MEMORY("FDIRIPSA", REG_FDIRIPSA, 0, 1, 0, "next filter: source address, network order"),
     MEMORY("FDIRIPDA", REG_FDIRIPDA, 0, 1, 0, "next filter: destination address, network order"),
     MEMORY("FDIRPORT", REG_FDIRPORT, 0, 1, 0, "next filter: destination port, source port"),
@@ -193,9 +193,9 @@ static const struct sim_reg table[] = {
     COUNTER("FDIRMATCH", REG_FDIRMATCH, 0, 1, "frames that matched a filter"),
     COUNTER("FDIRMISS", REG_FDIRMISS, 0, 1, "frames that were looked up and matched none"),
     MEMORY("FDIRHKEY", REG_FDIRHKEY, 0, 1, 0, "bucket hash key"),
-    MEMORY("FDIRSKEY", REG_FDIRSKEY, 0, 1, 0, "memory: no signature filters"),
+    MEMORY("FDIRSKEY", REG_FDIRSKEY, 0, 1, 0, "signature hash key"),
     MEMORY("FDIRM", REG_FDIRM, 0, 1, 0, "fields that are ignored: VLAN id, VLAN priority, L4 type, flexible bytes"),
-    MEMORY("FDIRIP6M", REG_FDIRIP6M, 0, 1, 0, "memory: perfect filters are IPv4"),
+    MEMORY("FDIRIP6M", REG_FDIRIP6M, 0, 1, 0, "bytes of IPv6 addresses that are ignored: destination, source"),
     MEMORY("FDIRSCTPM", REG_FDIRSCTPM, 0, 1, 0, "bits of SCTP ports that are ignored, bit-reversed"),
 
     /* Transmit (8.2.3.9) */

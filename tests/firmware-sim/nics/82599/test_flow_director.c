@@ -1,14 +1,15 @@
-/* Flow Director perfect filters: found only where the programmed hash puts them, under the masks in force, and booked.
+/* Flow Director filters: found only where the programmed hash puts them, under the masks in force, and booked.
  */
 #include "rig.h"
 
 #include <arpa/inet.h>
 
-#define HASH_KEY 0x3dad14e2 /* what Intel's drivers program */
-#define CTRL_64K (4u << 28 | 10u << 24 | 6u << 16 | 127u << 8 | FDIRCTRL_PERFECT | 1)
-#define UDP      1u
-#define TCP      2u
-#define SCTP     3u
+#define HASH_KEY      0x3dad14e2 /* what Intel's drivers program */
+#define SIGNATURE_KEY 0x174d3614
+#define CTRL_64K      (4u << 28 | 10u << 24 | 6u << 16 | 127u << 8 | FDIRCTRL_PERFECT | 1)
+#define UDP           1u
+#define TCP           2u
+#define SCTP          3u
 
 struct filter {
     uint32_t src, dst; /* host order */
@@ -665,17 +666,132 @@ static void test_fdir_failure_counters_stick_at_their_maximum(void **state)
     assert_int_equal(rd(rig, REG_FDIRFSTAT), 0xff00);
 }
 
-static void test_fdir_signature_and_ipv6_filters_are_refused(void **state)
+static void test_fdir_perfect_ipv6_filter_is_refused(void **state)
 {
     struct rig *rig = *state;
     struct filter v6 = web;
 
     v6.flags = FDIRCMD_IPV6;
     add(rig, &v6);
-    wr(rig, REG_FDIRCTRL, 1);
-    add(rig, &web);
-    assert_int_equal(rd(rig, REG_FDIRFSTAT), 2);
+    assert_int_equal(rd(rig, REG_FDIRFSTAT), 1);
     assert_int_equal(free_filters(rig), 2046);
+}
+
+/* --- signature filters ----------------------------------------------------------------------------------------------
+ */
+
+static void init_signatures(struct rig *rig, uint32_t pballoc)
+{
+    init_table(rig, (CTRL_64K & ~(FDIRCTRL_PERFECT | FDIRCTRL_PBALLOC)) | pballoc);
+    wr(rig, REG_FDIRSKEY, SIGNATURE_KEY);
+}
+
+/* As Intel's drivers do: signature and bucket, then the command. */
+static void add_signature(struct rig *rig, const struct filter *f)
+{
+    wr(rig, REG_FDIRHASH, (uint32_t)hash_of(f, SIGNATURE_KEY) << 16 | (hash_of(f, HASH_KEY) & 0x1fff));
+    wr(rig, REG_FDIRCMD, FDIRCMD_ADD | l4_of(f) << 5 | 1u << 11 | FDIRCMD_QUEUE_EN | f->queue << 16 | f->flags);
+}
+
+static void test_fdir_signature_tables_hold_four_times_as_many(void **state)
+{
+    struct rig *rig = *state;
+
+    for (unsigned pballoc = 1; pballoc <= 3; pballoc++) {
+        init_signatures(rig, pballoc);
+        assert_int_equal(free_filters(rig), (4096u << pballoc) - 2);
+    }
+}
+
+static void test_fdir_signature_filter_hits_its_flow_and_no_other(void **state)
+{
+    struct rig *rig = *state;
+    struct packet p = packet_of(&web);
+
+    init_signatures(rig, 1);
+    add_signature(rig, &web);
+    assert_int_equal(free_filters(rig), 8189);
+    assert_int_equal(hit(rig, &p), (int)web.queue);
+    p.sport++;
+    assert_int_equal(hit(rig, &p), -1);
+    p.sport--;
+    p.protocol = 17;
+    assert_int_equal(hit(rig, &p), -1);
+}
+
+static void test_fdir_other_signature_key_loses_the_filters(void **state)
+{
+    struct rig *rig = *state;
+    struct packet p = packet_of(&web);
+
+    init_signatures(rig, 1);
+    add_signature(rig, &web);
+    wr(rig, REG_FDIRSKEY, SIGNATURE_KEY ^ 0x10);
+    assert_int_equal(hit(rig, &p), -1);
+    wr(rig, REG_FDIRSKEY, SIGNATURE_KEY);
+    assert_int_equal(hit(rig, &p), (int)web.queue);
+}
+
+/* Swapped addresses give the same hashes: to the device the flows are one. A perfect filter tells them apart. */
+static void test_fdir_flows_of_one_signature_are_one(void **state)
+{
+    struct rig *rig = *state;
+    struct packet p = packet_of(&web);
+
+    p.src = web.dst;
+    p.dst = web.src;
+    add(rig, &web);
+    assert_int_equal(hit(rig, &p), -1);
+    init_signatures(rig, 1);
+    add_signature(rig, &web);
+    assert_int_equal(hit(rig, &p), (int)web.queue);
+}
+
+static void test_fdir_signature_again_fails_unless_it_is_an_update(void **state)
+{
+    struct rig *rig = *state;
+    struct filter moved = web;
+    struct packet p = packet_of(&web);
+
+    init_signatures(rig, 1);
+    add_signature(rig, &web);
+    moved.queue = web.queue + 1;
+    add_signature(rig, &moved);
+    assert_int_equal(rd(rig, REG_FDIRFSTAT), 1);
+    assert_int_equal(hit(rig, &p), (int)web.queue);
+    moved.flags = FDIRCMD_UPDATE;
+    add_signature(rig, &moved);
+    assert_int_equal(hit(rig, &p), (int)moved.queue);
+    assert_int_equal(free_filters(rig), 8189);
+}
+
+/* fd99::a and fd99::b fold to fd990000 ^ a and fd990000 ^ b. */
+static void test_fdir_signature_filter_for_ipv6_and_its_byte_masks(void **state)
+{
+    struct rig *rig = *state;
+    struct filter v6 = web;
+    struct packet p = packet_of(&web);
+    const uint32_t flow_type_of_ipv6 = 4;
+
+    init_signatures(rig, 1);
+    p.ipv6 = true;
+    v6.src ^= 0xfd990000;
+    v6.dst ^= 0xfd990000;
+    v6.l4 = TCP | flow_type_of_ipv6;
+    add_signature(rig, &v6);
+    assert_int_equal(hit(rig, &p), (int)web.queue);
+    p.src ^= 1;
+    assert_int_equal(hit(rig, &p), -1);
+    p.src ^= 1;
+    wr(rig, REG_FDIRIP6M, 1u << 15); /* the last byte of the source */
+    v6.src &= ~0xffu;
+    v6.queue = web.queue + 1;
+    add_signature(rig, &v6);
+    assert_int_equal(hit(rig, &p), (int)v6.queue);
+    p.src ^= 1;
+    assert_int_equal(hit(rig, &p), (int)v6.queue);
+    p.dst ^= 0x40;
+    assert_int_equal(hit(rig, &p), -1);
 }
 
 static void test_fdir_table_print_shows_filters(void **state)
@@ -737,7 +853,13 @@ int main(void)
         FDIR_TEST(test_fdir_device_reset_empties_the_table_and_turns_it_off),
         FDIR_TEST(test_fdir_statistics_count_and_clear),
         FDIR_TEST(test_fdir_failure_counters_stick_at_their_maximum),
-        FDIR_TEST(test_fdir_signature_and_ipv6_filters_are_refused),
+        FDIR_TEST(test_fdir_perfect_ipv6_filter_is_refused),
+        FDIR_TEST(test_fdir_signature_tables_hold_four_times_as_many),
+        FDIR_TEST(test_fdir_signature_filter_hits_its_flow_and_no_other),
+        FDIR_TEST(test_fdir_other_signature_key_loses_the_filters),
+        FDIR_TEST(test_fdir_flows_of_one_signature_are_one),
+        FDIR_TEST(test_fdir_signature_again_fails_unless_it_is_an_update),
+        FDIR_TEST(test_fdir_signature_filter_for_ipv6_and_its_byte_masks),
         FDIR_TEST(test_fdir_table_print_shows_filters),
         FDIR_TEST(test_fdir_remarks_tell_of_additions_and_refusals),
     };
