@@ -45,7 +45,7 @@ struct world {
     unsigned n_hoard;
     uint8_t in_callback; /* what the application does when something happens */
     bool answering_rst;
-    unsigned depth;
+    bool no_room; /* the port takes no data */
 };
 
 static void require(bool condition, const char *what)
@@ -233,6 +233,13 @@ static void check_data(const struct world *w, const struct nb_seg *seg, struct r
     require(p != NULL, "the payload is there");
     for (unsigned i = 0; i < seg->payload_bytes; i++)
         require(p[i] == own_byte(offset + i), "our bytes leave in order");
+}
+
+static bool room(void *arg, const struct nb_flow_key *key)
+{
+    const struct world *w = arg;
+    (void)key;
+    return !w->no_room;
 }
 
 static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *m)
@@ -449,6 +456,8 @@ static void step(struct world *w)
     case 7:
         if (op & 8)
             step_buffers(w);
+        else if (op & 16)
+            w->no_room = op & 32;
         else
             w->in_callback = take8(w);
         break;
@@ -479,6 +488,7 @@ static void world_init(struct world *w, const uint8_t *data, size_t size)
                                    .mtu_bytes = MTU};
     struct nb_tcp_env env = {.arg = w,
                              .output = on_output,
+                             .room = room,
                              .accepted = on_accepted,
                              .connected = on_connected,
                              .data = on_data,
