@@ -1,32 +1,34 @@
-# Fuzz targets: tests/fuzz/fuzz_X.c is LLVMFuzzerTestOneInput for clang's libFuzzer. The same file is included by a unit
-# test (tests/**/test_fuzz_X.c) that runs it over fixed seeds, so that it is exercised without clang, too.
-# Findings and what was learnt lie under build/fuzz/X/.
+# Fuzz targets: tests/fuzz/fuzz_X.c is LLVMFuzzerTestOneInput for clang's libFuzzer. A unit test, tests/ROOM/**/
+# test_fuzz_X.c, includes it and runs it over fixed seeds, so that it is exercised without clang, too; from its place
+# follows the room whose flags and libraries the target is built with. Findings and corpora lie under build/fuzz/X/.
 FUZZ_S ?= 60
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-
-# What each is linked with: the sources of these rooms or these sources, compiled by clang, and these libraries.
-FUZZ_ROOMS_config := daemon flowrules host-lib
-FUZZ_SRCS_http := apps/http/parser.c apps/http/response.c
-FUZZ_ROOMS_rule_text := flowrules
-FUZZ_ROOMS_segment := host-lib
-FUZZ_ROOMS_tcp_input := host-lib
-FUZZ_LIBS = $(DPDK_LIBS) -ljson-c -lyaml
-
-fuzz_CFLAGS = $(daemon_CFLAGS)
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
               -fno-sanitize-recover=undefined
-fuzz_sources = tests/fuzz/fuzz_$(1).c $(FUZZ_SRCS_$(1)) $(foreach r,$(FUZZ_ROOMS_$(1)),$($(r)_SRCS)) \
-               $(if $(filter host-lib,$(FUZZ_ROOMS_$(1))),tests/support/eal.c tests/support/tcb_check.c)
+
+# What a room's unit tests are linked with, as clang builds it.
+fuzz_room = $(word 2,$(subst /, ,$(shell find tests -name test_fuzz_$(1).c)))
+fuzz_libs = $(patsubst $(B)/%,build/fuzz/%,$($(call fuzz_room,$(1))_TEST_LIBS))
 
 build/fuzz/obj/%.o: %.c | deps-present
 	@mkdir -p $(@D)
 	$(call say,FUZZCC,$<)
-	$(Q)clang -std=gnu17 -D_GNU_SOURCE -fPIC -MMD -MP $(FUZZ_FLAGS) $($(call room_of,$*)_CFLAGS) -c -o $@ $<
+	$(Q)clang -std=gnu17 -D_GNU_SOURCE -fPIC -MMD -MP $(FUZZ_FLAGS) -Itests/support $($(call room_of,$*)_CFLAGS) \
+	  -c -o $@ $<
+
+define fuzz_archive
+build/fuzz/lib/$(1).a: $$($(1)_SRCS:%.c=build/fuzz/obj/%.o)
+	@mkdir -p $$(@D)
+	$$(call say,FUZZAR,$$@)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call fuzz_archive,$(r))))
 
 define fuzzer
-build/fuzz/fuzz_$(1): $(patsubst %.c,build/fuzz/obj/%.o,$(call fuzz_sources,$(1)))
+build/fuzz/obj/tests/fuzz/fuzz_$(1).o: fuzz_CFLAGS = $$($(call fuzz_room,$(1))_CFLAGS)
+build/fuzz/fuzz_$(1): build/fuzz/obj/tests/fuzz/fuzz_$(1).o $$(filter %.a %.o,$$(call fuzz_libs,$(1)))
 	$$(call say,FUZZLD,$$@)
-	$$(Q)clang $$(FUZZ_FLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(FUZZ_LIBS)
+	$$(Q)clang $$(FUZZ_FLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(filter-out %.a %.o,$$(call fuzz_libs,$(1))) -lcmocka
 
 fuzz-$(1): build/fuzz/fuzz_$(1)
 	@mkdir -p build/fuzz/$(1)/corpus
