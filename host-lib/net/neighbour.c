@@ -187,10 +187,10 @@ static bool is_fresh(const struct entry *e, uint64_t now_us)
     return e->state == STATE_REACHABLE && now_us - e->confirmed_at_us < NB_NEIGHBOUR_FRESH_US;
 }
 
-static void probe(struct nb_neighbours *n, struct entry *e, const uint8_t *mac, uint64_t now_us)
+static void probe(struct nb_neighbours *n, struct entry *e, uint64_t now_us)
 {
     set_state(n, e, STATE_PROBE);
-    ask(n, e, mac, now_us);
+    ask(n, e, e->mac, now_us);
 }
 
 /* Keep a packet until the answer comes. At the entry's limit the oldest gives way (RFC 1122 §2.3.2.2 keeps the latest);
@@ -227,7 +227,7 @@ void nb_neighbour_output(struct nb_neighbours *n, unsigned port, uint32_t addres
         return;
     }
     if (e->state == STATE_REACHABLE && !is_fresh(e, now_us))
-        probe(n, e, e->mac, now_us);
+        probe(n, e, now_us);
     n->env.send(n->env.arg, port, e->mac, packet);
 }
 
@@ -243,7 +243,15 @@ void nb_neighbour_wanted(struct nb_neighbours *n, unsigned port, uint32_t addres
     if (is_fresh(e, now_us))
         n->env.settled(n->env.arg, port, address, e->mac);
     else if (e->state == STATE_REACHABLE)
-        probe(n, e, e->mac, now_us);
+        probe(n, e, now_us);
+}
+
+/* An answer to our question counts, but another address than the one we believe in only when everybody was asked: by
+ * then the one we believe in has been asked alone, and was silent. Without that a liar would have to speak twice only,
+ * once to make us ask and once to answer. */
+static bool is_believed(const struct entry *e, bool same, bool is_answer)
+{
+    return same || e->state == STATE_INCOMPLETE || (e->state == STATE_PROBE && is_answer && e->tries > 1);
 }
 
 void nb_neighbour_heard(struct nb_neighbours *n, unsigned port, uint32_t address, const uint8_t mac[NB_MAC_BYTES],
@@ -262,12 +270,12 @@ void nb_neighbour_heard(struct nb_neighbours *n, unsigned port, uint32_t address
     }
     same = e->state != STATE_INCOMPLETE && memcmp(e->mac, mac, NB_MAC_BYTES) == 0;
     waited = is_waiting(e);
-    if (same || e->state == STATE_INCOMPLETE || (waited && is_answer)) {
+    if (is_believed(e, same, is_answer)) {
         confirm(n, e, mac, now_us);
         if (waited)
             n->env.settled(n->env.arg, port, address, e->mac);
     } else if (!waited && now_us - e->confirmed_at_us >= NB_NEIGHBOUR_RETRY_US) {
-        probe(n, e, NULL, now_us);
+        probe(n, e, now_us);
     }
 }
 

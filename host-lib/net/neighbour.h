@@ -2,13 +2,14 @@
  *
  * Life of an entry (RFC 1122 §2.3.2 with the reachability idea of RFC 4861 §7.3):
  *
- *   absent ── packet ──► INCOMPLETE ── answer ──► REACHABLE ── used when old ──► PROBE ── answer ──► REACHABLE
- *                            │  ▲                                                  │
- *                 no answer  │  └───────────────── other MAC asks to be believed ──┤ no answer
- *                            ▼                                                     ▼
- *                          absent                                               absent
+ *   absent ── packet ──► INCOMPLETE ── answer ──► REACHABLE ── used when old, or contradicted ──► PROBE
+ *                            │                        ▲                                             │  │
+ *                 no answer  │                        └─────────────────── answer ──────────────────┘  │ no answer
+ *                            ▼                                                                         ▼
+ *                          absent                                                                    absent
  *
- * INCOMPLETE keeps a few packets and asks; PROBE goes on using the address while it asks. Who is asked is the owner's
+ * INCOMPLETE keeps a few packets and asks; PROBE goes on using the address while it asks, first the one believed in
+ * alone, then everybody, and only then another one's answer counts. Who is asked is the owner's
  * business (env->ask): the worker that speaks ARP sends a request, the others ask that worker over their ring. So the
  * same code serves both, and a worker's table is never touched by another.
  *
@@ -60,7 +61,8 @@ void nb_neighbour_output(struct nb_neighbours *n, unsigned port, uint32_t addres
 void nb_neighbour_wanted(struct nb_neighbours *n, unsigned port, uint32_t address, uint64_t now_us);
 
 /* The address was heard to be at mac. An answer we waited for is taken, as is anything about an address that we know
- * nothing about if may_create. A contradiction to what we know is not: it makes us ask. */
+ * nothing about if may_create. A contradiction to what we know is not, until the one we know has been silent: it makes
+ * us ask. */
 void nb_neighbour_heard(struct nb_neighbours *n, unsigned port, uint32_t address, const uint8_t mac[NB_MAC_BYTES],
                         bool is_answer, bool may_create, uint64_t now_us);
 

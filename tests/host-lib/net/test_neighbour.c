@@ -203,13 +203,14 @@ static void test_probe_answered_is_reachable_again(void **state)
     assert_int_equal(seen.asks, 0);
 }
 
-static void test_probe_answered_by_another_mac_uses_it(void **state)
+static void test_probe_unanswered_then_answered_by_another_mac_uses_it(void **state)
 {
     (void)state;
     reachable(0);
     output('1', FRESH);
-    heard(mac_b, true, FRESH + 5);
-    output('2', FRESH + 6);
+    nb_neighbours_advance(n, FRESH + SECOND);
+    heard(mac_b, true, FRESH + SECOND + 5);
+    output('2', FRESH + SECOND + 6);
     assert_memory_equal(seen.send_mac, mac_b, 6);
     assert_memory_equal(seen.settled_mac, mac_b, 6);
 }
@@ -228,20 +229,37 @@ static void test_probe_unanswered_asks_everybody_then_forgets(void **state)
     assert_int_equal(nb_neighbours_count(n), 0);
 }
 
-static void test_reachable_contradicted_keeps_its_mac_and_asks(void **state)
+/* The liar answers its own contradiction; the real one is asked before anybody else is believed. */
+static void test_reachable_contradicted_twice_keeps_the_mac_that_answers(void **state)
+{
+    (void)state;
+    reachable(0);
+    for (unsigned i = 0; i < 5; i++)
+        heard(mac_b, true, 2 * SECOND + i);
+    assert_int_equal(seen.asks, 1);
+    assert_false(seen.ask_was_broadcast);
+    assert_memory_equal(seen.ask_mac, mac_a, 6);
+    output('1', 2 * SECOND + 10);
+    assert_memory_equal(seen.send_mac, mac_a, 6);
+    heard(mac_a, true, 2 * SECOND + 20);
+    heard(mac_b, true, 2 * SECOND + 21);
+    output('2', 2 * SECOND + 30);
+    assert_memory_equal(seen.send_mac, mac_a, 6);
+    assert_int_equal(nb_neighbours_next_us(n), UINT64_MAX);
+}
+
+static void test_reachable_contradicted_and_silent_moves_to_the_other_mac(void **state)
 {
     (void)state;
     reachable(0);
     heard(mac_b, false, 2 * SECOND);
-    assert_int_equal(seen.asks, 1);
+    nb_neighbours_advance(n, 3 * SECOND);
     assert_true(seen.ask_was_broadcast);
-    output('1', 2 * SECOND);
+    heard(mac_b, false, 3 * SECOND); /* said again, still no answer to our question */
+    output('1', 3 * SECOND);
     assert_memory_equal(seen.send_mac, mac_a, 6);
-    heard(mac_b, false, 2 * SECOND); /* said again, still no answer to our question */
-    output('2', 2 * SECOND);
-    assert_memory_equal(seen.send_mac, mac_a, 6);
-    heard(mac_b, true, 2 * SECOND);
-    output('3', 2 * SECOND);
+    heard(mac_b, true, 3 * SECOND);
+    output('2', 3 * SECOND);
     assert_memory_equal(seen.send_mac, mac_b, 6);
 }
 
@@ -409,9 +427,10 @@ int main(void)
         T(test_reachable_sends_at_once_and_asks_nobody),
         T(test_reachable_grown_old_is_probed_while_in_use),
         T(test_probe_answered_is_reachable_again),
-        T(test_probe_answered_by_another_mac_uses_it),
+        T(test_probe_unanswered_then_answered_by_another_mac_uses_it),
         T(test_probe_unanswered_asks_everybody_then_forgets),
-        T(test_reachable_contradicted_keeps_its_mac_and_asks),
+        T(test_reachable_contradicted_twice_keeps_the_mac_that_answers),
+        T(test_reachable_contradicted_and_silent_moves_to_the_other_mac),
         T(test_reachable_unasked_answer_is_not_believed),
         T(test_contradictions_cannot_make_us_ask_faster),
         T(test_absent_answer_nobody_waits_for_creates_nothing),

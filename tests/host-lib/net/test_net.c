@@ -291,7 +291,7 @@ static void test_arp_spoof_attempts_change_nothing(void **state)
     assert_null(destination_mac(OTHER));
 }
 
-static void test_arp_contradicting_request_makes_us_ask_again(void **state)
+static void test_arp_contradicting_request_makes_us_ask_the_one_we_know(void **state)
 {
     struct frame f = arp_frame(NB_ARP_REQUEST, evil_mac, CLIENT, US);
     struct nb_net_segment segment;
@@ -303,7 +303,7 @@ static void test_arp_contradicting_request_makes_us_ask_again(void **state)
     assert_int_equal(nb_arp_parse(&arp, seen.frame[0], NB_ETH_HEADER_BYTES), 0);
     assert_int_equal(arp.op, NB_ARP_REQUEST);
     assert_int_equal(arp.target, CLIENT);
-    assert_memory_equal(rte_pktmbuf_mtod(seen.frame[0], uint8_t *), nb_mac_broadcast, 6);
+    assert_memory_equal(rte_pktmbuf_mtod(seen.frame[0], uint8_t *), client_mac, 6);
 }
 
 static void test_arp_answer_to_our_question_is_told_to_the_others(void **state)
@@ -659,7 +659,7 @@ int main(void)
         T(test_arp_request_for_another_is_ignored),
         T(test_arp_address_probe_is_answered_and_not_learned),
         T(test_arp_spoof_attempts_change_nothing),
-        T(test_arp_contradicting_request_makes_us_ask_again),
+        T(test_arp_contradicting_request_makes_us_ask_the_one_we_know),
         T(test_arp_answer_to_our_question_is_told_to_the_others),
         T(test_questions_about_no_neighbour_are_not_asked),
         cmocka_unit_test_setup_teardown(test_other_worker_asks_the_speaker_and_hears_from_it, setup_other, teardown),
