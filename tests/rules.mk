@@ -10,6 +10,7 @@ sim_TEST_LIBS = $(host-lib_TEST_LIBS)
 # DPDK's, and is found where it was built.
 nicsim_CFLAGS = -Ifirmware-sim/include $(DPDK_CFLAGS)
 nicsim_TEST_LIBS = $(B)/libnicsim.so -Wl,-rpath,$(CURDIR)/$(B) $(DPDK_LIBS)
+TEST_LONG := $(sort $(wildcard tests/long/test_*.py))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.py))
 
 # What a unit test is rebuilt for. A function, because make would replace a % written in the rule itself.
@@ -37,10 +38,11 @@ test-built:
 	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
 	@tests/run $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(E2E_TESTS)
 
-test-long: deps ## what takes longer: load for 10 s, every end-to-end test on sanitizer builds
+test-long: deps ## what takes longer: load for 10 s, tests/long, every end-to-end test on sanitizer builds
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory SAN=1 all
 	@NB_WRK_S=10 tests/run -t 600 tests/e2e/test_http.py
+	@tests/run -t 600 $(TEST_LONG)
 	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)
 
 .PHONY: unit check asan test test-built test-long
