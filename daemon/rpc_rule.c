@@ -1,9 +1,12 @@
 /* rpc_rule.c - methods about rules: rule.list, rule.table, rule.audit, rule.flush, rule.resume. */
 #include "rpc.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include <json-c/json.h>
+
+#include <netbypass/runtime.h>
 
 #include "steering.h"
 
@@ -86,10 +89,15 @@ static int list(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
     struct nb_rule_info rules[PORTION];
     struct json_object *list_of_rules = json_object_new_array();
     size_t limit = arg[LIMIT].given ? (size_t)arg[LIMIT].number : PAGE_USUAL;
+    unsigned ports = nb_runtime_port_count(rpc->runtime);
     int64_t cursor = arg[CURSOR].number;
     bool end = false;
 
-    (void)err;
+    json_object_object_add(result, "rules", list_of_rules);
+    if (arg[PORT].given && arg[PORT].number >= ports) {
+        nb_error_set(err, 0, "no port %" PRId64 "; there are %u, 0 to %u", arg[PORT].number, ports, ports - 1);
+        return NB_PROTOCOL_NOT_FOUND;
+    }
     while (!end && json_object_array_length(list_of_rules) < limit) {
         size_t room = limit - json_object_array_length(list_of_rules);
         unsigned max = room < PORTION ? (unsigned)room : PORTION;
@@ -99,7 +107,6 @@ static int list(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
                 json_object_array_add(list_of_rules, nb_fields_show(rule_fields, &rules[i]));
         end = n < max;
     }
-    json_object_object_add(result, "rules", list_of_rules);
     json_object_object_add(result, "next", end ? NULL : json_object_new_int64(cursor));
     return 0;
 }

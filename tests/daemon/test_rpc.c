@@ -470,9 +470,11 @@ static void test_rule_list_pages_and_table(void **state)
                         "\"match\":\"tcp 10.99.1.0:40000 -> 10.99.0.2:80\",\"queue\":2,\"mark\":0,"
                         "\"why\":\"policy exact\",\"flow\":5,\"age_us\":0,\"hits\":null}");
     json_object_put(result);
-    result = call("rule.list", "{\"port\":1}");
-    assert_int_equal(json_object_array_length(get(result, "rules")), 0);
+    result = call("rule.list", "{\"port\":0,\"limit\":1}");
+    assert_int_equal(json_object_array_length(get(result, "rules")), 1);
     json_object_put(result);
+    expect_error(NB_RIGHT_VIEWER, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rule.list\",\"params\":{\"port\":1}}",
+                 NB_PROTOCOL_NOT_FOUND, "no port 1; there are 1, 0 to 0");
     result = call("rule.table", "{}");
     struct json_object *table = json_object_array_get_idx(get(result, "tables"), 0);
     assert_int_equal(json_object_get_int(get(table, "used")), 1200);
