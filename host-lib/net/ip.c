@@ -5,8 +5,11 @@
  */
 #include <string.h>
 
+#include <rte_ether.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include "../wire/checksum.h"
 #include "../wire/ipv4.h"
 #include "neighbour.h"
 #include "net.h"
@@ -32,12 +35,17 @@ static bool verify_ip(const struct nb_net_port *port, const struct rte_mbuf *m, 
              is_vouched_for(m, RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_NONE));
 }
 
+static bool can_be_source(const struct nb_net_port *port, uint32_t src)
+{
+    return !nb_ipv4_is_martian(src) && src != port->route.address && !nb_route_is_broadcast(&port->route, src);
+}
+
 /* 0, or why this datagram is not for the layers above. */
 static int refuse(const struct nb_net_port *port, const struct nb_eth *eth, const struct nb_ipv4 *ip)
 {
     if (ip->dst != port->route.address || nb_mac_is_group(eth->dst)) /* RFC 1122 §3.3.6: no unicast in a broadcast */
         return NB_COUNTER_DROP_NOT_FOR_US;
-    if (nb_ipv4_is_martian(ip->src) || ip->src == port->route.address || nb_route_is_broadcast(&port->route, ip->src))
+    if (!can_be_source(port, ip->src))
         return NB_COUNTER_DROP_MARTIAN;
     if (ip->fragment)
         return NB_COUNTER_DROP_FRAGMENT;
@@ -81,12 +89,42 @@ static bool is_for_us(const struct nb_net_port *port, const struct nb_eth *eth)
     return nb_mac_is_group(eth->dst) || memcmp(eth->dst, port->mac, NB_MAC_BYTES) == 0;
 }
 
+/* What nearly every frame is: a whole TCP segment to us in one buffer, without IP options. Asks what the long way below
+ * asks, all at once; false means only that the long way has to find out. */
+static bool is_common(const struct nb_net_port *p, struct rte_mbuf *m, bool trusted, struct nb_net_segment *segment)
+{
+    const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+    const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + 1);
+    uint32_t total_bytes;
+
+    if (m->nb_segs != 1 || m->data_len < NB_ETH_HEADER_BYTES + NB_IPV4_HEADER_BYTES)
+        return false;
+    total_bytes = rte_be_to_cpu_16(ip->total_length);
+    if (memcmp(&eth->dst_addr, p->mac, NB_MAC_BYTES) != 0 || eth->ether_type != RTE_BE16(NB_ETH_IPV4) ||
+        ip->version_ihl != RTE_IPV4_VHL_DEF || ip->next_proto_id != NB_IP_TCP || ip->dst_addr != p->route.address ||
+        ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK) ||
+        total_bytes < NB_IPV4_HEADER_BYTES || NB_ETH_HEADER_BYTES + total_bytes > m->data_len ||
+        !can_be_source(p, ip->src_addr) ||
+        (verify_ip(p, m, trusted) && nb_checksum_fold(nb_checksum_ipv4(ip)) != 0xffff))
+        return false;
+    m->data_len = (uint16_t)(NB_ETH_HEADER_BYTES + total_bytes); /* padding goes */
+    m->pkt_len = m->data_len;
+    *segment = (struct nb_net_segment){.src = ip->src_addr,
+                                       .dst = ip->dst_addr,
+                                       .l4_offset = NB_ETH_HEADER_BYTES + NB_IPV4_HEADER_BYTES,
+                                       .l4_bytes = total_bytes - NB_IPV4_HEADER_BYTES};
+    return true;
+}
+
 enum nb_net_verdict nb_net_input(struct nb_net *net, unsigned port, struct rte_mbuf *m, bool trusted,
                                  struct nb_net_segment *segment, uint64_t now_us)
 {
     struct nb_eth eth;
-    int reason = nb_eth_parse(&eth, m);
+    int reason;
 
+    if (is_common(&net->port[port], m, trusted, segment))
+        return NB_NET_TCP;
+    reason = nb_eth_parse(&eth, m);
     if (reason == 0 && !is_for_us(&net->port[port], &eth))
         reason = NB_COUNTER_DROP_NOT_FOR_US;
     if (reason == 0 && eth.type == NB_ETH_IPV4)

@@ -212,6 +212,11 @@ void nb_neighbour_output(struct nb_neighbours *n, unsigned port, uint32_t addres
 {
     struct entry *e = *hint < NB_NEIGHBOUR_MAX ? &n->entry[*hint] : NULL;
 
+    if (likely(e && e->address == address && e->port == port && is_fresh(e, now_us))) { /* nearly every packet */
+        e->used = true;
+        n->env.send(n->env.arg, port, e->mac, packet);
+        return;
+    }
     if (!e || e->state == STATE_FREE || e->address != address || e->port != port)
         e = find(n, port, address);
     if (!e)

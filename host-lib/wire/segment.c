@@ -52,7 +52,7 @@ static void read_sack_permitted(struct nb_seg *seg, const uint8_t *value, unsign
         seg->options |= NB_SEG_SACK_PERMITTED;
 }
 
-static void read_timestamp(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
+static inline void read_timestamp(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
 {
     if (bytes != 8)
         return;
@@ -82,12 +82,27 @@ static void (*const readers[])(struct nb_seg *seg, const uint8_t *value, unsigne
     [NB_OPTION_TIMESTAMP] = read_timestamp,
 };
 
+/* The layout of Linux's SYN, and ours: MSS, SACK-permitted, timestamp, NOP, window scale. */
+static bool read_usual_syn(struct nb_seg *seg, const uint8_t *p, unsigned n)
+{
+    if (n != NB_OPTIONS_SYN_BYTES || !(seg->flags & NB_TCP_SYN) || get16(p) != NB_OPTION_MSS_LEAD ||
+        get32(p + 4) != NB_OPTION_SACK_TIMESTAMP_LEAD || get32(p + 16) >> 8 != NB_OPTION_WSCALE_LEAD)
+        return false;
+    read_mss(seg, p + 2, 2);
+    read_sack_permitted(seg, p + 6, 0);
+    read_timestamp(seg, p + 8, 8);
+    read_wscale(seg, p + 19, 1);
+    return true;
+}
+
 static void read_options(struct nb_seg *seg, const uint8_t *p, unsigned n)
 {
     if (n == NB_OPTION_TIMESTAMP_PADDED && get32(p) == NB_OPTION_TIMESTAMP_LEAD) { /* nearly every segment */
         read_timestamp(seg, p + 4, 8);
         return;
     }
+    if (read_usual_syn(seg, p, n))
+        return;
     while (n > 0 && p[0] != NB_OPTION_END) {
         if (p[0] == NB_OPTION_NOP) {
             p++, n--;

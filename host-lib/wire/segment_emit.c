@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <netinet/in.h>
+#include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -39,99 +40,113 @@ unsigned nb_seg_header_bytes(const struct nb_seg_out *out)
     return nb_ip_header_bytes(out->key->family) + (unsigned)sizeof(struct rte_tcp_hdr) + option_bytes(out);
 }
 
-static uint8_t *put32(uint8_t *p, uint32_t v)
+/* Where the next word goes, and the checksum of those before it: a word is summed up while it is at hand. */
+struct writer {
+    uint8_t *at;
+    uint64_t sum;
+};
+
+/* A word in network order. */
+static inline void put_raw(struct writer *w, uint32_t v)
 {
-    v = rte_cpu_to_be_32(v);
-    memcpy(p, &v, sizeof v);
-    return p + sizeof v;
+    memcpy(w->at, &v, sizeof v);
+    w->at += sizeof v;
+    w->sum += v;
 }
 
-static uint8_t *put_sack(uint8_t *p, const struct nb_seg_out *out)
+static inline void put32(struct writer *w, uint32_t v)
 {
-    p = put32(p, NB_OPTION_SACK_LEAD | (2u + 8u * out->n_sack));
+    put_raw(w, rte_cpu_to_be_32(v));
+}
+
+static void put_sack(struct writer *w, const struct nb_seg_out *out)
+{
+    put32(w, NB_OPTION_SACK_LEAD | (2u + 8u * out->n_sack));
     for (unsigned i = 0; i < out->n_sack; i++) {
-        p = put32(p, out->sack[i].left);
-        p = put32(p, out->sack[i].right);
+        put32(w, out->sack[i].left);
+        put32(w, out->sack[i].right);
     }
-    return p;
 }
 
-/* SACK-permitted takes the place of the two NOPs before a timestamp, as Linux lays it out: a SYN's options then fill 20
- * bytes instead of 24. */
-static void put_options(uint8_t *p, const struct nb_seg_out *out)
+static inline void put_timestamp(struct writer *w, const struct nb_seg_out *out, uint32_t lead)
+{
+    put32(w, lead);
+    put32(w, out->ts_value);
+    put32(w, out->ts_echo);
+}
+
+static void put_unusual_options(struct writer *w, const struct nb_seg_out *out)
 {
     bool sack_permitted = out->options & NB_SEG_SACK_PERMITTED;
     if (out->options & NB_SEG_MSS)
-        p = put32(p, (uint32_t)NB_OPTION_MSS << 24 | 4u << 16 | out->mss);
-    if (out->options & NB_SEG_TIMESTAMP) {
-        p = put32(p, sack_permitted ? (NB_OPTION_SACK_PERMITTED << 24 | 2u << 16 | (NB_OPTION_TIMESTAMP_LEAD & 0xffff))
-                                    : NB_OPTION_TIMESTAMP_LEAD);
-        p = put32(p, out->ts_value);
-        p = put32(p, out->ts_echo);
-    } else if (sack_permitted) {
-        p = put32(p, NB_OPTION_NOP << 24 | NB_OPTION_NOP << 16 | NB_OPTION_SACK_PERMITTED << 8 | 2);
-    }
+        put32(w, NB_OPTION_MSS_LEAD << 16 | out->mss);
+    if (out->options & NB_SEG_TIMESTAMP)
+        put_timestamp(w, out, sack_permitted ? NB_OPTION_SACK_TIMESTAMP_LEAD : NB_OPTION_TIMESTAMP_LEAD);
+    else if (sack_permitted)
+        put32(w, NB_OPTION_NOP << 24 | NB_OPTION_NOP << 16 | NB_OPTION_SACK_PERMITTED << 8 | 2);
     if (out->options & NB_SEG_WSCALE)
-        p = put32(p, (uint32_t)NB_OPTION_NOP << 24 | NB_OPTION_WSCALE << 16 | 3u << 8 | out->wscale);
+        put32(w, NB_OPTION_WSCALE_LEAD << 8 | out->wscale);
     if (out->options & NB_SEG_SACK)
-        put_sack(p, out);
+        put_sack(w, out);
 }
 
-/* The header is five words; only the length and the addresses differ from packet to packet. */
-static uint64_t sum_of_ipv4(const struct rte_ipv4_hdr *ip)
+static inline void put_options(struct writer *w, const struct nb_seg_out *out)
 {
-    uint64_t constant =
-        RTE_BE16(RTE_IPV4_VHL_DEF << 8) + RTE_BE16(RTE_IPV4_HDR_DF_FLAG) + RTE_BE16(TTL << 8 | IPPROTO_TCP);
-    return constant + ip->total_length + ip->src_addr + ip->dst_addr;
+    if (likely(out->options == NB_SEG_TIMESTAMP))
+        put_timestamp(w, out, NB_OPTION_TIMESTAMP_LEAD);
+    else if (out->options)
+        put_unusual_options(w, out);
 }
 
-static void put_ipv4(struct rte_ipv4_hdr *ip, const struct nb_flow_key *key, uint16_t packet_bytes, bool offload)
+/* The header's checksum is the rest of its third word. */
+static void put_ipv4(struct writer *w, const struct nb_flow_key *key, uint16_t packet_bytes, bool offload)
 {
-    ip->version_ihl = RTE_IPV4_VHL_DEF;
-    ip->type_of_service = 0;
-    ip->total_length = rte_cpu_to_be_16(packet_bytes);
-    ip->packet_id = 0;
-    ip->fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
-    ip->time_to_live = TTL;
-    ip->next_proto_id = IPPROTO_TCP;
-    ip->hdr_checksum = 0;
-    ip->src_addr = key->local.word[0];
-    ip->dst_addr = key->remote.word[0];
-    if (!offload)
-        ip->hdr_checksum = nb_checksum_finish(sum_of_ipv4(ip));
+    uint64_t addresses = (uint64_t)key->local.word[0] + key->remote.word[0];
+    put32(w, RTE_IPV4_VHL_DEF << 24 | packet_bytes);
+    put32(w, RTE_IPV4_HDR_DF_FLAG);
+    uint32_t ttl = rte_cpu_to_be_32(TTL << 24 | IPPROTO_TCP << 16);
+    uint16_t checksum = offload ? 0 : nb_checksum_finish(w->sum + ttl + addresses);
+    put_raw(w, ttl | rte_cpu_to_be_32(rte_be_to_cpu_16(checksum)));
+    put_raw(w, key->local.word[0]);
+    put_raw(w, key->remote.word[0]);
 }
 
-static void put_ipv6(struct rte_ipv6_hdr *ip, const struct nb_flow_key *key, uint16_t l4_bytes)
+static void put_ipv6(struct writer *w, const struct nb_flow_key *key, uint16_t l4_bytes)
 {
-    ip->vtc_flow = rte_cpu_to_be_32(6u << 28);
-    ip->payload_len = rte_cpu_to_be_16(l4_bytes);
-    ip->proto = IPPROTO_TCP;
-    ip->hop_limits = TTL;
-    memcpy(ip->src_addr, &key->local, sizeof ip->src_addr);
-    memcpy(ip->dst_addr, &key->remote, sizeof ip->dst_addr);
+    put32(w, 6u << 28);
+    put32(w, (uint32_t)l4_bytes << 16 | IPPROTO_TCP << 8 | TTL);
+    for (unsigned i = 0; i < 4; i++)
+        put_raw(w, key->local.word[i]);
+    for (unsigned i = 0; i < 4; i++)
+        put_raw(w, key->remote.word[i]);
 }
 
-static void put_tcp(struct rte_tcp_hdr *tcp, const struct nb_seg_out *out, unsigned tcp_header_bytes)
+/* Everything but the checksum, whose field is left zero; returns the length. The fourth word tells the length, so it is
+ * written last. */
+static unsigned put_tcp(struct writer *w, const struct nb_seg_out *out)
 {
-    tcp->src_port = rte_cpu_to_be_16(out->key->local_port);
-    tcp->dst_port = rte_cpu_to_be_16(out->key->remote_port);
-    tcp->sent_seq = rte_cpu_to_be_32(out->seq);
-    tcp->recv_ack = rte_cpu_to_be_32(out->ack);
-    tcp->data_off = (uint8_t)(tcp_header_bytes / 4 << 4);
-    tcp->tcp_flags = out->flags;
-    tcp->rx_win = rte_cpu_to_be_16(out->window);
-    tcp->cksum = 0;
-    tcp->tcp_urp = 0;
-    if (out->options)
-        put_options((uint8_t *)(tcp + 1), out);
+    uint8_t *start = w->at;
+    put32(w, (uint32_t)out->key->local_port << 16 | out->key->remote_port);
+    put32(w, out->seq);
+    put32(w, out->ack);
+    struct writer fourth = *w;
+    w->at += 4;
+    put32(w, 0); /* checksum, urgent pointer */
+    put_options(w, out);
+    unsigned bytes = (unsigned)(w->at - start);
+    fourth.sum = w->sum;
+    put32(&fourth, bytes / 4 << 28 | (uint32_t)out->flags << 16 | out->window);
+    w->sum = fourth.sum;
+    return bytes;
 }
 
-static uint64_t sum_of_l4(const struct rte_mbuf *packet, unsigned l3_bytes, uint64_t sum)
+static uint64_t sum_of_payload(const struct rte_mbuf *packet, unsigned header_bytes, uint64_t sum)
 {
-    sum = nb_checksum_add(sum, rte_pktmbuf_mtod_offset(packet, const uint8_t *, l3_bytes), packet->data_len - l3_bytes);
-    if (packet->next)
-        sum = nb_checksum_add_mbuf(sum, packet, packet->data_len, packet->pkt_len - packet->data_len);
-    return sum;
+    uint32_t n = packet->pkt_len - header_bytes, here = packet->data_len - header_bytes;
+    if (here)
+        sum = nb_checksum_join(
+            sum, nb_checksum_add(0, rte_pktmbuf_mtod_offset(packet, const uint8_t *, header_bytes), here));
+    return n > here ? nb_checksum_join(sum, nb_checksum_add_mbuf(0, packet, packet->data_len, n - here)) : sum;
 }
 
 void nb_seg_emit(struct rte_mbuf *packet, const struct nb_seg_out *out, bool offload)
@@ -139,24 +154,25 @@ void nb_seg_emit(struct rte_mbuf *packet, const struct nb_seg_out *out, bool off
     const struct nb_flow_key *key = out->key;
     bool ipv4 = key->family == NB_FAMILY_IPV4;
     unsigned l3_bytes = nb_ip_header_bytes(key->family);
-    unsigned tcp_header_bytes = (unsigned)sizeof(struct rte_tcp_hdr) + option_bytes(out);
-    uint8_t *l3 = rte_pktmbuf_mtod(packet, uint8_t *);
-    struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(l3 + l3_bytes);
+    uint16_t l4_bytes = (uint16_t)(packet->pkt_len - l3_bytes);
+    struct writer l3 = {.at = rte_pktmbuf_mtod(packet, uint8_t *)};
+    struct writer l4 = {.at = l3.at + l3_bytes};
+    struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)l4.at;
 
     if (ipv4)
-        put_ipv4((struct rte_ipv4_hdr *)l3, key, (uint16_t)packet->pkt_len, offload);
+        put_ipv4(&l3, key, (uint16_t)packet->pkt_len, offload);
     else
-        put_ipv6((struct rte_ipv6_hdr *)l3, key, (uint16_t)(packet->pkt_len - l3_bytes));
-    put_tcp(tcp, out, tcp_header_bytes);
+        put_ipv6(&l3, key, l4_bytes);
+    unsigned tcp_header_bytes = put_tcp(&l4, out);
     packet->l2_len = 0;
     packet->l3_len = l3_bytes;
     packet->l4_len = tcp_header_bytes;
-    uint64_t pseudo = nb_checksum_pseudo(key, packet->pkt_len - l3_bytes);
+    uint64_t pseudo = nb_checksum_pseudo(key, l4_bytes);
     if (offload) { /* the port adds header and payload to the pseudo header's sum */
         packet->ol_flags |=
             (ipv4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6) | RTE_MBUF_F_TX_TCP_CKSUM;
         tcp->cksum = nb_checksum_fold(pseudo);
     } else {
-        tcp->cksum = nb_checksum_finish(sum_of_l4(packet, l3_bytes, pseudo));
+        tcp->cksum = nb_checksum_finish(sum_of_payload(packet, l3_bytes + tcp_header_bytes, l4.sum + pseudo));
     }
 }

@@ -15,7 +15,15 @@ enum nb_option_kind {
 
 #define NB_OPTION_TIMESTAMP_LEAD   0x0101080au /* NOP NOP kind 8 length 10: the layout of RFC 7323 appendix A */
 #define NB_OPTION_TIMESTAMP_PADDED 12
-#define NB_OPTION_SACK_LEAD        0x01010500u /* NOP NOP kind 5, length to be added (RFC 2018 §3) */
+
+/* In a SYN, SACK-permitted takes the place of the two NOPs, as Linux lays it out: with MSS and window scale the options
+ * then fill 20 bytes instead of 24. */
+#define NB_OPTION_SACK_TIMESTAMP_LEAD 0x0402080au
+#define NB_OPTIONS_SYN_BYTES          20
+
+#define NB_OPTION_MSS_LEAD    0x0204u     /* kind 2 length 4 */
+#define NB_OPTION_WSCALE_LEAD 0x010303u   /* NOP kind 3 length 3 */
+#define NB_OPTION_SACK_LEAD   0x01010500u /* NOP NOP kind 5, length to be added (RFC 2018 §3) */
 
 #define NB_WSCALE_MAX 14 /* RFC 7323 §2.3; larger ones are used as 14 */
 

@@ -62,7 +62,6 @@ static void compare_hash(struct nb_worker_port *p, const struct nb_arrival *a, u
 static void last_word(struct nb_worker *w, struct nb_arrival *a)
 {
     const struct nb_flow_ref none = {.kind = NB_FLOW_NONE};
-    const struct nb_flow_key key = a->seg.key;
 
     if (w->registry.overflowed && !(a->seg.flags & NB_TCP_SYN)) {
         nb__drop(w, a->seg.m, NB_COUNTER_DROP_NOT_HOME);
@@ -70,7 +69,7 @@ static void last_word(struct nb_worker *w, struct nb_arrival *a)
     }
     nb_tcp_input(w->tcp, &a->seg, none, a->queue, w->now_us);
     if (w->port[a->port].reta_phase != NB_RETA_STABLE)
-        nb__reta_flow_made(w, a->port, &key);
+        nb__reta_flow_made(w, a->port, &a->seg.key);
 }
 
 /* Is the home of a flow with this hash us? While RETA changes, its next home is, too, for a worker that has switched
