@@ -5,17 +5,17 @@
 
 bool nb_registry_init(struct nb_registry *r, uint32_t capacity, struct nb_flow_table *flows, const uint64_t secret[2])
 {
-    *r = (struct nb_registry){
-        .capacity = capacity, .flows = flows, .away_first = NB_REGISTRY_NONE, .sweep = NB_REGISTRY_NONE};
+    *r = (struct nb_registry){.capacity = capacity,
+                              .flows = flows,
+                              .free = NB_REGISTRY_NONE,
+                              .away_first = NB_REGISTRY_NONE,
+                              .sweep = NB_REGISTRY_NONE};
     r->pool = calloc(capacity, sizeof *r->pool);
     r->away = nb_flow_table_new(capacity, secret);
     if (!r->pool || !r->away) {
         nb_registry_fini(r);
         return false;
     }
-    for (uint32_t i = 0; i < capacity; i++)
-        r->pool[i].next_free = i + 1 < capacity ? i + 1 : NB_REGISTRY_NONE;
-    r->free = capacity ? 0 : NB_REGISTRY_NONE;
     return true;
 }
 
@@ -32,10 +32,14 @@ static struct nb_forward *take(struct nb_registry *r, const struct nb_flow_key *
 {
     struct nb_forward *f;
 
-    if (r->free == NB_REGISTRY_NONE)
+    if (r->free != NB_REGISTRY_NONE) {
+        f = &r->pool[r->free];
+        r->free = f->next_free;
+    } else if (r->fresh < r->capacity) {
+        f = &r->pool[r->fresh++];
+    } else {
         return NULL;
-    f = &r->pool[r->free];
-    r->free = f->next_free;
+    }
     *f = (struct nb_forward){.flow = {.key = *key}, .owner = owner, .incarnation = incarnation};
     return f;
 }

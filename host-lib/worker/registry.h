@@ -20,7 +20,8 @@
 struct nb_registry {
     struct nb_forward *pool; /* for entries and away */
     uint32_t capacity;
-    uint32_t free;               /* index into pool */
+    uint32_t fresh;              /* those of the pool from here on were never used, and take no memory yet */
+    uint32_t free;               /* index into pool, of those that were */
     uint32_t entries;            /* how many there are */
     struct nb_flow_table *flows; /* the worker's; entries lie in it */
     struct nb_flow_table *away;  /* by key; owner is the worker that has the entry */
