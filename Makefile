@@ -19,6 +19,10 @@ SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address -fsanitize=undefined -fno
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -fPIC -MMD -MP $(WARN) $(SANFLAGS) $(CFLAGS)
 
+# For a room whose functions should be inlined across its files: the objects hold code for an ordinary link (tests, which
+# say -fno-lto) and what the optimizer needs for a whole program.
+WHOLE_PROGRAM := $(if $(filter 1,$(SAN)),,-O3 -flto=auto -ffat-lto-objects)
+
 # Evaluated once, and empty (not an error) before `make deps` has run.
 DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk 2>/dev/null)
 DPDK_LIBS := $(shell pkg-config --libs libdpdk 2>/dev/null)
@@ -27,6 +31,7 @@ DPDK_LIBS := $(shell pkg-config --libs libdpdk 2>/dev/null)
 # A room's rules.mk sets, for its room R:
 #   R_SRCS        sources that form build/lib/R.a
 #   R_CFLAGS      compile flags: include paths of the rooms it may use (DESIGN: rooms and arrows), package flags
+#   R_OPTIMIZE    optimization flags of R_SRCS, after CFLAGS
 #   R_TEST_LIBS   archives and flags its unit tests under tests/R/ link with
 # and adds programs and shared objects to TARGETS.
 TARGETS :=
@@ -37,10 +42,11 @@ all: $(TARGETS)
 .DEFAULT_GOAL := all
 
 room_of = $(firstword $(filter-out tests obj,$(subst /, ,$(1))))
-$(B)/obj/%.o: %.c | deps-present
+$(B)/obj/%.o: %.c Makefile | deps-present
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Itests/support) $($(call room_of,$*)_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Itests/support) $($(call room_of,$*)_CFLAGS) \
+	  $($(call room_of,$*)_OPTIMIZE) -c -o $@ $<
 
 define room_archive
 $(B)/lib/$(1).a: $$($(1)_SRCS:%.c=$(B)/obj/%.o)

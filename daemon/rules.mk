@@ -6,5 +6,5 @@ daemon_TEST_LIBS = $(B)/lib/daemon.a $(B)/lib/flowrules.a $(B)/lib/host-lib.a $(
 TARGETS += $(B)/netbypassd
 $(B)/netbypassd: $(B)/obj/daemon/main.o $(B)/lib/daemon.a $(B)/lib/flowrules.a $(B)/lib/host-lib.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -rdynamic -o $@ $(filter-out %/host-lib.a,$^) \
+	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -rdynamic -o $@ $(filter-out %/host-lib.a,$^) \
 	  -Wl,--whole-archive $(B)/lib/host-lib.a -Wl,--no-whole-archive $(DPDK_LIBS) -ljson-c -lyaml

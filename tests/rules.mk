@@ -20,7 +20,7 @@ test_archives = $(filter %.a %.o %.so,$($(call room_of,$(1))_TEST_LIBS))
 $(UNIT_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $$(call test_archives,$$*)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(filter-out %.a %.o %.so,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto -o $@ $^ $(filter-out %.a %.o %.so,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
 
 unit: $(UNIT_TESTS) ## unit tests only, no root needed
 	@tests/run $^

@@ -237,7 +237,7 @@ unsigned nb__engine_close(struct nb_runtime *rt)
 int nb__engine_start_stepped(const struct nb_runtime_config *config, uint64_t now_us, struct nb_runtime **out,
                              struct nb_error *err)
 {
-    struct nb_runtime *rt;
+    struct nb_runtime *rt = NULL;
     int rc = nb__engine_open(config, &rt, err);
 
     if (rc < 0)

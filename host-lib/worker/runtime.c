@@ -95,7 +95,7 @@ static void stop_threads(struct nb_runtime *rt)
 int nb_runtime_start(const struct nb_runtime_config *config, struct nb_runtime **out, struct nb_error *err)
 {
     struct nb_error own = {0};
-    struct nb_runtime *rt;
+    struct nb_runtime *rt = NULL;
     int rc;
 
     err = err ? err : &own;

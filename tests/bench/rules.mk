@@ -5,7 +5,7 @@ BENCH_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/*.c))
 $(B)/bench/instructions: $(BENCH_OBJS) $(B)/obj/tests/support/eal.o $(B)/lib/host-lib.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(DPDK_LIBS) -lrte_net_ring
+	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(DPDK_LIBS) -lrte_net_ring
 
 bench-instructions: $(B)/bench/instructions ## callgrind instructions per short connection, server and client side
 	@tests/bench/instructions.py $<
