@@ -1,7 +1,7 @@
 /* ctl.c - `nicsim ctl`: one command to a running simulator.
  *
- * Finds the control socket (--control, --pid, or the only nicsim there is), sends the words as one line and prints the
- * answer. File names are made absolute, because the program under nicsim may be elsewhere.
+ * Finds the control socket (--control, --pid, $NICSIM_PID, or the only nicsim there is), sends the words as one line and
+ * prints the answer. File names are made absolute, because the program under nicsim may be elsewhere.
  */
 #include "launch.h"
 
@@ -159,6 +159,8 @@ int sim_ctl_main(int argc, char **argv)
     }
     if (optind == argc)
         return usage(SIM_EXIT_USAGE);
+    if (!control && !pid)
+        pid = getenv("NICSIM_PID");
     if (!talk(control, pid, argc - optind, argv + optind, &err))
         return 0;
     fprintf(stderr, "nicsim ctl: %s\n", err.text);

@@ -88,6 +88,8 @@ def test_sigint_ends_it_in_the_background_too():
 
 def test_sighup_ends_it_with_traffic_flowing_and_a_shell_inside():
     process = started()
+    with demo_shell("sh", "-c", "nicsim ctl --pid $NICSIM_PID status") as status:
+        check(b"nic 82599" in status.communicate(timeout=nbtest.LIMIT_S)[0], "the shell knows its own NIC")
     with demo_shell("curl", "-s", f"http://{nbtest.SERVER}/bytes/1000000000") as curl, \
             demo_shell("sleep", "1000") as sleeper:
         check(select.select([curl.stdout], [], [], nbtest.LIMIT_S)[0], "the download does not begin")

@@ -169,6 +169,8 @@ def test_ctl_without_a_simulator_says_so(_):
     code, _out, err = run(NICSIM, "ctl", "--control", "/nowhere", "status")
     equal(code, 1, "exit status")
     check("is that nicsim running?" in err, err)
+    code, _out, err = run(NICSIM, "ctl", "status", env=dict(os.environ, NICSIM_PID="1"))
+    equal((code, "nicsim.1/control" in err), (1, True), f"the instance that the environment names: {err}")
 
 
 def test_control_path_that_is_taken_or_stale(_):
