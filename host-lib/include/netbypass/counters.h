@@ -33,6 +33,7 @@
     X(DROP_HALF_OPEN_FULL, "drop_half_open_full", "SYNs dropped because too many connections are half-open")           \
     X(DROP_OLD_SEGMENT, "drop_old_segment", "segments outside the receive window (answered with an ACK)")              \
     X(DROP_PAWS, "drop_paws", "segments with a timestamp from the past (RFC 7323 §5)")                                 \
+    X(DROP_MD5, "drop_md5", "segments with a TCP-MD5 signature, for which there is no key")                            \
     X(DROP_BAD_ACK, "drop_bad_ack", "segments that acknowledge what was never sent")                                   \
     X(DROP_NO_ACK, "drop_no_ack", "segments without ACK for an open connection")                                       \
     X(DROP_STRAY_RST, "drop_stray_rst", "resets for no connection, for one in TIME-WAIT (RFC 1337), or unproven")      \
