@@ -61,18 +61,12 @@ def test_wrk_connection_close_reports_no_errors(system):
 
 
 def test_bulk_drops_nothing_of_our_own_making(system):
-    """More than the port can take at once: what there is no room for waits, so nothing has to be sent again. A machine
-    that stands still for a time-out makes us send again, too, so one run of three without it is enough."""
-    retransmitted = []
-    for _ in range(3):
-        before = {name: system.counter(name) for name in ("retransmitted", "tx_packets")}
-        wrk(system, "-c16", path="/bytes/1000000")
-        equal(system.counter("drop_tx_full"), 0, "drop_tx_full")
-        check(system.counter("tx_packets") - before["tx_packets"] > 10000, "hardly anything was sent")
-        retransmitted.append(system.counter("retransmitted") - before["retransmitted"])
-        if retransmitted[-1] == 0:
-            return
-    check(False, f"segments sent again in three runs: {retransmitted}")
+    """More than the port can take at once: what there is no room for waits. (That such data is not sent again either is
+    shown in virtual time, test_worker.c: here a machine that stands still for a time-out makes us send again, too.)"""
+    before = system.counter("tx_packets")
+    wrk(system, "-c16", path="/bytes/1000000")
+    equal(system.counter("drop_tx_full"), 0, "drop_tx_full")
+    check(system.counter("tx_packets") - before > 10000, "hardly anything was sent")
 
 
 def test_ping_is_answered(system):
