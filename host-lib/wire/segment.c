@@ -73,6 +73,34 @@ static void read_sack(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
     seg->options |= NB_SEG_SACK;
 }
 
+static void read_cookie(struct nb_seg *seg, const uint8_t *value, unsigned bytes, bool experimental)
+{
+    /* RFC 7413 §4.1.1: 4 to 16 bytes, even; none is a request */
+    if (!(seg->flags & NB_TCP_SYN) || bytes > NB_SEG_COOKIE_MAX || bytes % 2 || (bytes && bytes < 4))
+        return;
+    seg->cookie = (struct nb_cookie){.bytes = (int8_t)bytes, .experimental = experimental};
+    memcpy(seg->cookie.value, value, bytes);
+    seg->options |= NB_SEG_FASTOPEN;
+}
+
+static void read_fastopen(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
+{
+    read_cookie(seg, value, bytes, false);
+}
+
+static void read_experiment(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
+{
+    if (bytes >= 2 && get16(value) == NB_OPTION_EXPERIMENT_FASTOPEN)
+        read_cookie(seg, value + 2, bytes - 2, true);
+}
+
+static void read_md5(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
+{
+    (void)value;
+    if (bytes == 16)
+        seg->options |= NB_SEG_MD5;
+}
+
 /* Kinds we read, by number. */
 static void (*const readers[])(struct nb_seg *seg, const uint8_t *value, unsigned bytes) = {
     [NB_OPTION_MSS] = read_mss,
@@ -80,6 +108,9 @@ static void (*const readers[])(struct nb_seg *seg, const uint8_t *value, unsigne
     [NB_OPTION_SACK_PERMITTED] = read_sack_permitted,
     [NB_OPTION_SACK] = read_sack,
     [NB_OPTION_TIMESTAMP] = read_timestamp,
+    [NB_OPTION_MD5] = read_md5,
+    [NB_OPTION_FASTOPEN] = read_fastopen,
+    [NB_OPTION_EXPERIMENT] = read_experiment,
 };
 
 /* The layout of Linux's SYN, and ours: MSS, SACK-permitted, timestamp, NOP, window scale. */
@@ -128,6 +159,7 @@ static void read_header(struct nb_seg *seg, const uint8_t *p)
     seg->urgent = get16(p + 18);
     seg->options = 0;
     seg->n_sack = 0;
+    seg->cookie.bytes = -1;
 }
 
 static bool checksum_ok(const struct nb_seg *seg, const struct rte_mbuf *m, uint16_t l4_offset, uint32_t l4_bytes)

@@ -33,9 +33,20 @@ enum nb_seg_option {
     NB_SEG_SACK_PERMITTED = 1 << 2,
     NB_SEG_TIMESTAMP = 1 << 3,
     NB_SEG_SACK = 1 << 4,
+    NB_SEG_FASTOPEN = 1 << 5,
+    NB_SEG_MD5 = 1 << 6, /* RFC 2385; we have no keys */
 };
 
 #define NB_SEG_SACK_MAX 4 /* blocks: all that fits 40 bytes of options (RFC 2018 §3) */
+
+#define NB_SEG_COOKIE_MAX 16 /* RFC 7413 §4.1.1 */
+
+/* A Fast Open cookie, or its place. */
+struct nb_cookie {
+    int8_t bytes;      /* 0: a request for one; -1: the option is not there */
+    bool experimental; /* in the option that preceded RFC 7413 */
+    uint8_t value[NB_SEG_COOKIE_MAX];
+};
 
 struct nb_seg {
     struct rte_mbuf *m; /* the packet; NULL once its data was taken */
@@ -49,10 +60,12 @@ struct nb_seg {
     uint8_t options; /* enum nb_seg_option: which of the following were there */
     uint8_t wscale;
     uint8_t n_sack;
+    uint8_t ecn; /* the IP header's two bits; the caller of nb_seg_parse fills it */
     uint16_t mss;
     uint16_t urgent;
     uint32_t ts_value, ts_echo;
     struct nb_seq_range sack[NB_SEG_SACK_MAX];
+    struct nb_cookie cookie; /* bytes is -1 without NB_SEG_FASTOPEN */
 };
 
 /* Sequence space the segment occupies: payload, SYN and FIN (RFC 9293 §3.4). */

@@ -19,6 +19,12 @@
 
 #define TTL 64 /* RFC 1700's recommended default, also as IPv6 hop limit */
 
+/* The option with its kind and length, not padded. */
+static unsigned cookie_bytes(const struct nb_cookie *cookie)
+{
+    return (cookie->experimental ? 4u : 2u) + (unsigned)cookie->bytes;
+}
+
 static unsigned option_bytes(const struct nb_seg_out *out)
 {
     unsigned n = 0;
@@ -32,6 +38,8 @@ static unsigned option_bytes(const struct nb_seg_out *out)
         n += 4;
     if (out->options & NB_SEG_SACK)
         n += 4 + 8u * out->n_sack;
+    if (out->options & NB_SEG_FASTOPEN)
+        n += (cookie_bytes(out->cookie) + 3) & ~3u;
     return n;
 }
 
@@ -68,6 +76,26 @@ static void put_sack(struct writer *w, const struct nb_seg_out *out)
     }
 }
 
+/* Made in one piece and put word by word. */
+static void put_cookie(struct writer *w, const struct nb_cookie *cookie)
+{
+    uint8_t option[4 + NB_SEG_COOKIE_MAX + 3], *p = option;
+    unsigned bytes = (cookie_bytes(cookie) + 3) & ~3u;
+    memset(option, NB_OPTION_NOP, sizeof option);
+    *p++ = cookie->experimental ? NB_OPTION_EXPERIMENT : NB_OPTION_FASTOPEN;
+    *p++ = (uint8_t)cookie_bytes(cookie);
+    if (cookie->experimental) {
+        *p++ = NB_OPTION_EXPERIMENT_FASTOPEN >> 8;
+        *p++ = NB_OPTION_EXPERIMENT_FASTOPEN & 0xff;
+    }
+    memcpy(p, cookie->value, (size_t)cookie->bytes);
+    for (unsigned i = 0; i < bytes; i += 4) {
+        uint32_t word;
+        memcpy(&word, option + i, sizeof word);
+        put_raw(w, word);
+    }
+}
+
 static inline void put_timestamp(struct writer *w, const struct nb_seg_out *out, uint32_t lead)
 {
     put32(w, lead);
@@ -88,6 +116,8 @@ static void put_unusual_options(struct writer *w, const struct nb_seg_out *out)
         put32(w, NB_OPTION_WSCALE_LEAD << 8 | out->wscale);
     if (out->options & NB_SEG_SACK)
         put_sack(w, out);
+    if (out->options & NB_SEG_FASTOPEN)
+        put_cookie(w, out->cookie);
 }
 
 static inline void put_options(struct writer *w, const struct nb_seg_out *out)
@@ -99,22 +129,24 @@ static inline void put_options(struct writer *w, const struct nb_seg_out *out)
 }
 
 /* The header's checksum is the rest of its third word. */
-static void put_ipv4(struct writer *w, const struct nb_flow_key *key, uint16_t packet_bytes, bool offload)
+static void put_ipv4(struct writer *w, const struct nb_seg_out *out, uint16_t packet_bytes, bool offload)
 {
+    const struct nb_flow_key *key = out->key;
     uint64_t addresses = (uint64_t)key->local.word[0] + key->remote.word[0];
-    put32(w, RTE_IPV4_VHL_DEF << 24 | packet_bytes);
-    put32(w, RTE_IPV4_HDR_DF_FLAG);
-    uint32_t ttl = rte_cpu_to_be_32(TTL << 24 | IPPROTO_TCP << 16);
+    put32(w, RTE_IPV4_VHL_DEF << 24 | (uint32_t)out->tos << 16 | packet_bytes);
+    put32(w, out->may_fragment ? 0 : RTE_IPV4_HDR_DF_FLAG);
+    uint32_t ttl = rte_cpu_to_be_32((uint32_t)(out->ttl ? out->ttl : TTL) << 24 | IPPROTO_TCP << 16);
     uint16_t checksum = offload ? 0 : nb_checksum_finish(w->sum + ttl + addresses);
     put_raw(w, ttl | rte_cpu_to_be_32(rte_be_to_cpu_16(checksum)));
     put_raw(w, key->local.word[0]);
     put_raw(w, key->remote.word[0]);
 }
 
-static void put_ipv6(struct writer *w, const struct nb_flow_key *key, uint16_t l4_bytes)
+static void put_ipv6(struct writer *w, const struct nb_seg_out *out, uint16_t l4_bytes)
 {
-    put32(w, 6u << 28);
-    put32(w, (uint32_t)l4_bytes << 16 | IPPROTO_TCP << 8 | TTL);
+    const struct nb_flow_key *key = out->key;
+    put32(w, 6u << 28 | (uint32_t)out->tos << 20);
+    put32(w, (uint32_t)l4_bytes << 16 | IPPROTO_TCP << 8 | (out->ttl ? out->ttl : TTL));
     for (unsigned i = 0; i < 4; i++)
         put_raw(w, key->local.word[i]);
     for (unsigned i = 0; i < 4; i++)
@@ -160,9 +192,9 @@ void nb_seg_emit(struct rte_mbuf *packet, const struct nb_seg_out *out, bool off
     struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)l4.at;
 
     if (ipv4)
-        put_ipv4(&l3, key, (uint16_t)packet->pkt_len, offload);
+        put_ipv4(&l3, out, (uint16_t)packet->pkt_len, offload);
     else
-        put_ipv6(&l3, key, l4_bytes);
+        put_ipv6(&l3, out, l4_bytes);
     unsigned tcp_header_bytes = put_tcp(&l4, out);
     packet->l2_len = 0;
     packet->l3_len = l3_bytes;

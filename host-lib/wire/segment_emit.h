@@ -22,6 +22,10 @@ struct nb_seg_out {
     uint8_t n_sack;
     uint32_t ts_value, ts_echo;
     const struct nb_seq_range *sack;
+    const struct nb_cookie *cookie; /* with NB_SEG_FASTOPEN */
+    uint8_t tos;                    /* the IP header's byte, ECN included */
+    uint8_t ttl;                    /* 0: the default */
+    bool may_fragment;              /* no DF */
 };
 
 static inline unsigned nb_ip_header_bytes(uint8_t family)

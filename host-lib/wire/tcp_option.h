@@ -11,6 +11,9 @@ enum nb_option_kind {
     NB_OPTION_SACK_PERMITTED = 4,
     NB_OPTION_SACK = 5,
     NB_OPTION_TIMESTAMP = 8,
+    NB_OPTION_MD5 = 19,
+    NB_OPTION_FASTOPEN = 34,
+    NB_OPTION_EXPERIMENT = 254, /* RFC 6994: a 16-bit identifier follows */
 };
 
 #define NB_OPTION_TIMESTAMP_LEAD   0x0101080au /* NOP NOP kind 8 length 10: the layout of RFC 7323 appendix A */
@@ -24,6 +27,8 @@ enum nb_option_kind {
 #define NB_OPTION_MSS_LEAD    0x0204u     /* kind 2 length 4 */
 #define NB_OPTION_WSCALE_LEAD 0x010303u   /* NOP kind 3 length 3 */
 #define NB_OPTION_SACK_LEAD   0x01010500u /* NOP NOP kind 5, length to be added (RFC 2018 §3) */
+
+#define NB_OPTION_EXPERIMENT_FASTOPEN 0xf989
 
 #define NB_WSCALE_MAX 14 /* RFC 7323 §2.3; larger ones are used as 14 */
 
