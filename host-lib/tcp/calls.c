@@ -11,6 +11,8 @@
 #include "../wire/segment_emit.h"
 #include "core.h"
 #include "minmax.h"
+#include "stream.h"
+#include "window.h"
 
 int nb_tcp_listen(struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port, void *user)
 {
@@ -19,7 +21,8 @@ int nb_tcp_listen(struct nb_tcp *tcp, const struct nb_addr *address, uint8_t fam
 
 bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port)
 {
-    return nb_listen_find(&tcp->listen, address, family, port) != NULL;
+    struct nb_tcp *mutable = (struct nb_tcp *)(uintptr_t)tcp; /* the table looks up for change as well */
+    return nb_listen_find(&mutable->listen, address, family, port) != NULL;
 }
 
 static bool connects_to_itself(const struct nb_flow_key *key)
@@ -27,9 +30,9 @@ static bool connects_to_itself(const struct nb_flow_key *key)
     return key->local_port == key->remote_port && memcmp(&key->local, &key->remote, sizeof key->local) == 0;
 }
 
-struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key, uint64_t now_us, int *err)
+struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_options *options,
+                        int *err)
 {
-    nb__set_now(tcp, now_us);
     uint32_t hash = nb_flow_hash(tcp->config.flows, key);
     if (connects_to_itself(key) || nb_flow_find(tcp->config.flows, key, hash).kind != NB_FLOW_NONE) {
         *err = -EADDRINUSE;
@@ -40,12 +43,22 @@ struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key,
         *err = -ENOBUFS;
         return NULL;
     }
-    tcb->flags = NB_TCB_ACTIVE | NB_TCB_KNOWN | NB_TCB_TIMESTAMPS | NB_TCB_SACK | NB_TCB_WSCALE;
+    tcb->flags = NB_TCB_ACTIVE | NB_TCB_KNOWN;
     tcb->queue = tcp->config.worker;
-    nb__iss_choose(tcp, tcb, NULL);
+    if (options)
+        tcb->options = options;
+    nb__begin(tcp, tcb, NULL);
     nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_SENT);
-    nb__emit_syn(tcp, tcb);
-    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, nb__rto_us(tcb));
+    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, tcb->rto_us);
+    return tcb;
+}
+
+struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key, uint64_t now_us, int *err)
+{
+    nb__set_now(tcp, now_us);
+    struct nb_tcb *tcb = nb__open(tcp, key, NULL, err);
+    if (tcb)
+        nb__emit_syn(tcp, tcb);
     return tcb;
 }
 
@@ -57,17 +70,17 @@ static int sendable(const struct nb_tcb *tcb)
     return tcb->flags & NB_TCB_FIN_QUEUED ? -EPIPE : 0;
 }
 
-static uint32_t queued_bytes(const struct nb_tcb *tcb)
+static uint32_t queued_payload(const struct nb_tcb *tcb)
 {
-    return tcb->snd_end - seq_max(tcb->snd_una, tcb->iss + 1);
+    return seq_gt(tcb->snd_end, tcb->snd_una) ? tcb->snd_end - seq_max(tcb->snd_una, tcb->iss + 1) : 0;
 }
 
 size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
     uint32_t limit = tcp->config.limits.send_buffer_bytes;
-    if (sendable(tcb) != 0 || queued_bytes(tcb) >= limit)
+    if (sendable(tcb) != 0 || queued_payload(tcb) >= limit)
         return 0;
-    return limit - queued_bytes(tcb);
+    return limit - queued_payload(tcb);
 }
 
 /* A write came up short: the next ACK that makes room tells the application, or the timer if nothing is under way. */
@@ -75,7 +88,7 @@ static void want_writable(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     tcb->flags |= NB_TCB_WANT_WRITABLE;
     if (!nb_tcb_outstanding(tcb) && !(tcb->timers & NB_TCB_TIMERS_SEND))
-        nb__timer_start(tcp, tcb, NB_TCB_TIMER_PERSIST, nb__rto_us(tcb));
+        nb__persist_start(tcp, tcb);
 }
 
 int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n)
@@ -84,12 +97,11 @@ int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size
     if (err)
         return err;
     size_t want = nb__min(nb__min(n, nb_tcp_writable(tcp, tcb)), INT_MAX);
-    size_t taken = nb_sendq_append(&tcb->sendq, &tcp->send, bytes, want, tcb->mss);
+    size_t taken = nb__append(tcp, tcb, bytes, want, NB_TCP_WRITE_UNBOUNDED);
     if (taken < want)
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
-    tcb->snd_end += (uint32_t)taken;
     if (taken)
-        nb__tcb_pend(tcp, tcb);
+        nb__mark_push(tcp, tcb);
     if (taken < n)
         want_writable(tcp, tcb);
     return (int)taken;
@@ -105,22 +117,19 @@ int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data)
         rte_pktmbuf_free(data);
         return 0;
     }
-    if (n > nb_tcp_writable(tcp, tcb) || !nb_sendq_append_chain(&tcb->sendq, &tcp->send, data)) {
+    if (n > nb_tcp_writable(tcp, tcb) || !nb__append_chain(tcp, tcb, data)) {
         want_writable(tcp, tcb);
         return -ENOBUFS;
     }
-    tcb->snd_end += n;
-    nb__tcb_pend(tcp, tcb);
+    nb__mark_push(tcp, tcb);
     return 0;
 }
 
 void nb_tcp_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, size_t n)
 {
-    tcb->rcv_unread -= nb__min(n, tcb->rcv_unread);
-    if (nb__window_worth_telling(tcp, tcb)) {
-        tcb->flags |= NB_TCB_ACK_NOW;
-        nb__tcb_pend(tcp, tcb);
-    }
+    uint32_t read = (uint32_t)nb__min(n, tcb->rcv_unread);
+    tcb->rcv_unread -= read;
+    nb__ack_data_read(tcp, tcb, read);
 }
 
 void nb_tcp_set_nodelay(struct nb_tcp *tcp, struct nb_tcb *tcb, bool nodelay)
@@ -132,13 +141,27 @@ void nb_tcp_set_nodelay(struct nb_tcp *tcp, struct nb_tcb *tcb, bool nodelay)
     nb__tcb_pend(tcp, tcb); /* what waited may go */
 }
 
+/* The FIN is part of the last record, or one of its own behind what was sent. */
+void nb__record_fin(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    struct nb_tx *tx = nb__tx_tail(tcp, tcb);
+    if (!tx || seq_lt(tx->seq, tcb->snd_nxt) || tx->flags & NB_TX_PIECES)
+        tx = nb__tx_append(tcp, tcb);
+    if (!tx)
+        return;
+    tx->flags |= NB_TX_FIN;
+    tx->end++;
+    nb__chrono_start(tcp, tcb, NB_CHRONO_BUSY);
+}
+
 /* RFC 9293 §3.10.4: the FIN follows what is queued. Before ESTABLISHED it waits for that. */
 static void queue_fin(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (tcb->flags & NB_TCB_FIN_QUEUED)
         return;
     tcb->flags |= NB_TCB_FIN_QUEUED;
-    if (tcb->state == NB_TCP_ESTABLISHED)
+    nb__record_fin(tcp, tcb);
+    if (tcb->state == NB_TCP_ESTABLISHED || (tcb->state == NB_TCP_SYN_RECEIVED && tcb->flags & NB_TCB_FASTOPEN))
         nb__tcb_set_state(tcp, tcb, NB_TCP_FIN_WAIT_1);
     else if (tcb->state == NB_TCP_CLOSE_WAIT)
         nb__tcb_set_state(tcp, tcb, NB_TCP_LAST_ACK);

@@ -1,22 +1,32 @@
 /* core.h - the TCP core's one object, and what its files call in each other.
  *
  *   tcp.c        the object's life; dispatch of packets, time and the end of a burst
- *   calls.c      what the application asks for (RFC 9293 §3.10.1 to §3.10.6)
+ *   calls.c      what the application asks for (RFC 9293 §3.10.1 to §3.10.6); stream.c with a socket's refinements
  *   input.c      segment arrival (RFC 9293 §3.10.7), with ack.c (its fifth step) and text.c (its seventh and eighth)
- *   handshake.c  LISTEN, SYN-SENT, option negotiation
+ *   handshake.c  LISTEN, SYN-SENT, option negotiation; fastopen.c data in SYNs, destination.c what is known of peers
  *   output.c     what may be sent now, and sending it; emit.c turns that into packets
- *   recovery.c   duplicate ACKs, fast retransmit, NewReno; cc.h the congestion control behind it
- *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time
+ *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
+ *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
+ *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
+ *   window.c     the receive window, delack.c when to acknowledge; room.c the send buffer
  *   timewait.c   compact records for TIME-WAIT · reasm.c out-of-order data · sendq.c the send queue
  *   tcb.c        the pool of connections · listen.c listeners · isn.c initial sequence numbers
+ *   info.c       looking in · chrono.c where the time goes
  */
 #ifndef NB_TCP_CORE_H
 #define NB_TCP_CORE_H
 
 #include "cc.h"
+#include "chrono.h"
+#include "cwnd.h"
+#include "destination.h"
+#include "flight.h"
 #include "isn.h"
 #include "listen.h"
+#include "options.h"
+#include "pmtu.h"
 #include "reasm.h"
+#include "settings.h"
 #include "tcb.h"
 #include "timewait.h"
 
@@ -30,6 +40,7 @@ struct nb_tcb_list {
 struct nb_tcp {
     struct nb_tcp_env env;
     struct nb_tcp_config config;
+    struct nb_tcp_settings settings;
     uint64_t now_us;
     uint32_t now_ms;
 
@@ -40,13 +51,15 @@ struct nb_tcp {
     struct nb_tcb_list pending; /* something happened to them in this burst */
     struct nb_tcb_list stalled; /* have data to send and wait for room at the port */
     uint64_t serial;            /* of the last connection made */
-    uint8_t rcv_scale;
 
     struct nb_listen_table listen;
     struct nb_sendq_pool send;
+    struct nb_tx_pool tx;
+    struct nb_flight_pool flights;
     struct nb_reasm_pool reasm;
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;
+    struct nb_destination destinations[NB_DESTINATIONS];
     uint64_t counters[NB_COUNTER_COUNT];
 };
 
@@ -63,7 +76,7 @@ static inline uint32_t nb__now32(const struct nb_tcp *tcp)
 /* Time goes on: everything below happens at now_us. */
 void nb__set_now(struct nb_tcp *tcp, uint64_t now_us);
 
-/* --- tcb.c -------------------------------------------------------------------------------------------------------- */
+/* --- tcb.c ------------------------------------------------------------------------------------ */
 
 bool nb__tcb_pool_init(struct nb_tcp *tcp);
 void nb__tcb_pool_fini(struct nb_tcp *tcp);
@@ -88,20 +101,16 @@ void nb__tcb_stall(struct nb_tcp *tcp, struct nb_tcb *tcb);
 struct nb_tcb *nb__tcb_take(struct nb_tcp *tcp, struct nb_tcb_list *list);
 void nb__tcb_recycle(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
-/* --- input.c, ack.c, text.c ----------------------------------------------------------------------------------------
- */
+/* --- input.c, ack.c, text.c ------------------------------------------------------------------- */
 
 void nb__segment_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);
 
 /* Fifth step, for a connection whose own SYN is acknowledged. False: the segment goes no further. */
 bool nb__ack_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
 
-/* Tell an application that waits for room in the send buffer, if there is enough. */
-void nb__offer_room(struct nb_tcp *tcp, struct nb_tcb *tcb);
-
-/* An ACK for something new, seg->ack in (snd_una, snd_max]. */
+/* An ACK in [snd_una, snd_nxt]. */
 void nb__ack_advances(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
-void nb__window_update(struct nb_tcb *tcb, const struct nb_seg *seg);
+bool nb__window_update(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
 
 /* Seventh and eighth step. */
 void nb__text_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);
@@ -116,68 +125,88 @@ void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
 void nb__ts_recent_update(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
 bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg);
 
-/* --- handshake.c ---------------------------------------------------------------------------------------------------
- */
+/* --- handshake.c ------------------------------------------------------------------------------ */
 
 /* A segment for a tuple without connection (LISTEN and CLOSED, RFC 9293 §3.10.7.1 and .2). A new connection's ISS will
  * be above *iss_above, if given (RFC 6191). */
 void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, const nb_seq_t *iss_above);
 void nb__syn_sent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);
 
+/* Hand a connection to the application; false: refused, and gone. */
+bool nb__accept(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
 /* Our SYN was acknowledged: enter ESTABLISHED and tell the application. False when the connection is gone again. */
 bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
-void nb__iss_choose(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above);
 
-/* --- output.c ------------------------------------------------------------------------------------------------------
- */
+/* --- output.c, retransmit.c: see output.h and loss.h ------------------------------------------- */
 
-/* Send what may be sent, then an ACK if one is due and nothing carried it. */
 void nb__output(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
-/* Send the first unacknowledged segment again. */
-void nb__retransmit_head(struct nb_tcp *tcp, struct nb_tcb *tcb);
+/* Send a record in flight again, at most segs segments of it, without further consequences: for probes. */
+bool nb__resend(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint32_t segs);
 
-/* Window probe: whatever fits, or an old sequence number that the peer must answer. False: a probe without data. */
-bool nb__probe(struct nb_tcp *tcp, struct nb_tcb *tcb);
-
-/* --- emit.c --------------------------------------------------------------------------------------------------------
- */
+/* --- emit.c ----------------------------------------------------------------------------------- */
 
 /* Bytes seq to seq + n of the send queue, as one segment; flags besides ACK. False when the pool is empty. */
 bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags);
 void nb__emit_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq);
 void nb__emit_syn(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The same with a Fast Open cookie (bytes -1: none) and so many bytes of the send queue. */
+void nb__emit_syn_with(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_cookie *cookie, uint32_t bytes);
 void nb__emit_rst(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The RST that answers a segment for nothing (RFC 9293 §3.10.7.1). */
 void nb__emit_rst_for(struct nb_tcp *tcp, const struct nb_seg *seg);
 void nb__emit_time_wait_ack(struct nb_tcp *tcp, const struct nb_time_wait *tw);
 
-/* The MSS we announce, and the largest payload we send in a family without options. */
-uint16_t nb__own_mss(const struct nb_tcp *tcp, uint8_t family);
+/* The MSS we announce. */
+uint16_t nb__own_mss(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 
-/* Is there room to announce that is worth an ACK of its own (RFC 9293 §3.8.6.2.2)? */
-bool nb__window_worth_telling(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
+/* --- calls.c ------------------------------------------------------------------------------------ */
 
-/* --- recovery.c -----------------------------------------------------------------------------------------------------
- */
+/* A connection to be opened actively, or -errno in *err. Nothing is sent yet. */
+struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_options *options,
+                        int *err);
 
-void nb__duplicate_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
+/* A queued FIN has no record yet: make one. */
+void nb__record_fin(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
-/* snd_una has moved by acked bytes. `limited`: cwnd was what held us back. */
-void nb__recovery_acked(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked, bool limited);
-void nb__recovery_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb);
-uint32_t nb__initial_window(uint16_t mss);
+/* --- stream.c ---------------------------------------------------------------------------------- */
 
-/* --- timers.c -------------------------------------------------------------------------------------------------------
- */
+/* Append a copy to the send queue, in records of a burst's size; flags of stream.h. Returns the bytes taken. */
+size_t nb__append(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n, unsigned flags);
+
+/* Append a chain; takes it. False when a bound is reached. */
+bool nb__append_chain(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *chain);
+
+/* A write ends here: the peer is to hand over what it has then. */
+void nb__mark_push(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* --- handshake.c again ------------------------------------------------------------------------- */
+
+/* A connection in its first state: ISS, timers, windows. */
+void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above);
+
+/* --- timers.c --------------------------------------------------------------------------------- */
 
 void nb__timer_start(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcb_timer timer, uint32_t after_us);
 void nb__timer_stop(struct nb_tcb *tcb, unsigned timers);
 void nb__timer_fire(void *tcp, struct nb_timer *timer);
 
-/* The time-out as it stands, doubled as often as it has been missed. */
-uint32_t nb__rto_us(const struct nb_tcb *tcb);
+void nb__timer_start_life(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t after_ms);
+
+/* The retransmission timer anew, or in the place of a probe's or reordering's; none when nothing is in flight. */
+void nb__rto_rearm(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* Somebody has to ask again whether something may be sent. */
+void nb__persist_start(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The user's wishes about keepalive have changed, or the connection is established. */
+void nb__keepalive_update(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* Now in milliseconds, never 0. */
+uint32_t nb__stamp_ms(const struct nb_tcp *tcp);
 void nb__fin_wait_2_linger(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 #endif

@@ -7,7 +7,9 @@
 
 #include "../wire/segment_emit.h"
 #include "core.h"
+#include "ecn.h"
 #include "minmax.h"
+#include "window.h"
 
 /* Payloads up to here are copied behind the header, larger ones referred to: a reference costs two mbufs' handling and
  * keeps its buffer busy until the port is done with it, a copy of this size costs less. */
@@ -25,61 +27,22 @@ static struct rte_mbuf *packet_new(struct nb_tcp *tcp, unsigned bytes)
     return m;
 }
 
-uint16_t nb__own_mss(const struct nb_tcp *tcp, uint8_t family)
+uint16_t nb__own_mss(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    return (uint16_t)(tcp->config.mtu_bytes - nb_ip_header_bytes(family) - 20);
+    uint16_t mss = (uint16_t)(tcp->config.mtu_bytes - nb_ip_header_bytes(tcb->flow.key.family) - 20);
+    uint16_t chosen = tcb->options->user_mss;
+    return chosen && chosen < mss ? chosen : mss;
 }
 
-/* --- the window -----------------------------------------------------------------------------------------------------
- */
+/* --- segments of a connection ----------------------------------------------------------------- */
 
-static uint32_t free_buffer(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+/* What the user wants of the IP header. */
+static void choose_ip(const struct nb_tcb *tcb, struct nb_seg_out *out)
 {
-    uint32_t size = tcp->config.limits.recv_buffer_bytes;
-    return tcb->rcv_unread < size ? size - tcb->rcv_unread : 0;
+    out->tos = tcb->options->tos;
+    out->ttl = tcb->options->ttl;
+    out->may_fragment = tcb->options->pmtu_dont;
 }
-
-/* How far the right edge could move: never to the left (RFC 9293 §3.8.6), so negative is none. */
-static uint32_t edge_can_move(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
-{
-    nb_seq_t edge = tcb->rcv_nxt + free_buffer(tcp, tcb);
-    return seq_gt(edge, tcb->rcv_adv) ? edge - tcb->rcv_adv : 0;
-}
-
-/* Receiver's silly window avoidance (RFC 9293 §3.8.6.2.2): move the edge by at least a segment or half the buffer. */
-static bool worth_moving(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint32_t move)
-{
-    uint32_t half = tcp->config.limits.recv_buffer_bytes / 2;
-    return move > 0 && move >= nb__min(half, nb__own_mss(tcp, tcb->flow.key.family));
-}
-
-/* A window update is worth a packet only when it frees a peer that is, or soon will be, stopped by the window. */
-bool nb__window_worth_telling(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
-{
-    uint32_t move = edge_can_move(tcp, tcb);
-    return worth_moving(tcp, tcb, move) && move >= nb_tcb_rcv_wnd(tcb);
-}
-
-/* The window field of the next segment. Rounding down to the scale may take a few bytes back from the peer, which it
- * has to cope with (RFC 7323 §2.4). */
-static uint16_t window_field(const struct nb_tcp *tcp, struct nb_tcb *tcb)
-{
-    uint32_t move = edge_can_move(tcp, tcb);
-    if (worth_moving(tcp, tcb, move))
-        tcb->rcv_adv += move;
-    return nb__min(nb_tcb_rcv_wnd(tcb) >> tcb->rcv_scale, UINT16_MAX);
-}
-
-/* A SYN's window is never scaled (RFC 7323 §2.2). */
-static uint16_t syn_window_field(const struct nb_tcp *tcp, struct nb_tcb *tcb)
-{
-    uint32_t window = nb__min(tcp->config.limits.recv_buffer_bytes, UINT16_MAX);
-    tcb->rcv_adv = tcb->rcv_nxt + window;
-    return (uint16_t)window;
-}
-
-/* --- segments of a connection ----------------------------------------------------------------------------------------
- */
 
 /* What every segment of a synchronized connection carries. */
 static struct nb_seg_out segment_of(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, uint8_t flags)
@@ -87,8 +50,9 @@ static struct nb_seg_out segment_of(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_s
     struct nb_seg_out out = {.key = &tcb->flow.key,
                              .seq = seq,
                              .ack = tcb->rcv_nxt,
-                             .window = window_field(tcp, tcb),
+                             .window = nb__window_field(tcp, tcb),
                              .flags = flags | NB_TCP_ACK};
+    choose_ip(tcb, &out);
     if (tcb->flags & NB_TCB_TIMESTAMPS) {
         out.options = NB_SEG_TIMESTAMP;
         out.ts_value = tcp->now_ms + tcb->ts_offset;
@@ -97,16 +61,22 @@ static struct nb_seg_out segment_of(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_s
     return out;
 }
 
+static void add_sacks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seg_out *out,
+                      struct nb_seq_range blocks[NB_SEG_SACK_MAX])
+{
+    out->n_sack = (uint8_t)nb__sack_blocks(tcp, tcb, blocks);
+    out->sack = blocks;
+    if (out->n_sack)
+        out->options |= NB_SEG_SACK;
+}
+
 /* Write the headers and let the packet go. */
 static void leave(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packet, const struct nb_seg_out *out)
 {
     nb_seg_emit(packet, out, tcp->config.checksum_offload);
     tcb->tx_packets++;
-    if (out->flags & NB_TCP_ACK) {
-        tcb->rcv_acked = tcb->rcv_nxt;
-        tcb->flags &= ~(uint32_t)NB_TCB_ACK_NOW;
-        tcb->timers &= (uint8_t)~NB_TCB_TIMER_ACK;
-    }
+    if (out->flags & NB_TCP_ACK)
+        nb__ack_sent(tcb);
     tcp->env.output(tcp->env.arg, &tcb->flow.key, &tcb->path, packet);
 }
 
@@ -133,65 +103,77 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
 
 bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
 {
-    struct nb_seg_out out = segment_of(tcp, tcb, seq, flags);
+    struct nb_seq_range blocks[NB_SEG_SACK_MAX];
+    bool new_data = n && seq_geq(seq, tcb->snd_nxt);
+    struct nb_seg_out out = segment_of(tcp, tcb, seq, flags | nb__ecn_flags(tcb, new_data));
+    out.tos |= nb__ecn_codepoint(tcb, new_data);
+    add_sacks(tcp, tcb, &out, blocks);
     unsigned header_bytes = nb_seg_header_bytes(&out);
     struct rte_mbuf *packet = n <= COPY_BYTES_MAX ? packet_by_copy(tcp, tcb, header_bytes, seq, n)
                                                   : packet_by_reference(tcp, tcb, header_bytes, seq, n);
     if (!packet)
         return false;
+    tcb->data_segs_out += n > 0;
     leave(tcp, tcb, packet, &out);
     return true;
-}
-
-/* SACK blocks that fit behind the other options (RFC 2018 §3: three with a timestamp, four without). */
-static unsigned sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seq_range *blocks)
-{
-    if (!(tcb->flags & NB_TCB_SACK) || tcb->reasm == NB_REASM_NONE)
-        return 0;
-    return nb_reasm_sack(&tcp->reasm, tcb->reasm, blocks, tcb->flags & NB_TCB_TIMESTAMPS ? 3 : 4);
 }
 
 void nb__emit_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq)
 {
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
-    struct nb_seg_out out = segment_of(tcp, tcb, seq, 0);
-    out.n_sack = (uint8_t)sack_blocks(tcp, tcb, blocks);
-    if (out.n_sack) {
-        out.options |= NB_SEG_SACK;
-        out.sack = blocks;
-    }
+    struct nb_seg_out out = segment_of(tcp, tcb, seq, nb__ecn_flags(tcb, false));
+    add_sacks(tcp, tcb, &out, blocks);
     struct rte_mbuf *packet = packet_new(tcp, nb_seg_header_bytes(&out));
     if (packet)
         leave(tcp, tcb, packet, &out);
 }
 
-/* SYN, or SYN-ACK in SYN-RECEIVED. What the peer did not offer is not in the flags by then. */
-void nb__emit_syn(struct nb_tcp *tcp, struct nb_tcb *tcb)
+/* What a SYN or SYN-ACK offers. What the peer did not offer is not in the flags by then. */
+static struct nb_seg_out syn_of(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_cookie *cookie)
 {
     struct nb_seg_out out = {.key = &tcb->flow.key,
                              .seq = tcb->iss,
-                             .window = syn_window_field(tcp, tcb),
+                             .window = nb__window_syn_field(tcp, tcb),
                              .flags = NB_TCP_SYN,
                              .options = NB_SEG_MSS,
-                             .mss = nb__own_mss(tcp, tcb->flow.key.family),
+                             .mss = nb__own_mss(tcp, tcb),
                              .wscale = tcb->rcv_scale,
                              .ts_value = tcp->now_ms + tcb->ts_offset,
-                             .ts_echo = tcb->ts_recent};
+                             .ts_echo = tcb->ts_recent,
+                             .cookie = cookie};
+    choose_ip(tcb, &out);
     out.options |= tcb->flags & NB_TCB_TIMESTAMPS ? NB_SEG_TIMESTAMP : 0;
     out.options |= tcb->flags & NB_TCB_SACK ? NB_SEG_SACK_PERMITTED : 0;
     out.options |= tcb->flags & NB_TCB_WSCALE ? NB_SEG_WSCALE : 0;
+    out.options |= cookie->bytes >= 0 ? NB_SEG_FASTOPEN : 0;
     if (tcb->state == NB_TCP_SYN_RECEIVED) {
-        out.flags |= NB_TCP_ACK;
+        out.flags |= NB_TCP_ACK | (tcb->flags & NB_TCB_ECN ? NB_TCP_ECE : 0);
         out.ack = tcb->rcv_nxt;
+    } else if (nb__ecn_offers(tcp) && !(tcb->flags & NB_TCB_SYN_LOST)) {
+        out.flags |= NB_TCP_ECE | NB_TCP_CWR;
     }
-    struct rte_mbuf *packet = packet_new(tcp, nb_seg_header_bytes(&out));
+    return out;
+}
+
+void nb__emit_syn_with(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_cookie *cookie, uint32_t bytes)
+{
+    struct nb_seg_out out = syn_of(tcp, tcb, cookie);
+    unsigned header_bytes = nb_seg_header_bytes(&out);
+    struct rte_mbuf *packet = bytes > COPY_BYTES_MAX ? packet_by_reference(tcp, tcb, header_bytes, tcb->iss + 1, bytes)
+                                                     : packet_by_copy(tcp, tcb, header_bytes, tcb->iss + 1, bytes);
     if (packet)
         leave(tcp, tcb, packet, &out);
+}
+
+void nb__emit_syn(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    const struct nb_cookie none = {.bytes = -1};
+    nb__emit_syn_with(tcp, tcb, &none, 0);
 }
 
 void nb__emit_rst(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_seg_out out = segment_of(tcp, tcb, tcb->snd_max, NB_TCP_RST);
+    struct nb_seg_out out = segment_of(tcp, tcb, tcb->snd_nxt, NB_TCP_RST);
     struct rte_mbuf *packet = packet_new(tcp, nb_seg_header_bytes(&out));
     if (!packet)
         return;
@@ -199,8 +181,7 @@ void nb__emit_rst(struct nb_tcp *tcp, struct nb_tcb *tcb)
     leave(tcp, tcb, packet, &out);
 }
 
-/* --- segments without a connection -----------------------------------------------------------------------------------
- */
+/* --- segments without a connection ------------------------------------------------------------ */
 
 static void leave_alone(struct nb_tcp *tcp, const struct nb_seg_out *out)
 {

@@ -6,49 +6,71 @@
 #include <rte_common.h>
 
 #include "core.h"
+#include "ecn.h"
+#include "fastopen.h"
 #include "minmax.h"
+#include "room.h"
 #include "rtt.h"
+#include "window.h"
 
-/* Without an MSS option: RFC 9293 §3.7.1. The least is Linux's: smaller ones only serve to make us send many packets.
- */
+/* Without an MSS option: RFC 9293 §3.7.1. */
 #define MSS_DEFAULT_IPV4 536
 #define MSS_DEFAULT_IPV6 1220
-#define MSS_MIN          88
 
 #define TIMESTAMP_BYTES 12 /* of every segment, with its padding */
 
-/* Segments acknowledged at once at the start of a connection, while the peer's slow start needs each ACK (as Linux). */
-#define QUICK_ACKS 16
-
 #define ISS_STEP 0x10001 /* above the last use of a tuple, as Linux: more than a window that was not scaled */
 
-void nb__iss_choose(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above)
+/* What we are willing to agree on. */
+static uint32_t offers(const struct nb_tcp *tcp)
+{
+    const struct nb_tcp_settings *s = &tcp->settings;
+    return (s->timestamps ? NB_TCB_TIMESTAMPS : 0u) | (s->sack ? NB_TCB_SACK : 0u) |
+           (s->window_scaling ? NB_TCB_WSCALE : 0u);
+}
+
+static void choose_iss(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above)
 {
     struct nb_isn isn = nb_isn_of(tcp->config.isn_secret, &tcb->flow.key, tcp->now_us);
     if (iss_above && seq_leq(isn.iss, *iss_above))
         isn.iss = *iss_above + ISS_STEP;
-    tcb->iss = tcb->recover = isn.iss;
-    tcb->snd_una = isn.iss;
-    tcb->snd_nxt = tcb->snd_max = tcb->snd_end = tcb->snd_sml = isn.iss + 1;
+    tcb->iss = tcb->snd_una = isn.iss;
+    tcb->snd_nxt = tcb->snd_end = tcb->snd_sml = tcb->pushed = isn.iss + 1;
     tcb->ts_offset = isn.ts_offset;
-    tcb->rto_us = NB_RTO_INITIAL_US;
-    tcb->rcv_scale = tcp->rcv_scale;
-    tcb->quick_acks = QUICK_ACKS;
-    tcb->rcv_mss = nb__min(nb__own_mss(tcp, tcb->flow.key.family), MSS_DEFAULT_IPV4);
-    tcb->mss = tcb->rcv_mss;
-    tcb->rtt_seq = isn.iss + 1;
-    tcb->rtt_at = nb__now32(tcp);
-    tcb->flags |= NB_TCB_RTT_TIMING;
     nb_sendq_init(&tcb->sendq, isn.iss + 1);
 }
 
-/* --- options
- * ---------------------------------------------------------------------------------------------------------- */
+void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above)
+{
+    enum nb_cc_algorithm cc = nb_cc_find(tcp->settings.congestion_control);
+    tcb->flags |= offers(tcp);
+    choose_iss(tcp, tcb, iss_above);
+    nb__rtt_init(tcp, tcb);
+    nb__window_init(tcp, tcb);
+    nb__room_init(tcp, tcb);
+    tcb->advertised_mss = nb__own_mss(tcp, tcb);
+    tcb->rcv_mss = (uint16_t)nb__min(tcb->advertised_mss, MSS_DEFAULT_IPV4);
+    tcb->mss = tcb->rcv_mss;
+    tcb->peer_mss = tcb->advertised_mss;
+    nb__mtu_init(tcp, tcb);
+    tcb->syn_sent_at = nb__now32(tcp);
+    tcb->cwnd = NB_INITIAL_CWND;
+    tcb->ssthresh = NB_INFINITE_SSTHRESH;
+    tcb->reordering = (uint16_t)tcp->settings.reordering;
+    tcb->rack_steps = 1;
+    tcb->pacing_rate = UINT64_MAX;
+    tcb->cwnd_stamp_ms = tcp->now_ms;
+    tcb->cc = (uint8_t)(cc == NB_CC_COUNT ? NB_CC_CUBIC : cc);
+    if (tcb->options->congestion)
+        tcb->cc = (uint8_t)(tcb->options->congestion - 1);
+}
+
+/* --- options ---------------------------------------------------------------------------------- */
 
 static uint16_t mss_offered(const struct nb_seg *seg)
 {
     if (seg->options & NB_SEG_MSS)
-        return nb__max(seg->mss, MSS_MIN);
+        return (uint16_t)nb__max(seg->mss, NB_LEAST_MSS);
     return seg->key.family == NB_FAMILY_IPV4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
 }
 
@@ -72,8 +94,10 @@ static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
         tcb->rcv_scale = 0;
     if (tcb->flags & NB_TCB_TIMESTAMPS)
         tcb->ts_recent = seg->ts_value;
-    tcb->mss = nb__min(mss_offered(seg), nb__own_mss(tcp, seg->key.family));
-    tcb->mss = (uint16_t)(tcb->mss - (tcb->flags & NB_TCB_TIMESTAMPS ? TIMESTAMP_BYTES : 0));
+    tcb->peer_mss = (uint16_t)nb__min(mss_offered(seg), nb__own_mss(tcp, tcb));
+    nb__mss_sync(tcp, tcb);
+    tcb->advertised_mss = nb__own_mss(tcp, tcb);
+    tcb->rcv_mss = (uint16_t)nb__min(nb__min(tcb->mss, MSS_DEFAULT_IPV4), nb__max(tcb->rcv_ssthresh / 2, NB_LEAST_MSS));
 }
 
 static void take_peers_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
@@ -84,8 +108,7 @@ static void take_peers_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct 
     tcb->ts_recent_age = (uint16_t)(tcp->now_us >> 32);
 }
 
-/* --- LISTEN and CLOSED
- * ------------------------------------------------------------------------------------------------ */
+/* --- LISTEN and CLOSED ------------------------------------------------------------------------ */
 
 static void refuse(struct nb_tcp *tcp, const struct nb_seg *seg)
 {
@@ -99,25 +122,62 @@ static bool from_itself(const struct nb_flow_key *key)
     return key->local_port == key->remote_port && memcmp(&key->local, &key->remote, sizeof key->local) == 0;
 }
 
-static void open_passively(struct nb_tcp *tcp, const struct nb_listener *listener, const struct nb_seg *seg,
-                           uint16_t queue, const nb_seq_t *iss_above)
+static struct nb_tcb *new_child(struct nb_tcp *tcp, const struct nb_listener *listener, const struct nb_seg *seg,
+                                uint16_t queue, const nb_seq_t *iss_above)
 {
-    if (tcp->half_open >= tcp->config.limits.half_open) {
+    struct nb_tcb *tcb = nb__tcb_new(tcp, &seg->key, seg->hash);
+    if (!tcb)
+        return NULL;
+    tcb->listener_user = listener->user;
+    tcb->options = listener->options;
+    tcb->queue = queue;
+    tcb->rx_packets = 1;
+    nb__begin(tcp, tcb, iss_above);
+    if (nb__ecn_accepts(tcp, seg))
+        tcb->flags |= NB_TCB_ECN;
+    take_peers_syn(tcp, tcb, seg);
+    nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_RECEIVED);
+    return tcb;
+}
+
+/* RFC 7413 §4.2: the application gets the connection, and what the SYN brought, before the handshake is done. */
+static bool open_fast(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_listener *listener, struct nb_seg *seg)
+{
+    tcb->flags |= NB_TCB_FASTOPEN | NB_TCB_KNOWN;
+    listener->fastopen_pending++;
+    tcb->snd_wnd = tcb->max_snd_wnd = seg->window;
+    tcb->snd_wl1 = seg->seq;
+    nb__mss_sync(tcp, tcb);
+    nb__room_established(tcp, tcb);
+    nb_cc_of(tcb)->start(tcp, tcb);
+    if (!nb__accept(tcp, tcb))
+        return false;
+    if (seg->payload_bytes) {
+        tcb->flags |= NB_TCB_SYN_DATA;
+        seg->seq++;
+        seg->flags &= (uint8_t)~NB_TCP_SYN;
+        nb__text_in_order(tcp, tcb, seg);
+    }
+    return tcb->state != NB_TCP_CLOSED;
+}
+
+static void open_passively(struct nb_tcp *tcp, struct nb_listener *listener, struct nb_seg *seg, uint16_t queue,
+                           const nb_seq_t *iss_above)
+{
+    struct nb_cookie cookie;
+    bool room = tcp->half_open < tcp->config.limits.half_open;
+    if (!room || (tcp->env.accepting && !tcp->env.accepting(tcp->env.arg, listener->user))) {
         nb__count(tcp, NB_COUNTER_DROP_HALF_OPEN_FULL);
         return;
     }
-    struct nb_tcb *tcb = nb__tcb_new(tcp, &seg->key, seg->hash);
+    struct nb_tcb *tcb = new_child(tcp, listener, seg, queue, iss_above);
     if (!tcb)
         return;
-    tcb->flags = NB_TCB_TIMESTAMPS | NB_TCB_SACK | NB_TCB_WSCALE;
-    tcb->listener_user = listener->user;
-    tcb->queue = queue;
-    tcb->rx_packets = 1;
-    nb__iss_choose(tcp, tcb, iss_above);
-    take_peers_syn(tcp, tcb, seg);
-    nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_RECEIVED);
-    nb__emit_syn(tcp, tcb);
-    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, nb__rto_us(tcb));
+    bool fast = nb__fastopen_accepts(tcp, listener, seg, &cookie);
+    if (fast && !open_fast(tcp, tcb, listener, seg))
+        return;
+    nb__emit_syn_with(tcp, tcb, &cookie, 0);
+    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, tcb->rto_us);
 }
 
 void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, const nb_seq_t *iss_above)
@@ -130,8 +190,7 @@ void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, 
         nb__count(tcp, NB_COUNTER_DROP_STRAY_RST);
         return;
     }
-    const struct nb_listener *listener =
-        nb_listen_find(&tcp->listen, &seg->key.local, seg->key.family, seg->key.local_port);
+    struct nb_listener *listener = nb_listen_find(&tcp->listen, &seg->key.local, seg->key.family, seg->key.local_port);
     if (!listener || seg->flags & NB_TCP_ACK) { /* second: an ACK belongs to no connection */
         refuse(tcp, seg);
         return;
@@ -143,28 +202,43 @@ void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, 
     open_passively(tcp, listener, seg, queue, iss_above); /* third; what the SYN carries besides comes again later */
 }
 
-/* --- ESTABLISHED
- * ------------------------------------------------------------------------------------------------------ */
+/* --- ESTABLISHED ------------------------------------------------------------------------------ */
 
 /* RFC 6298 §5.7, RFC 5681 §3.1: a lost SYN is a first sign of trouble. */
-static void start_sending(struct nb_tcp *tcp, struct nb_tcb *tcb)
+static void measure_handshake(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    bool syn_lost = tcb->flags & NB_TCB_SYN_LOST;
-    if (tcb->flags & NB_TCB_RTT_TIMING)
-        tcb->rto_us = nb_rtt_sample(&tcb->srtt_us, &tcb->rttvar_us, nb__now32(tcp) - tcb->rtt_at);
-    else if (syn_lost)
-        tcb->rto_us = NB_RTO_SYN_LOST_US;
-    tcb->flags &= ~(uint32_t)NB_TCB_RTT_TIMING;
-    tcb->backoff = 0;
+    bool echo = tcb->flags & NB_TCB_TIMESTAMPS && seg->options & NB_SEG_TIMESTAMP && seg->ts_echo;
+    uint32_t rtt_us = nb__now32(tcp) - tcb->syn_sent_at;
     tcb->retransmits = 0;
-    tcb->cwnd = syn_lost ? tcb->mss : nb__initial_window(tcb->mss);
-    tcb->ssthresh = UINT32_MAX;
-    tcb->sent_at = nb__now32(tcp);
-    nb_cc_algorithms[tcb->cc]->start(tcb, tcp->now_us);
+    tcb->backoff = 0;
+    if (tcb->flags & NB_TCB_SYN_LOST && !echo) {
+        tcb->rto_us = NB_RTO_SYN_LOST_US;
+        return;
+    }
+    if (tcb->flags & NB_TCB_SYN_LOST)
+        rtt_us = (tcp->now_ms + tcb->ts_offset - seg->ts_echo) * 1000;
+    nb__min_rtt_sample(tcp, tcb, rtt_us);
+    nb__rtt_sample(tcp, tcb, rtt_us);
+}
+
+static void start_sending(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    measure_handshake(tcp, tcb, seg);
+    tcb->delivered++;                 /* the SYN */
+    if (tcb->flags & NB_TCB_FASTOPEN) /* began with the SYN */
+        return;
+    tcb->cwnd = tcb->flags & NB_TCB_SYN_LOST ? 1 : NB_INITIAL_CWND;
+    tcb->ssthresh = NB_INFINITE_SSTHRESH;
+    tcb->cwnd_stamp_ms = tcp->now_ms;
+    tcb->data_sent_ms = tcp->now_ms;
+    nb__mss_sync(tcp, tcb);
+    nb__room_established(tcp, tcb);
+    nb_cc_of(tcb)->start(tcp, tcb);
+    nb__pacing_update(tcp, tcb);
 }
 
 /* The application's word on a connection that a listener has accepted. */
-static bool accepted(struct nb_tcp *tcp, struct nb_tcb *tcb)
+bool nb__accept(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     nb__count(tcp, NB_COUNTER_CONNECTIONS_ACCEPTED);
     if (tcp->env.accepted(tcp->env.arg, tcb))
@@ -176,35 +250,48 @@ static bool accepted(struct nb_tcp *tcp, struct nb_tcb *tcb)
     return false;
 }
 
-bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+/* Tell the application. */
+static bool announce(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    bool scaled = !(seg->flags & NB_TCP_SYN);
-    tcb->snd_una = tcb->iss + 1;
-    tcb->snd_wnd = (uint32_t)seg->window << (scaled ? tcb->snd_scale : 0);
-    tcb->snd_wl1 = seg->seq;
-    tcb->max_snd_wnd = scaled ? seg->window : (uint16_t)(seg->window >> tcb->snd_scale);
-    nb__timer_stop(tcb, NB_TCB_TIMERS_SEND);
-    start_sending(tcp, tcb);
-    nb__tcb_set_state(tcp, tcb, NB_TCP_ESTABLISHED);
-    if (tcb->flags & NB_TCB_FIN_QUEUED) /* closed while it was being opened */
-        nb__tcb_set_state(tcp, tcb, NB_TCP_FIN_WAIT_1);
-    nb__tcb_pend(tcp, tcb);
+    if (tcb->flags & NB_TCB_FASTOPEN) {
+        nb__fastopen_done(tcp, tcb);
+        return true;
+    }
     if (!(tcb->flags & NB_TCB_ACTIVE)) {
         tcb->flags |= NB_TCB_KNOWN;
-        return accepted(tcp, tcb);
+        return nb__accept(tcp, tcb);
     }
     if (!(tcb->flags & NB_TCB_APP_CLOSED))
         tcp->env.connected(tcp->env.arg, tcb);
     return tcb->state != NB_TCP_CLOSED;
 }
 
-/* --- SYN-SENT
- * --------------------------------------------------------------------------------------------------------- */
+bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    bool scaled = !(seg->flags & NB_TCP_SYN);
+    tcb->snd_una = tcb->iss + 1;
+    tcb->snd_wnd = (uint32_t)seg->window << (scaled ? tcb->snd_scale : 0);
+    tcb->snd_wl1 = seg->seq;
+    tcb->max_snd_wnd = (uint32_t)nb__max(tcb->max_snd_wnd, tcb->snd_wnd);
+    tcb->ack_received_ms = tcp->now_ms;
+    nb__timer_stop(tcb, NB_TCB_TIMERS_SEND);
+    start_sending(tcp, tcb, seg);
+    if (tcb->state != NB_TCP_FIN_WAIT_1) /* a fast one may have been closed already */
+        nb__tcb_set_state(tcp, tcb, NB_TCP_ESTABLISHED);
+    if (tcb->flags & NB_TCB_FIN_QUEUED) /* closed while it was being opened */
+        nb__tcb_set_state(tcp, tcb, NB_TCP_FIN_WAIT_1);
+    nb__rto_rearm(tcp, tcb);
+    nb__tcb_pend(tcp, tcb);
+    nb__keepalive_update(tcp, tcb);
+    return announce(tcp, tcb);
+}
 
-/* First, check the ACK bit. */
+/* --- SYN-SENT --------------------------------------------------------------------------------- */
+
+/* First, check the ACK bit. Data that travelled with the SYN may be acknowledged, too. */
 static bool syn_sent_ack_ok(struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (!(seg->flags & NB_TCP_ACK) || seg->ack == tcb->iss + 1)
+    if (!(seg->flags & NB_TCP_ACK) || (seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt)))
         return true;
     nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
     if (!(seg->flags & NB_TCP_RST))
@@ -233,7 +320,7 @@ static void syn_sent_crossed(struct nb_tcp *tcp, struct nb_tcb *tcb)
     tcb->backoff = 0;
     tcb->retransmits = 0;
     nb__emit_syn(tcp, tcb);
-    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, nb__rto_us(tcb));
+    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, tcb->rto_us);
 }
 
 void nb__syn_sent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
@@ -249,10 +336,17 @@ void nb__syn_sent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg 
         syn_sent_crossed(tcp, tcb);
         return;
     }
-    tcb->rcv_adv += nb__min(tcp->config.limits.recv_buffer_bytes, UINT16_MAX); /* as our SYN has told */
+    tcb->rcv_adv += nb__min(tcb->rcv_ssthresh, UINT16_MAX); /* as our SYN has told */
+    bool ecn = nb__ecn_offers(tcp) && !(tcb->flags & NB_TCB_SYN_LOST);
+    if (ecn && (seg->flags & (NB_TCP_ECE | NB_TCP_CWR)) == NB_TCP_ECE) /* RFC 3168 §6.1.1 */
+        tcb->flags |= NB_TCB_ECN;
     tcb->flags |= NB_TCB_ACK_NOW;
     if (!nb__established(tcp, tcb, seg))
         return;
+    if (seq_gt(seg->ack, tcb->snd_una))
+        nb__ack_advances(tcp, tcb, seg);
+    if (nb__fastopen_syn_ack(tcp, tcb, seg))
+        tcb->flags &= ~(uint32_t)NB_TCB_ACK_NOW;
     seg->seq++;
     seg->flags &= (uint8_t)~NB_TCP_SYN;
     if (nb_seg_len(seg))

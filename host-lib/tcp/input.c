@@ -7,6 +7,7 @@
 #include <rte_common.h>
 
 #include "core.h"
+#include "room.h"
 
 /* Linux's tcp_invalid_ratelimit: how often one connection answers what it cannot accept. Per connection, so that no
  * attacker can learn from a shared limit whether a guess was right (RFC 5961 §7, CVE-2016-5696). */
@@ -19,11 +20,10 @@ void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb)
         return;
     tcb->challenge_at = now ? now : 1; /* 0 means never */
     nb__count(tcp, NB_COUNTER_CHALLENGE_ACK);
-    nb__emit_ack(tcp, tcb, tcb->snd_max);
+    nb__emit_ack(tcp, tcb, tcb->snd_nxt);
 }
 
-/* --- timestamps (RFC 7323) -------------------------------------------------------------------------------------------
- */
+/* --- timestamps (RFC 7323) -------------------------------------------------------------------- */
 
 /* ts_recent counts for 24 days (RFC 7323 §5.5). Its age is kept in units of 2^32 microseconds, 72 minutes. */
 #define TS_RECENT_AGES 483
@@ -54,8 +54,7 @@ static bool timestamp_missing(const struct nb_tcb *tcb, const struct nb_seg *seg
     return tcb->flags & NB_TCB_TIMESTAMPS && !(seg->options & NB_SEG_TIMESTAMP) && !(seg->flags & NB_TCP_RST);
 }
 
-/* --- the steps of RFC 9293 §3.10.7.4 --------------------------------------------------------------------------------
- */
+/* --- the steps of RFC 9293 §3.10.7.4 ---------------------------------------------------------- */
 
 /* Table 6 of RFC 9293 §3.4, in one formula, with two allowances: an empty segment may lie on the right edge (a peer
  * that has filled our window sends its ACKs from there), and a segment at rcv_nxt may come in although the window is
@@ -77,7 +76,7 @@ static void answer_unacceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
     if (seg->flags & NB_TCP_RST)
         return;
     if (seg->payload_bytes && !(seg->flags & NB_TCP_SYN))
-        nb__emit_ack(tcp, tcb, tcb->snd_max);
+        nb__emit_ack(tcp, tcb, tcb->snd_nxt);
     else
         nb__challenge_ack(tcp, tcb);
 }
@@ -131,10 +130,10 @@ static bool no_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *
     return false;
 }
 
-/* Fifth, check the ACK field, in SYN-RECEIVED: it must acknowledge our SYN, nothing more was sent. */
+/* Fifth, check the ACK field, in SYN-RECEIVED: it must acknowledge our SYN, or what was sent behind it. */
 static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (seg->ack == tcb->iss + 1)
+    if (seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt))
         return nb__established(tcp, tcb, seg);
     nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
     nb__emit_rst_for(tcp, seg);
@@ -147,7 +146,8 @@ static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb
         nb__count(tcp, NB_COUNTER_DROP_NO_ACK);
         return false;
     }
-    if (tcb->state == NB_TCP_SYN_RECEIVED && !syn_acknowledged(tcp, tcb, seg))
+    bool opening = tcb->state == NB_TCP_SYN_RECEIVED || tcb->flags & NB_TCB_FASTOPEN;
+    if (opening && !syn_acknowledged(tcp, tcb, seg))
         return false;
     return nb__ack_arrives(tcp, tcb, seg);
 }
@@ -165,7 +165,6 @@ static bool repeated_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         return false;
     }
     tcb->flags |= NB_TCB_SYN_LOST;
-    tcb->flags &= ~(uint32_t)NB_TCB_RTT_TIMING;
     nb__emit_syn(tcp, tcb);
     return true;
 }
@@ -182,14 +181,12 @@ static void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_
         return;
     if (!no_syn(tcp, tcb, seg)) /* fourth */
         return;
-    nb__ts_recent_update(tcp, tcb, seg);
     if (!acknowledged(tcp, tcb, seg)) /* fifth */
         return;
     nb__text_arrives(tcp, tcb, seg); /* seventh and eighth */
 }
 
-/* --- header prediction -----------------------------------------------------------------------------------------------
- */
+/* --- header prediction ------------------------------------------------------------------------ */
 
 static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
 {
@@ -197,19 +194,21 @@ static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
     return tcb->state == NB_TCP_ESTABLISHED && (seg->flags & ~NB_TCP_PSH) == NB_TCP_ACK && seg->seq == tcb->rcv_nxt &&
            seg->options == options && (!options || seq_geq(seg->ts_value, tcb->ts_recent)) &&
            tcb->reasm == NB_REASM_NONE && seg->payload_bytes <= nb_tcb_rcv_wnd(tcb) &&
-           seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_max) &&
-           (seg->payload_bytes || seg->ack != tcb->snd_una) && /* neither: maybe a duplicate ACK */
-           !(tcb->flags & (NB_TCB_FAST_RECOVERY | NB_TCB_PEER_FIN)) && !(tcb->timers & NB_TCB_TIMER_PERSIST);
+           seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_nxt) &&
+           !(tcb->flags & (NB_TCB_PEER_FIN | NB_TCB_FASTOPEN));
 }
 
 static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     nb__ts_recent_update(tcp, tcb, seg);
-    nb__window_update(tcb, seg);
-    if (seg->ack != tcb->snd_una) {
+    if (seg->ack != tcb->snd_una || !seg->payload_bytes || tcb->flight || tcb->timers & NB_TCB_TIMER_PERSIST) {
         nb__ack_advances(tcp, tcb, seg);
+        nb__offer_room(tcp, tcb);
         if (tcb->state == NB_TCP_CLOSED)
             return;
+        nb__flight_settle(tcp, tcb);
+    } else {
+        nb__window_update(tcp, tcb, seg);
     }
     if (seg->payload_bytes)
         nb__text_in_order(tcp, tcb, seg);

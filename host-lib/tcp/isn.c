@@ -37,7 +37,7 @@ static void sip_word(struct sip *s, uint64_t word)
 }
 
 /* SipHash-2-4 of whole words: the length byte is that of 8 * n bytes. */
-static uint64_t siphash(const uint8_t secret[16], const uint64_t *words, unsigned n)
+uint64_t nb_siphash(const uint8_t secret[16], const uint64_t *words, unsigned n)
 {
     uint64_t k[2];
     memcpy(k, secret, sizeof k);
@@ -60,9 +60,9 @@ static uint64_t hash_key(const uint8_t secret[16], const struct nb_flow_key *key
     if (key->family == NB_FAMILY_IPV4) {
         words[0] |= words[2] << 32;
         words[1] = words[4];
-        return siphash(secret, words, 2);
+        return nb_siphash(secret, words, 2);
     }
-    return siphash(secret, words, 5);
+    return nb_siphash(secret, words, 5);
 }
 
 struct nb_isn nb_isn_of(const uint8_t secret[16], const struct nb_flow_key *key, uint64_t now_us)

@@ -15,4 +15,7 @@ struct nb_isn {
 
 struct nb_isn nb_isn_of(const uint8_t secret[16], const struct nb_flow_key *key, uint64_t now_us);
 
+/* SipHash-2-4 of n whole words under a 128-bit key. */
+uint64_t nb_siphash(const uint8_t secret[16], const uint64_t *words, unsigned n);
+
 #endif

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "options.h"
+
 _Static_assert(NB_MAX_LISTENERS < UINT8_MAX, "indices are bytes");
 
 static const struct nb_addr any_address;
@@ -14,11 +16,11 @@ static bool same_address(const struct nb_addr *a, const struct nb_addr *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-static const struct nb_listener *find_exact(const struct nb_listen_table *table, const struct nb_addr *address,
-                                            uint8_t family, uint16_t port)
+static struct nb_listener *find_exact(struct nb_listen_table *table, const struct nb_addr *address, uint8_t family,
+                                      uint16_t port)
 {
     for (unsigned i = table->bucket[port % NB_LISTEN_BUCKETS]; i; i = table->listener[i - 1].next) {
-        const struct nb_listener *l = &table->listener[i - 1];
+        struct nb_listener *l = &table->listener[i - 1];
         if (l->port == port && l->family == family && same_address(&l->address, address))
             return l;
     }
@@ -28,20 +30,50 @@ static const struct nb_listener *find_exact(const struct nb_listen_table *table,
 int nb_listen_add(struct nb_listen_table *table, const struct nb_addr *address, uint8_t family, uint16_t port,
                   void *user)
 {
+    unsigned free = 0;
     if (find_exact(table, address, family, port))
         return -EADDRINUSE;
-    if (table->n == NB_MAX_LISTENERS)
+    while (free < NB_MAX_LISTENERS && table->listener[free].port)
+        free++;
+    if (free == NB_MAX_LISTENERS)
         return -ENOSPC;
     uint8_t *bucket = &table->bucket[port % NB_LISTEN_BUCKETS];
-    table->listener[table->n] =
-        (struct nb_listener){.address = *address, .port = port, .family = family, .next = *bucket, .user = user};
-    *bucket = ++table->n;
+    table->listener[free] = (struct nb_listener){.address = *address,
+                                                 .port = port,
+                                                 .family = family,
+                                                 .next = *bucket,
+                                                 .user = user,
+                                                 .options = &nb_tcp_options_default};
+    *bucket = (uint8_t)(free + 1);
     return 0;
 }
 
-const struct nb_listener *nb_listen_find(const struct nb_listen_table *table, const struct nb_addr *address,
-                                         uint8_t family, uint16_t port)
+void nb_listen_remove(struct nb_listen_table *table, const void *user)
 {
-    const struct nb_listener *l = find_exact(table, address, family, port);
+    for (unsigned i = 0; i < NB_MAX_LISTENERS; i++) {
+        struct nb_listener *l = &table->listener[i];
+        if (!l->port || l->user != user)
+            continue;
+        uint8_t *link = &table->bucket[l->port % NB_LISTEN_BUCKETS];
+        while (*link != i + 1)
+            link = &table->listener[*link - 1].next;
+        *link = l->next;
+        *l = (struct nb_listener){0};
+    }
+}
+
+struct nb_listener *nb_listen_of(struct nb_listen_table *table, const void *user)
+{
+    for (unsigned i = 0; i < NB_MAX_LISTENERS; i++) {
+        if (table->listener[i].port && table->listener[i].user == user)
+            return &table->listener[i];
+    }
+    return NULL;
+}
+
+struct nb_listener *nb_listen_find(struct nb_listen_table *table, const struct nb_addr *address, uint8_t family,
+                                   uint16_t port)
+{
+    struct nb_listener *l = find_exact(table, address, family, port);
     return l ? l : find_exact(table, &any_address, family, port);
 }

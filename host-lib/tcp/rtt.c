@@ -1,31 +1,80 @@
-/* rtt.c - RFC 6298 §2.
+/* rtt.c - RFC 6298 §2, as Linux refines it.
  *
- * As in Linux the lower bound applies to the variance term, not to the sum: the time-out is always at least 200 ms
- * above the smoothed round trip, so that a peer's delayed ACK never looks like a loss.
+ * srtt_us is kept times 8 and the deviations times 4, so that the gains of 1/8 and 1/4 are shifts. Two refinements: the
+ * deviation falls slowly when a sample is smaller than expected, because a shorter round trip is no reason to expect
+ * trouble; and rttvar_us, from which the time-out is made, is the largest deviation of the last round trip rather than
+ * the momentary one, falling by a quarter per round. It never falls below the least time-out, so that a peer's delayed
+ * ACK never looks like a loss.
  */
 #include "rtt.h"
 
-static uint32_t distance(uint32_t a, uint32_t b)
+#include "core.h"
+#include "minmax.h"
+
+void nb__rtt_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    return a > b ? a - b : b - a;
+    (void)tcp;
+    tcb->rto_us = NB_RTO_INITIAL_US;
+    tcb->mdev_us = NB_RTO_INITIAL_US;
+    tcb->min_rtt_us = UINT32_MAX;
 }
 
-uint32_t nb_rtt_sample(uint32_t *srtt_us, uint32_t *rttvar_us, uint32_t measured_us)
+static void first_sample(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t m)
 {
-    if (measured_us == 0)
-        measured_us = 1; /* 0 means "not measured" */
-    if (measured_us > NB_RTO_MAX_US)
-        measured_us = NB_RTO_MAX_US;
-    if (*srtt_us == 0) { /* (2.2) */
-        *srtt_us = measured_us;
-        *rttvar_us = measured_us / 2;
-    } else { /* (2.3): alpha 1/8, beta 1/4, the variance first */
-        *rttvar_us = *rttvar_us - *rttvar_us / 4 + distance(*srtt_us, measured_us) / 4;
-        *srtt_us = *srtt_us - *srtt_us / 8 + measured_us / 8;
-        if (*srtt_us == 0)
-            *srtt_us = 1;
+    tcb->srtt_us = m << 3;
+    tcb->mdev_us = m << 1;
+    tcb->rttvar_us = tcb->mdev_max_us = nb__max(tcb->mdev_us, tcp->settings.rto_min_us);
+    tcb->rtt_seq = tcb->snd_nxt;
+}
+
+/* The deviation's new distance, scaled by 4. */
+static void update_deviation(struct nb_tcb *tcb, int64_t error)
+{
+    int64_t change = (error < 0 ? -error : error) - (tcb->mdev_us >> 2);
+    if (error < 0 && change > 0)
+        change >>= 3;
+    tcb->mdev_us = (uint32_t)((int64_t)tcb->mdev_us + change);
+}
+
+static void end_of_round(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (tcb->mdev_max_us < tcb->rttvar_us)
+        tcb->rttvar_us -= (tcb->rttvar_us - tcb->mdev_max_us) >> 2;
+    tcb->rtt_seq = tcb->snd_nxt;
+    tcb->mdev_max_us = tcp->settings.rto_min_us;
+}
+
+uint32_t nb__rto_base_us(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    if (!tcb->srtt_us)
+        return NB_RTO_INITIAL_US;
+    return nb__min((tcb->srtt_us >> 3) + tcb->rttvar_us, tcp->settings.rto_max_us);
+}
+
+void nb__rtt_sample(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t measured_us)
+{
+    uint32_t m = nb__min(nb__max(measured_us, 1), tcp->settings.rto_max_us);
+    if (!tcb->srtt_us) {
+        first_sample(tcp, tcb, m);
+    } else {
+        int64_t error = (int64_t)m - (tcb->srtt_us >> 3);
+        tcb->srtt_us = (uint32_t)nb__max((uint64_t)((int64_t)tcb->srtt_us + error), 1);
+        update_deviation(tcb, error);
+        if (tcb->mdev_us > tcb->mdev_max_us) {
+            tcb->mdev_max_us = tcb->mdev_us;
+            tcb->rttvar_us = nb__max(tcb->rttvar_us, tcb->mdev_max_us);
+        }
+        if (seq_gt(tcb->snd_una, tcb->rtt_seq))
+            end_of_round(tcp, tcb);
     }
-    uint32_t margin = *rttvar_us * 4 > NB_RTO_MIN_US ? *rttvar_us * 4 : NB_RTO_MIN_US;
-    uint32_t rto_us = *srtt_us + margin;
-    return rto_us < NB_RTO_MAX_US ? rto_us : NB_RTO_MAX_US;
+    tcb->rto_us = nb__rto_base_us(tcp, tcb);
+}
+
+void nb__min_rtt_sample(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t measured_us)
+{
+    uint32_t now_s = (uint32_t)(tcp->now_us / 1000000);
+    if (measured_us > tcb->min_rtt_us && now_s - tcb->min_rtt_at <= tcp->settings.min_rtt_window_s)
+        return;
+    tcb->min_rtt_us = nb__max(measured_us, 1);
+    tcb->min_rtt_at = now_s;
 }

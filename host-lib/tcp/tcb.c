@@ -5,6 +5,7 @@
  * working on it find a TCB in state CLOSED and nobody else's. Generations count uses; no handle of an earlier use fits.
  */
 #include "core.h"
+#include "fastopen.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -61,6 +62,8 @@ struct nb_tcb *nb__tcb_new(struct nb_tcp *tcp, const struct nb_flow_key *key, ui
     tcb->reasm = NB_REASM_NONE;
     tcb->path = NB_PATH_NONE;
     tcb->list_next = NB_TCB_NONE;
+    tcb->options = &nb_tcp_options_default;
+    nb__txq_init(&tcb->txq);
     if (!nb_flow_insert(tcp->config.flows, NB_FLOW_TCB, &tcb->flow, hash)) {
         slot_put(tcp, tcb);
         nb__count(tcp, NB_COUNTER_DROP_TABLE_FULL);
@@ -83,10 +86,14 @@ void nb__tcb_release(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     nb_timer_cancel(&tcp->wheel, &tcb->timer);
     nb_sendq_free(&tcb->sendq, &tcp->send);
+    nb__txq_free(tcp, tcb);
+    nb__flight_drop(tcp, tcb);
     nb_reasm_free(&tcp->reasm, &tcb->reasm);
     nb_flow_remove(tcp->config.flows, &tcb->flow, tcb->hash);
     nb__tcb_set_state(tcp, tcb, NB_TCP_CLOSED);
     tcb->timers = 0;
+    if (tcb->flags & NB_TCB_FASTOPEN)
+        nb__fastopen_done(tcp, tcb);
     if (++tcb->generation == 0)
         tcb->generation = 1;
     tcp->live--;
@@ -142,8 +149,7 @@ void nb__tcb_recycle(struct nb_tcp *tcp, struct nb_tcb *tcb)
     slot_put(tcp, tcb);
 }
 
-/* --- handles and looking in ----------------------------------------------------------------------------------------
- */
+/* --- handles and looking in ------------------------------------------------------------------- */
 
 struct nb_tcb *nb_tcp_lookup(struct nb_tcp *tcp, struct nb_conn c)
 {
@@ -219,11 +225,11 @@ static void describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_
         .tx_bytes = tcb->tx_bytes,
         .forwarded_packets = tcb->forwarded,
         .retransmitted_segments = tcb->retransmitted,
-        .srtt_us = tcb->srtt_us,
-        .rttvar_us = tcb->rttvar_us,
-        .rto_us = nb__rto_us(tcb),
-        .cwnd_bytes = tcb->cwnd,
-        .ssthresh_bytes = tcb->ssthresh,
+        .srtt_us = tcb->srtt_us >> 3,
+        .rttvar_us = tcb->mdev_us >> 2,
+        .rto_us = tcb->rto_us,
+        .cwnd_bytes = tcb->cwnd * tcb->mss,
+        .ssthresh_bytes = tcb->ssthresh >= NB_INFINITE_SSTHRESH ? UINT32_MAX : tcb->ssthresh * tcb->mss,
         .snd_wnd_bytes = tcb->snd_wnd,
         .rcv_wnd_bytes = nb_tcb_rcv_wnd(tcb),
         .mss_bytes = tcb->mss,

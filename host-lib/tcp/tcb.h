@@ -2,8 +2,8 @@
  *
  * Laid out by use. The first four cache lines are all that in-order data, its acknowledgement and the answer touch; the
  * rest is for opening, closing, losing and looking in. RFC variables keep their names (snd_una is SND.UNA). Instants
- * are the low 32 bits of the worker's microseconds: good for spans up to half an hour, which every timer here is well
- * below.
+ * named _at are the low 32 bits of the worker's microseconds, good for spans up to half an hour; what may lie back
+ * longer is named _ms and counts milliseconds, good for weeks.
  */
 #ifndef NB_TCP_TCB_H
 #define NB_TCP_TCB_H
@@ -13,9 +13,15 @@
 
 #include "../worker/flow_table.h"
 #include "../worker/timer_wheel.h"
+#include "cc.h"
+#include "info.h"
 #include "sendq.h"
 #include "seq.h"
 #include "tcp.h"
+#include "txq.h"
+
+struct nb_flight;
+struct nb_tcp_options;
 
 enum nb_tcb_flag {
     NB_TCB_TIMESTAMPS = 1 << 0,     /* both ends agreed (RFC 7323 §3.2) */
@@ -27,101 +33,147 @@ enum nb_tcb_flag {
     NB_TCB_FIN_QUEUED = 1 << 6,     /* our FIN follows the last byte of the send queue */
     NB_TCB_APP_CLOSED = 1 << 7,     /* the application reads no more */
     NB_TCB_WANT_WRITABLE = 1 << 8,  /* a write came up short */
-    NB_TCB_NODELAY = 1 << 9,        /* Nagle's algorithm is off */
-    NB_TCB_RTT_TIMING = 1 << 10,    /* the segment that ends at rtt_seq is being timed */
-    NB_TCB_FAST_RECOVERY = 1 << 11, /* between the third duplicate ACK and `recover` (RFC 6582) */
-    NB_TCB_PARTIAL_ACK = 1 << 12,   /* a partial ACK was seen in this recovery */
-    NB_TCB_PEER_FIN = 1 << 13,      /* rcv_fin is known, its data may not be complete */
-    NB_TCB_SYN_LOST = 1 << 14,      /* our SYN or SYN-ACK was sent more than once */
-    NB_TCB_WSCALE = 1 << 15,        /* windows are scaled (RFC 7323 §2.2) */
-    NB_TCB_ENDING = 1 << 16,        /* the closed event is being delivered: nothing can be asked any more */
+    NB_TCB_PUSH_NOW = 1 << 9,       /* Nagle and cork do not hold back what is queued at this moment */
+    NB_TCB_PROGRESS = 1 << 10,      /* env->progress is wanted */
+    NB_TCB_PEER_FIN = 1 << 11,      /* rcv_fin is known, its data may not be complete */
+    NB_TCB_SYN_LOST = 1 << 12,      /* our SYN or SYN-ACK was sent more than once */
+    NB_TCB_WSCALE = 1 << 13,        /* windows are scaled (RFC 7323 §2.2) */
+    NB_TCB_ENDING = 1 << 14,        /* the closed event is being delivered: nothing can be asked any more */
+    NB_TCB_SOCKET = 1 << 15,        /* the send buffer is Linux's: see room.c */
+    NB_TCB_PINGPONG = 1 << 16,      /* data answers data: ACKs can wait for it */
+    NB_TCB_ACK_SCHEDULED = 1 << 17, /* something arrived that has not been acknowledged */
+    NB_TCB_ACK_PUSHED = 1 << 18,    /* a small segment arrived: ACK when it has been read */
+    NB_TCB_ACK_PUSHED2 = 1 << 19,   /* and a second one */
+    NB_TCB_ECN = 1 << 20,           /* both ends agreed (RFC 3168 §6.1.1) */
+    NB_TCB_ECN_ECHO = 1 << 21,      /* we saw CE and say so until CWR */
+    NB_TCB_ECN_CWR = 1 << 22,       /* we have reduced and tell the peer with the next data */
+    NB_TCB_ECN_SEEN = 1 << 23,
+    NB_TCB_SYN_DATA = 1 << 24,         /* data travelled with a SYN and was taken */
+    NB_TCB_FASTOPEN = 1 << 25,         /* SYN-RECEIVED, but the application has it already (RFC 7413) */
+    NB_TCB_RTO_BLACKHOLE = 1 << 26,    /* the path may lose large segments: probe lower (RFC 4821 §7.6) */
+    NB_TCB_DSACK = 1 << 27,            /* the next ACK reports dsack (RFC 2883) */
+    NB_TCB_SNDBUF_LOCKED = 1 << 28,    /* no auto-tuning */
+    NB_TCB_NODELAY = 1 << 30,          /* an in-process application wants no Nagle */
+    NB_TCB_RATE_APP_LIMITED = 1 << 29, /* delivery_rate is a lower bound: there was too little to send */
 };
 
-/* What the one timer of a connection may stand for. RTO, PERSIST and LINGER exclude each other and share a deadline. */
+/* What the one timer of a connection may stand for. All but ACK and LIFE exclude each other and share a deadline. */
 enum nb_tcb_timer {
     NB_TCB_TIMER_RTO = 1 << 0,     /* something is unacknowledged (RFC 6298) */
-    NB_TCB_TIMER_PERSIST = 1 << 1, /* something is unsent and nothing in flight (RFC 9293 §3.8.6.1) */
-    NB_TCB_TIMER_LINGER = 1 << 2,  /* FIN-WAIT-2 that the application has left */
-    NB_TCB_TIMER_ACK = 1 << 3,     /* a delayed ACK (RFC 9293 §3.8.6.3) */
+    NB_TCB_TIMER_REORDER = 1 << 1, /* RACK waits a little for what may only be late (RFC 8985 §6.3) */
+    NB_TCB_TIMER_PROBE = 1 << 2,   /* tail loss probe (RFC 8985 §7) */
+    NB_TCB_TIMER_PERSIST = 1 << 3, /* something is unsent and nothing in flight (RFC 9293 §3.8.6.1) */
+    NB_TCB_TIMER_ACK = 1 << 4,     /* a delayed ACK (RFC 9293 §3.8.6.3) */
+    NB_TCB_TIMER_LIFE = 1 << 5,    /* keepalive, or FIN-WAIT-2 that the application has left */
 };
-#define NB_TCB_TIMERS_SEND (NB_TCB_TIMER_RTO | NB_TCB_TIMER_PERSIST | NB_TCB_TIMER_LINGER)
+#define NB_TCB_TIMERS_SEND (NB_TCB_TIMER_RTO | NB_TCB_TIMER_REORDER | NB_TCB_TIMER_PROBE | NB_TCB_TIMER_PERSIST)
 
-#define NB_TCB_NONE UINT32_MAX /* no index */
+#define NB_TCB_NONE          UINT32_MAX /* no index */
+#define NB_INFINITE_SSTHRESH 0x7fffffff
+#define NB_LEAST_MSS         88 /* Linux's: smaller ones only serve to make us send many packets */
 
 struct nb_tcb {
-    /* --- line 0: who it is, what is expected */
+    /* --- line 0: who it is, what is expected ------------------------------------------------------ */
     struct nb_flow_object flow;
     uint8_t state; /* enum nb_tcp_state; CLOSED: the slot is free or about to be */
     uint8_t snd_scale, rcv_scale;
-    uint8_t dup_acks;
-    uint32_t flags; /* enum nb_tcb_flag */
+    uint8_t recovery; /* enum nb_tcp_recovery_state */
+    uint32_t flags;   /* enum nb_tcb_flag */
     nb_seq_t rcv_nxt;
     nb_seq_t snd_una;
-    nb_seq_t snd_max; /* the highest snd_nxt there was: snd_nxt goes back when a time-out makes us send again */
+    nb_seq_t snd_nxt;
     uint32_t ts_recent;
 
-    /* --- line 1: windows */
-    nb_seq_t snd_nxt;
+    /* --- line 1: windows -------------------------------------------------------------------------- */
     nb_seq_t snd_end; /* after the last byte in the send queue; a queued FIN has this number */
     nb_seq_t snd_wl1;
-    uint32_t snd_wnd, cwnd;
+    uint32_t snd_wnd, max_snd_wnd;
+    uint32_t cwnd;          /* segments */
     nb_seq_t rcv_adv;       /* the right edge of the window the peer was told */
     nb_seq_t rcv_acked;     /* the last acknowledgement sent (RFC 7323: Last.ACK.sent) */
     uint32_t rcv_unread;    /* bytes delivered and not consumed */
     uint32_t ts_offset;     /* our timestamps are milliseconds plus this */
-    uint32_t list_next;     /* index, in a nb_tcb_list; in the free list when free */
+    uint32_t list_next;     /* index; free list when free */
+    uint32_t reasm;         /* first out-of-order range, NB_TCB_NONE */
     uint16_t mss;           /* payload of a full segment: options are already taken off */
-    uint16_t rcv_mss;       /* the largest payload the peer has sent */
-    uint16_t max_snd_wnd;   /* largest window field seen, unscaled */
+    uint16_t rcv_mss;       /* the largest payload the peer has sent, as far as it matters for ACKs */
     uint16_t ts_recent_age; /* when ts_recent was taken, see input.c */
     uint8_t timers;         /* enum nb_tcb_timer: which deadlines count */
     uint8_t quick_acks;     /* so many ACKs are still sent without delay */
-    uint8_t backoff;        /* doublings of the RTO */
-    uint8_t retransmits;    /* time-outs, or probes, in a row without an answer */
-    uint32_t reasm;         /* first out-of-order range, NB_TCB_NONE */
-    uint32_t path;          /* env->output's */
-    uint32_t ssthresh;
+    struct nb_txq txq;
 
-    /* --- line 2: sending */
+    /* --- line 2: sending -------------------------------------------------------------------------- */
     struct nb_sendq sendq;
-    uint32_t send_at; /* deadline of NB_TCB_TIMERS_SEND */
-    uint32_t ack_at;  /* deadline of NB_TCB_TIMER_ACK */
-    nb_seq_t rtt_seq;
-    uint32_t rtt_at;
-    uint32_t challenge_at; /* the last time we answered something unacceptable */
-    uint32_t cc_acked;     /* congestion avoidance: bytes acknowledged since cwnd last grew */
-    uint32_t rto_us;       /* before backoff */
-    nb_seq_t snd_sml;      /* end of the last small segment sent (Minshall) */
+    struct nb_flight *flight; /* NULL: nothing in flight, and Open */
+    uint32_t queued_bytes;    /* charged to the send buffer */
+    uint32_t send_at;         /* deadline of NB_TCB_TIMERS_SEND */
+    uint32_t ack_at;          /* deadline of NB_TCB_TIMER_ACK */
+    uint32_t data_received_ms;
 
-    /* --- line 3: time, application, counts */
+    /* --- line 3: time, application, counts -------------------------------------------------------- */
     struct nb_timer timer;
     void *user;
-    uint64_t rx_packets, tx_packets;
+    const struct nb_tcp_options *options;
     uint64_t rx_bytes, tx_bytes; /* payload; rx in order, tx first transmissions */
+    uint32_t rto_us;             /* with backoff */
+    uint32_t srtt_us;            /* times 8, as Jacobson keeps it */
 
-    /* --- cold */
+    /* --- round trips and congestion --------------------------------------------------------------- */
+    uint32_t mdev_us, mdev_max_us, rttvar_us; /* times 4 */
+    nb_seq_t rtt_seq;
+    uint32_t min_rtt_us, min_rtt_at; /* at: seconds */
+    uint64_t pacing_rate;            /* bytes a second; all ones: unknown yet */
+    uint64_t delivery_rate;
+    uint32_t ssthresh, cwnd_credit;
+    uint32_t cwnd_stamp_ms, cwnd_used;
+    uint32_t delivered, delivered_ce;
+    nb_seq_t snd_sml; /* end of the last small segment sent (Minshall) */
+    nb_seq_t pushed;  /* written with a push up to here */
+    struct nb_cc_state cc_state;
+    uint16_t reordering, reorderings_seen;
+    uint8_t rack_steps, rack_persist; /* RFC 8985 §6.2: reo_wnd_mult, reo_wnd_persist */
+    uint8_t backoff;                  /* doublings of the RTO, or of the interval of probes */
+    uint8_t retransmits;              /* time-outs in a row */
+    uint8_t probes;                   /* window probes in a row, unanswered */
+    uint8_t cc;                       /* enum nb_cc_algorithm */
+
+    /* --- cold ------------------------------------------------------------------------------------- */
+    uint16_t advertised_mss;
+    uint16_t peer_mss; /* from its SYN */
+    uint32_t path;     /* env->output's */
     uint32_t generation;
     uint32_t hash;
-    uint32_t srtt_us, rttvar_us;
     nb_seq_t iss, irs;
-    nb_seq_t recover; /* RFC 6582 §3.2 */
     uint64_t id;
     uint64_t created_us;
-    uint32_t sent_at; /* the last time data was sent */
+    uint32_t data_sent_ms, ack_received_ms;
+    uint32_t challenge_at; /* the last time we answered something unacceptable */
+    uint32_t syn_sent_at;
+    uint32_t probes_at_ms; /* milliseconds: when probing began; 0: not probing */
+    uint32_t life_at_ms;   /* milliseconds: deadline of NB_TCB_TIMER_LIFE */
+    uint32_t ato_us;       /* delayed ACK's measure of the peer's pace */
     nb_seq_t rcv_fin;
+    struct nb_seq_range dsack;
+    uint32_t rcv_ssthresh;  /* how much of the buffer we offer */
+    uint32_t rcv_buffer;    /* bytes of payload it can hold */
+    uint32_t snd_buffer;    /* charged bytes */
     uint32_t retransmitted; /* segments */
-    uint64_t forwarded;     /* packets that came over another worker */
-    void *listener_user;    /* NULL with NB_TCB_ACTIVE */
-    uint32_t index;         /* of the slot */
-    uint16_t queue;         /* the last packet's */
-    uint8_t cc;             /* enum nb_cc_algorithm */
+    uint64_t retransmitted_bytes;
+    uint64_t rx_packets, tx_packets;
+    uint32_t data_segs_in, data_segs_out, out_of_order, dsacks, rtos, rto_recoveries;
+    uint64_t forwarded;                     /* packets that came over another worker */
+    uint64_t chrono_us[3], chrono_start_us; /* chrono.c */
+    void *listener_user;                    /* NULL with NB_TCB_ACTIVE */
+    uint32_t index;                         /* of the slot */
+    uint16_t queue;                         /* the last packet's */
+    uint16_t mtu_bytes;                     /* of the path, as far as we know */
+    uint16_t mtu_low, mtu_high;             /* search range (RFC 4821 §7.3) */
+    uint8_t chrono;                         /* what the time is charged to */
+    uint8_t fastopen_failure;
+    bool fastopen_asked, fastopen_experimental; /* our SYN had the option, the older one */
 } __attribute__((aligned(64)));
 
-static_assert(offsetof(struct nb_tcb, snd_nxt) == 64, "line 0");
-static_assert(offsetof(struct nb_tcb, sendq) == 128, "line 1");
-static_assert(offsetof(struct nb_tcb, timer) == 192, "line 2");
-static_assert(offsetof(struct nb_tcb, generation) == 256, "the hot part is four cache lines");
-static_assert(sizeof(struct nb_tcb) <= 384, "with two flow table slots and a socket this stays below 512 bytes");
+static_assert(offsetof(struct nb_tcb, snd_end) == 64, "line 0");
 
 /* Is there nothing left that could be asked of it? */
 static inline bool nb_tcb_gone(const struct nb_tcb *tcb)
@@ -132,7 +184,7 @@ static inline bool nb_tcb_gone(const struct nb_tcb *tcb)
 /* Has something of ours not been acknowledged? */
 static inline bool nb_tcb_outstanding(const struct nb_tcb *tcb)
 {
-    return tcb->snd_max != tcb->snd_una;
+    return tcb->snd_nxt != tcb->snd_una;
 }
 
 /* Where our sequence space ends: after the last byte, or the FIN that follows it. */
@@ -149,7 +201,24 @@ static inline bool nb_tcb_fin_acked(const struct nb_tcb *tcb)
 /* The window we last offered, as it stands now. */
 static inline uint32_t nb_tcb_rcv_wnd(const struct nb_tcb *tcb)
 {
-    return tcb->rcv_adv - tcb->rcv_nxt;
+    return seq_gt(tcb->rcv_adv, tcb->rcv_nxt) ? tcb->rcv_adv - tcb->rcv_nxt : 0;
+}
+
+/* Where the peer's window ends. */
+static inline nb_seq_t nb_tcb_wnd_end(const struct nb_tcb *tcb)
+{
+    return tcb->snd_una + tcb->snd_wnd;
+}
+
+static inline bool nb_tcb_in_slow_start(const struct nb_tcb *tcb)
+{
+    return tcb->cwnd < tcb->ssthresh;
+}
+
+/* cwnd is being reduced, by PRR (RFC 6937). */
+static inline bool nb_tcb_in_reduction(const struct nb_tcb *tcb)
+{
+    return tcb->recovery == NB_TCP_RECOVERY_CWR || tcb->recovery == NB_TCP_RECOVERY_RECOVERY;
 }
 
 #endif

@@ -21,15 +21,6 @@
 /* Connections without room to send that are looked at again when a burst ends: twice what a burst can bring. */
 #define RESUME_MAX 64u
 
-/* The least shift with which the window field can express the whole receive buffer (RFC 7323 §2.3). */
-static uint8_t scale_for(uint32_t recv_buffer_bytes)
-{
-    uint8_t scale = 0;
-    while (scale < 14 && recv_buffer_bytes >> scale > UINT16_MAX)
-        scale++;
-    return scale;
-}
-
 static bool pools_init(struct nb_tcp *tcp)
 {
     const struct nb_limits *limits = &tcp->config.limits;
@@ -37,13 +28,28 @@ static bool pools_init(struct nb_tcp *tcp)
         (struct nb_sendq_pool){.mempool = tcp->config.mempool, .mbufs_max = nb__max(limits->mbufs / SEND_SHARE, 1)};
     uint32_t reasm_mbufs = nb__max(limits->mbufs / REASM_SHARE, 1u);
     uint32_t connection_mbufs = nb__max(limits->recv_buffer_bytes / REASM_SEGMENT_BYTES, REASM_CONNECTION_MBUFS);
-    return nb__tcb_pool_init(tcp) && nb__time_wait_init(tcp) &&
+    /* A record stands for at least one buffer; FINs need one without. */
+    uint32_t records = limits->mbufs + limits->connections;
+    return nb__tcb_pool_init(tcp) && nb__time_wait_init(tcp) && nb__tx_pool_init(&tcp->tx, records) &&
+           nb__flight_pool_init(&tcp->flights, limits->connections) &&
            nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs, connection_mbufs);
+}
+
+/* The configuration's limits are the bounds that settings begin with. */
+static void settings_init(struct nb_tcp *tcp)
+{
+    const struct nb_limits *limits = &tcp->config.limits;
+    nb_tcp_settings_init(&tcp->settings);
+    tcp->settings.wmem[1] = tcp->settings.wmem[2] = limits->send_buffer_bytes;
+    tcp->settings.rmem[2] = limits->recv_buffer_bytes;
+    tcp->settings.rmem[1] = nb__min(tcp->settings.rmem[1], limits->recv_buffer_bytes);
 }
 
 static void pools_fini(struct nb_tcp *tcp)
 {
     nb_reasm_fini(&tcp->reasm);
+    nb__flight_pool_fini(&tcp->flights);
+    nb__tx_pool_fini(&tcp->tx);
     nb__time_wait_fini(tcp);
     nb__tcb_pool_fini(tcp);
 }
@@ -55,7 +61,7 @@ struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tc
         return NULL;
     tcp->config = *config;
     tcp->env = *env;
-    tcp->rcv_scale = scale_for(config->limits.recv_buffer_bytes);
+    settings_init(tcp);
     nb_timer_wheel_init(&tcp->wheel, now_us);
     nb__set_now(tcp, now_us);
     if (!pools_init(tcp)) {
@@ -116,6 +122,12 @@ static void tcb_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *s
 void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
 {
     nb__set_now(tcp, now_us);
+    if (unlikely(seg->options & NB_SEG_MD5)) { /* RFC 2385 §2: signed, and we have no key to check it with */
+        nb__count(tcp, NB_COUNTER_DROP_MD5);
+        rte_pktmbuf_free(seg->m);
+        seg->m = NULL;
+        return;
+    }
     if (unlikely(overtaken(seg, ref)))
         ref = nb_flow_find(tcp->config.flows, &seg->key, seg->hash);
     switch (ref.kind) {

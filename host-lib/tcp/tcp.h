@@ -55,15 +55,17 @@ struct nb_tcp_env {
     void (*output)(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *packet);
 
     /* Is there room for a packet of data on this flow's way? When not, its data waits and is tried again at later
-     * flushes. Answers to the peer (ACK, RST, SYN) and retransmissions that the peer's ACKs ask for do not wait. NULL:
-     * always. */
+     * flushes. Answers to the peer (ACK, RST, SYN) do not wait. NULL: always. */
     bool (*room)(void *arg, const struct nb_flow_key *key);
 
     bool (*accepted)(void *arg, struct nb_tcb *tcb);                 /* ESTABLISHED by passive open; false: refuse */
     void (*connected)(void *arg, struct nb_tcb *tcb);                /* ESTABLISHED by active open */
     void (*data)(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m); /* in-order payload; takes m */
     void (*writable)(void *arg, struct nb_tcb *tcb);                 /* room again after a short write */
-    void (*peer_closed)(void *arg, struct nb_tcb *tcb);              /* FIN reached, all data delivered */
+    void (*progress)(void *arg, struct nb_tcb *tcb);    /* sent or acknowledged something; for who asks: stream.h */
+    void (*peer_closed)(void *arg, struct nb_tcb *tcb); /* FIN reached, all data delivered */
+    void (*soft_error)(void *arg, struct nb_tcb *tcb, int error); /* ICMP: unreachable for now; may be NULL */
+    bool (*accepting)(void *arg, void *listener_user);            /* take a SYN? NULL: always */
     void (*closed)(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason); /* last; TIME-WAIT counts as gone */
 };
 

@@ -7,7 +7,11 @@
 
 #include "chain.h"
 #include "core.h"
+#include "ecn.h"
 #include "minmax.h"
+#include "window.h"
+
+#define QUICK_ACKS_AFTER_LOSS 16 /* the sender is repairing something: it needs ACKs */
 
 static bool may_receive(const struct nb_tcb *tcb)
 {
@@ -36,16 +40,17 @@ static struct rte_mbuf *take_payload(struct nb_seg *seg, uint32_t skip, uint32_t
 void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     uint32_t n = seg->payload_bytes;
-    tcb->rcv_mss = nb__max(tcb->rcv_mss, nb__min(n, UINT16_MAX));
+    nb__ack_data_arrives(tcp, tcb, n);
+    nb__ecn_data_arrives(tcb, seg);
     nb__tcb_pend(tcp, tcb);
     deliver(tcp, tcb, take_payload(seg, 0, n));
 }
 
 /* RFC 1122 §4.2.2.13: data for an application that has closed is lost, and the peer must know it. */
-static void refuse_text(struct nb_tcp *tcp, struct nb_tcb *tcb)
+static void refuse_text(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     nb__count(tcp, NB_COUNTER_DROP_CLOSED_DATA);
-    nb__emit_rst(tcp, tcb);
+    nb__emit_rst_for(tcp, seg);
     nb__tcb_close(tcp, tcb, NB_CLOSED_ABORTED);
 }
 
@@ -72,7 +77,17 @@ static void place_text(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, str
     }
     bool kept = nb_reasm_insert(&tcp->reasm, &tcb->reasm, seq, m);
     nb__count(tcp, kept ? NB_COUNTER_OUT_OF_ORDER : NB_COUNTER_DROP_REASSEMBLY_FULL);
-    nb__emit_ack(tcp, tcb, tcb->snd_max); /* not held back: the sender counts them */
+    tcb->out_of_order += kept;
+    nb__emit_ack(tcp, tcb, tcb->snd_nxt); /* not held back: the sender counts them */
+}
+
+/* RFC 2883 §4: the next ACK says that this arrived twice. */
+static void note_duplicate(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range)
+{
+    if (!(tcb->flags & NB_TCB_SACK) || !tcp->settings.dsack)
+        return;
+    tcb->flags |= NB_TCB_DSACK;
+    tcb->dsack = range;
 }
 
 /* Seventh, process the segment text: the part of it that lies within the window.
@@ -91,18 +106,22 @@ static void process_text(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         tcb->flags |= NB_TCB_ACK_NOW;
         nb__tcb_pend(tcp, tcb);
     }
+    if (skip)
+        note_duplicate(tcp, tcb, (struct nb_seq_range){seg->seq, seq_min(seg->seq + skip, end)});
     if (seq_leq(end, seg->seq + skip)) { /* nothing new, or nothing that fits */
         nb__count(tcp, NB_COUNTER_DROP_OLD_SEGMENT);
+        nb__ack_quickly(tcb, QUICK_ACKS_AFTER_LOSS);
         tcb->flags |= NB_TCB_ACK_NOW;
         nb__tcb_pend(tcp, tcb);
         return;
     }
     if (tcb->flags & NB_TCB_APP_CLOSED) {
-        refuse_text(tcp, tcb);
+        refuse_text(tcp, tcb, seg);
         return;
     }
     uint32_t n = end - (seg->seq + skip);
-    tcb->rcv_mss = nb__max(tcb->rcv_mss, nb__min(n, UINT16_MAX));
+    nb__ack_data_arrives(tcp, tcb, n);
+    nb__ecn_data_arrives(tcb, seg);
     place_text(tcp, tcb, seg->seq + skip, take_payload(seg, skip, n));
 }
 

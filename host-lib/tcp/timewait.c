@@ -91,7 +91,7 @@ static void record_begin(struct nb_tcp *tcp, struct nb_tcb *tcb)
     *tw = (struct nb_time_wait){.flow = tcb->flow,
                                 .hash = tcb->hash,
                                 .rcv_nxt = tcb->rcv_nxt,
-                                .snd_nxt = tcb->snd_max,
+                                .snd_nxt = tcb->snd_nxt,
                                 .ts_recent = tcb->ts_recent,
                                 .ts_offset = tcb->ts_offset,
                                 .window = window < UINT16_MAX ? (uint16_t)window : UINT16_MAX,
@@ -106,14 +106,14 @@ void nb__time_wait_enter(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     nb__tcb_set_state(tcp, tcb, NB_TCP_TIME_WAIT);
     if (tcb->flags & NB_TCB_ACK_NOW)
-        nb__emit_ack(tcp, tcb, tcb->snd_max);
+        nb__emit_ack(tcp, tcb, tcb->snd_nxt);
     record_begin(tcp, tcb);
     nb__tcb_close(tcp, tcb, NB_CLOSED_NORMAL);
 }
 
 /* Is this SYN a new connection rather than an old one's? Its timestamp is later, or its sequence number is (RFC 6191
  * §2, RFC 9293 §3.10.7.4 fourth step). */
-static bool begins_anew(const struct nb_tcp *tcp, const struct nb_time_wait *tw, const struct nb_seg *seg)
+static bool begins_anew(struct nb_tcp *tcp, const struct nb_time_wait *tw, const struct nb_seg *seg)
 {
     if ((seg->flags & (NB_TCP_SYN | NB_TCP_ACK | NB_TCP_RST | NB_TCP_FIN)) != NB_TCP_SYN)
         return false;

@@ -292,7 +292,7 @@ static struct nb_seg_out draw_segment(struct world *w, const struct nb_flow_key 
     uint8_t choice = take8(w);
     nb_seq_t peer_iss = 0xffffff00u + take8(w) % 2;
     nb_seq_t theirs[] = {tcb ? tcb->rcv_nxt : peer_iss, tcb ? tcb->irs : peer_iss, tcb ? tcb->rcv_adv : peer_iss, 0};
-    nb_seq_t ours[] = {tcb ? tcb->snd_max : 1, tcb ? tcb->snd_una : 0, tcb ? tcb->snd_nxt : 7};
+    nb_seq_t ours[] = {tcb ? nb_tcb_last_seq(tcb) : 1, tcb ? tcb->snd_una : 0, tcb ? tcb->snd_nxt : 7};
     struct nb_seg_out out = {.key = reversed,
                              .flags = choice & 0x80 ? take8(w) : flags[choice % 8],
                              .seq = near(w, theirs, 4),

@@ -33,13 +33,12 @@ static const char *check_sending(const struct nb_tcb *tcb)
     bool pending = tcb->flags & NB_TCB_LISTED;
     struct claim claims[] = {
         {seq_leq(tcb->snd_una, tcb->snd_nxt), "snd_una <= snd_nxt"},
-        {seq_leq(tcb->snd_nxt, tcb->snd_max), "snd_nxt <= snd_max"},
-        {seq_leq(tcb->snd_max, tcb->snd_end + 1), "nothing was sent that was not queued"},
+        {seq_leq(tcb->snd_nxt, tcb->snd_end + 1), "nothing was sent that was not queued"},
         {tcb->sendq.head_seq + sendq_bytes(&tcb->sendq) == tcb->snd_end, "the send queue ends at snd_end"},
         {!synchronized || seq_leq(tcb->sendq.head_seq, tcb->snd_una) || tcb->snd_una == tcb->snd_end + 1,
          "what is unacknowledged is in the send queue"},
-        {!synchronized || tcb->cwnd >= tcb->mss, "cwnd is a segment at least"},
-        {!synchronized || pending || !something_to_do || tcb->timers & (NB_TCB_TIMER_RTO | NB_TCB_TIMER_PERSIST),
+        {!synchronized || tcb->cwnd >= 1, "cwnd is a segment at least"},
+        {!synchronized || pending || !something_to_do || tcb->timers & NB_TCB_TIMERS_SEND,
          "something unacknowledged or unsent has a timer"},
         {!(tcb->timers) || nb_timer_armed(&tcb->timer), "a deadline has an armed timer"},
     };

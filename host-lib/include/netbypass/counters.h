@@ -11,12 +11,15 @@
     X(TX_PACKETS, "tx_packets", "frames given to transmit queues")                                                     \
     X(FORWARDED_IN, "forwarded_in", "segments other workers forwarded to this one")                                    \
     X(FORWARDED_OUT, "forwarded_out", "segments forwarded to another worker")                                          \
-    X(MISDIRECTED, "misdirected", "unfragmented TCP segments of flows placed by rss, mask or exact that arrived at a worker which is not the owner")  \
+    X(MISDIRECTED, "misdirected",                                                                                      \
+      "unfragmented TCP segments of flows placed by rss, mask or exact that arrived at a worker which is not the "     \
+      "owner")                                                                                                         \
     X(ARP_REPLIES, "arp_replies", "ARP requests for our address answered")                                             \
     X(ECHO_REPLIES, "echo_replies", "ICMP echo requests (ping) answered")                                              \
     X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \
     X(CONNECTIONS_CLOSED, "connections_closed", "connections that ended, for whatever reason")                         \
     X(RETRANSMITTED, "retransmitted", "segments sent again")                                                           \
+    X(LOSS_PROBES, "loss_probes", "of those, tail loss probes: it was slow or lost (RFC 8985)")                        \
     X(RST_SENT, "rst_sent", "resets sent")                                                                             \
     X(RST_RECEIVED, "rst_received", "acceptable resets received")                                                      \
     X(CHALLENGE_ACK, "challenge_ack", "challenge ACKs sent (RFC 5961)")                                                \
@@ -33,6 +36,7 @@
     X(DROP_HALF_OPEN_FULL, "drop_half_open_full", "SYNs dropped because too many connections are half-open")           \
     X(DROP_OLD_SEGMENT, "drop_old_segment", "segments outside the receive window (answered with an ACK)")              \
     X(DROP_PAWS, "drop_paws", "segments with a timestamp from the past (RFC 7323 §5)")                                 \
+    X(DROP_MD5, "drop_md5", "segments with a TCP-MD5 signature, for which there is no key")                            \
     X(DROP_BAD_ACK, "drop_bad_ack", "segments that acknowledge what was never sent")                                   \
     X(DROP_NO_ACK, "drop_no_ack", "segments without ACK for an open connection")                                       \
     X(DROP_STRAY_RST, "drop_stray_rst", "resets for no connection, for one in TIME-WAIT (RFC 1337), or unproven")      \

@@ -134,15 +134,15 @@ static void converse_with(unsigned n)
     wait_us(e, 3000000);
     assert_null(support_tcp_check(e->tcp));
     if (queued) /* what was queued is sent without any help */
-        assert_true(e->tcb->snd_max != e->tcb->iss + 1);
-    arrive(e, .flags = ACK, .seq = 701, .ack = e->tcb->snd_max - e->iss, .n = 300);
+        assert_true(e->tcb->snd_nxt != e->tcb->iss + 1);
+    arrive(e, .flags = ACK, .seq = 701, .ack = e->tcb->snd_nxt - e->iss, .n = 300);
     assert_int_equal(e->n_received, 1100);
     nb_tcp_shutdown(e->tcp, e->tcb);
     end_flush(e);
     for (unsigned i = 0; i < 20 && e->n_closed == 0; i++) {
-        arrive(e, .flags = ACK, .seq = 1101, .ack = e->tcb->snd_max - e->iss);
+        arrive(e, .flags = ACK, .seq = 1101, .ack = e->tcb->snd_nxt - e->iss);
         if (end_state(e) == NB_TCP_FIN_WAIT_2)
-            arrive(e, .flags = FIN | ACK, .seq = 1101, .ack = e->tcb->snd_max - e->iss);
+            arrive(e, .flags = FIN | ACK, .seq = 1101, .ack = e->tcb->snd_nxt - e->iss);
     }
     assert_int_equal(e->n_closed, 1);
     assert_int_equal(e->reason, NB_CLOSED_NORMAL);
@@ -182,7 +182,7 @@ static void test_data_that_found_no_buffer_is_sent_when_the_timer_fires(void **s
     end_flush(e);
     end_nothing_sent(e);
     give_back(held, count);
-    wait_us(e, nb__rto_us(e->tcb) + 100);
+    wait_us(e, e->tcb->rto_us + 100);
     end_expect(e, ACK | PSH, 1, 1, 4);
     end_free(e);
 }

@@ -1,0 +1,99 @@
+/* info.c - see info.h. */
+#include "info.h"
+
+#include "core.h"
+#include "room.h"
+
+static void describe_flight(const struct nb_flight *f, struct nb_tcp_info *info)
+{
+    if (!f)
+        return;
+    info->unacked = f->packets_out;
+    info->sacked = f->sacked_out;
+    info->lost = f->lost_out;
+    info->retransmitting = f->retrans_out;
+}
+
+static void describe_path(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
+{
+    info->rto_us = tcb->rto_us;
+    info->ato_us = tcb->ato_us;
+    info->srtt_us = tcb->srtt_us >> 3;
+    info->rttvar_us = tcb->mdev_us >> 2;
+    info->min_rtt_us = tcb->min_rtt_us;
+    info->snd_mss_bytes = tcb->mss;
+    info->rcv_mss_bytes = tcb->rcv_mss;
+    info->advertised_mss_bytes = tcb->advertised_mss;
+    info->pmtu_bytes = tcb->mtu_bytes;
+    info->ssthresh = tcb->ssthresh;
+    info->cwnd = tcb->cwnd;
+    info->reordering = tcb->reordering;
+    info->reorderings_seen = tcb->reorderings_seen;
+    info->pacing_rate = tcb->pacing_rate;
+    info->max_pacing_rate = tcb->options->max_pacing_rate ? tcb->options->max_pacing_rate : UINT64_MAX;
+    info->delivery_rate = tcb->delivery_rate;
+    info->app_limited = tcb->flags & NB_TCB_RATE_APP_LIMITED;
+    info->congestion = nb_cc_of(tcb)->name;
+    info->data_sent_ago_ms = tcp->now_ms - tcb->data_sent_ms;
+    info->data_received_ago_ms = tcp->now_ms - tcb->data_received_ms;
+    info->ack_received_ago_ms = tcp->now_ms - tcb->ack_received_ms;
+}
+
+static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
+{
+    info->total_retransmitted = tcb->retransmitted;
+    info->bytes_retransmitted = tcb->retransmitted_bytes;
+    info->bytes_sent = tcb->tx_bytes + tcb->retransmitted_bytes;
+    info->bytes_acked = tcb->snd_una - tcb->iss;
+    info->bytes_received = tcb->rx_bytes;
+    info->segs_out = (uint32_t)tcb->tx_packets;
+    info->segs_in = (uint32_t)tcb->rx_packets;
+    info->data_segs_out = tcb->data_segs_out;
+    info->data_segs_in = tcb->data_segs_in;
+    info->unsent_bytes = seq_gt(tcb->snd_end, tcb->snd_nxt) ? tcb->snd_end - tcb->snd_nxt : 0;
+    info->unacked_bytes = seq_gt(tcb->snd_end, tcb->snd_una) ? tcb->snd_end - tcb->snd_una : 0;
+    info->busy_us = nb__chrono_us(tcp, tcb, NB_CHRONO_BUSY);
+    info->rwnd_limited_us = nb__chrono_us(tcp, tcb, NB_CHRONO_RWND_LIMITED);
+    info->sndbuf_limited_us = nb__chrono_us(tcp, tcb, NB_CHRONO_SNDBUF_LIMITED);
+    info->delivered = tcb->delivered;
+    info->delivered_ce = tcb->delivered_ce;
+    info->dsacks = tcb->dsacks;
+    info->out_of_order_received = tcb->out_of_order;
+    info->rtos = tcb->rtos;
+    info->rto_recoveries = tcb->rto_recoveries;
+}
+
+static void describe_windows(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
+{
+    info->snd_wscale = tcb->snd_scale;
+    info->rcv_wscale = tcb->rcv_scale;
+    info->snd_wnd_bytes = tcb->snd_wnd;
+    info->rcv_wnd_bytes = nb_tcb_rcv_wnd(tcb);
+    info->rcv_ssthresh_bytes = tcb->rcv_ssthresh;
+    info->rcv_space_bytes = tcb->rcv_buffer;
+    info->send_queued_bytes = tcb->queued_bytes;
+    info->send_buffer_bytes = tcb->options->send_buffer_bytes ? tcb->options->send_buffer_bytes : tcb->snd_buffer;
+    info->recv_buffer_bytes = tcb->options->recv_buffer_bytes ? tcb->options->recv_buffer_bytes : tcp->settings.rmem[1];
+}
+
+void nb_tcp_info(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
+{
+    *info = (struct nb_tcp_info){
+        .state = tcb->state,
+        .recovery_state = tcb->recovery,
+        .retransmits = tcb->retransmits,
+        .probes = tcb->probes,
+        .backoff = tcb->backoff,
+        .timestamps = tcb->flags & NB_TCB_TIMESTAMPS,
+        .sack = tcb->flags & NB_TCB_SACK,
+        .wscale = tcb->flags & NB_TCB_WSCALE,
+        .ecn = tcb->flags & NB_TCB_ECN,
+        .ecn_seen = tcb->flags & NB_TCB_ECN_SEEN,
+        .syn_data = tcb->flags & NB_TCB_SYN_DATA,
+        .fastopen_failure = tcb->fastopen_failure,
+    };
+    describe_flight(tcb->flight, info);
+    describe_path(tcp, tcb, info);
+    describe_counts(tcp, tcb, info);
+    describe_windows(tcp, tcb, info);
+}

@@ -1,0 +1,146 @@
+/* pmtu.c - see pmtu.h.
+ *
+ * Probing (tcp_mtu_probing 2, or 1 after a black hole) searches between mtu_low, which is known to pass, and mtu_high,
+ * the interface's. A probe is one segment of the middle, made of the next data; its loss is told from congestion by its
+ * being the only loss.
+ */
+#include "pmtu.h"
+
+#include "../wire/segment_emit.h"
+#include "../wire/tcp_option.h"
+#include "core.h"
+#include "flight.h"
+#include "loss.h"
+#include "minmax.h"
+#include "output.h"
+
+#define PROBING_ALWAYS   2
+#define TCP_HEADER_BYTES 20
+
+static uint32_t header_bytes(const struct nb_tcb *tcb)
+{
+    bool timestamps = tcb->flags & NB_TCB_TIMESTAMPS;
+    return nb_ip_header_bytes(tcb->flow.key.family) + TCP_HEADER_BYTES + (timestamps ? NB_OPTION_TIMESTAMP_PADDED : 0);
+}
+
+static uint16_t mss_for(const struct nb_tcb *tcb, uint32_t mtu)
+{
+    uint32_t options = tcb->flags & NB_TCB_TIMESTAMPS ? NB_OPTION_TIMESTAMP_PADDED : 0;
+    uint32_t mss = mtu > header_bytes(tcb) ? mtu - header_bytes(tcb) : 0;
+    return (uint16_t)nb__max(nb__min(mss, tcb->peer_mss - options), NB_LEAST_MSS);
+}
+
+static bool is_probing(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    uint8_t mode = tcp->settings.mtu_probing;
+    return mode >= PROBING_ALWAYS || (mode && tcb->flags & NB_TCB_RTO_BLACKHOLE);
+}
+
+void nb__mtu_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->mtu_bytes = tcb->mtu_high = tcp->config.mtu_bytes;
+    tcb->mtu_low = (uint16_t)nb__min(tcp->settings.base_mss + header_bytes(tcb), tcb->mtu_high);
+}
+
+/* Peers with tiny windows get segments of at most half of it, so that there are always two under way. */
+static uint32_t bound_to_half_window(const struct nb_tcb *tcb, uint32_t mss)
+{
+    uint32_t cutoff = tcb->max_snd_wnd > 536 ? tcb->max_snd_wnd >> 1 : tcb->max_snd_wnd;
+    return cutoff && mss > cutoff ? (uint32_t)nb__max(cutoff, 68 - TCP_HEADER_BYTES) : mss;
+}
+
+void nb__mss_sync(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    uint16_t mss = mss_for(tcb, tcb->mtu_bytes);
+    if (is_probing(tcp, tcb))
+        mss = (uint16_t)nb__min(mss, mss_for(tcb, tcb->mtu_low));
+    tcb->mss = (uint16_t)bound_to_half_window(tcb, mss);
+}
+
+void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
+{
+    if (mtu_bytes >= tcb->mtu_bytes || tcb->options->pmtu_dont)
+        return;
+    tcb->mtu_bytes = (uint16_t)nb__max(mtu_bytes, tcp->settings.mtu_probe_floor);
+    tcb->mtu_high = (uint16_t)nb__min(tcb->mtu_high, tcb->mtu_bytes);
+    nb__mss_sync(tcp, tcb);
+    nb__simple_retransmit(tcp, tcb);
+}
+
+/* RFC 4821 §7.4: there must be enough data to show a loss, a window that takes it, and nothing else going on. */
+static bool may_probe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint32_t probe)
+{
+    uint32_t needed = probe + (tcb->reordering + 1u) * tcb->mss;
+    nb_seq_t from = tcb->snd_nxt;
+    bool calm = tcb->recovery == NB_TCP_RECOVERY_OPEN && (!tcb->flight || !tcb->flight->mtu_probe_bytes);
+    return calm && is_probing(tcp, tcb) && tcb->cwnd >= NB_INITIAL_CWND + 1 && tcb->reasm == NB_REASM_NONE &&
+           probe <= mss_for(tcb, tcb->mtu_high) && tcb->mtu_high - tcb->mtu_low >= (int)tcp->settings.probe_threshold &&
+           seq_geq(tcb->snd_end, from + needed) && seq_leq(from + needed, nb_tcb_wnd_end(tcb)) &&
+           nb__in_flight(tcb) + 2 <= tcb->cwnd;
+}
+
+/* Make the first unsent record exactly `bytes` long. */
+static struct nb_tx *cut_probe(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes)
+{
+    struct nb_tx *tx = nb__tx_unsent(tcp, tcb);
+    while (nb__tx_bytes(tx) < bytes) {
+        const struct nb_tx *next = nb__tx_next(tcp, tx);
+        if (!next || tx->flags & (NB_TX_EOR | NB_TX_PIECES) || next->flags & NB_TX_PIECES)
+            return NULL;
+        nb__tx_join(tcp, tcb, tx);
+    }
+    if (nb__tx_bytes(tx) > bytes && !nb__tx_split(tcp, tcb, tx, bytes, (uint16_t)bytes))
+        return NULL;
+    nb__tx_set_segs(tcb, tx, (uint16_t)bytes);
+    return tx;
+}
+
+uint32_t nb__mtu_probe(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (!is_probing(tcp, tcb))
+        return 0;
+    uint32_t bytes = mss_for(tcb, (uint32_t)(tcb->mtu_low + tcb->mtu_high) / 2);
+    if (!may_probe(tcp, tcb, bytes))
+        return 0;
+    struct nb_tx *tx = cut_probe(tcp, tcb, bytes);
+    if (!tx || !nb__send_new(tcp, tcb, tx))
+        return 0;
+    tcb->cwnd--; /* RFC 4821 §7.5: so that what is lost does not look like congestion */
+    tcb->flight->mtu_probe_bytes = (uint16_t)(bytes + header_bytes(tcb));
+    tcb->flight->mtu_probe_seq = tx->seq;
+    tcb->flight->mtu_probe_end = tx->end;
+    return 1;
+}
+
+void nb__mtu_probe_acked(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    struct nb_flight *f = tcb->flight;
+    if (!f->mtu_probe_bytes || seq_lt(tcb->snd_una, f->mtu_probe_end))
+        return;
+    tcb->mtu_low = f->mtu_probe_bytes;
+    f->mtu_probe_bytes = 0;
+    uint32_t before = tcb->mss;
+    nb__mss_sync(tcp, tcb);
+    tcb->cwnd = (uint32_t)nb__max((uint64_t)tcb->cwnd * before / tcb->mss, 1);
+}
+
+void nb__mtu_probe_failed(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    (void)tcp;
+    tcb->mtu_high = (uint16_t)(tcb->flight->mtu_probe_bytes - 1);
+    tcb->flight->mtu_probe_bytes = 0;
+    tcb->cwnd++;
+}
+
+void nb__mtu_blackhole(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (!tcp->settings.mtu_probing)
+        return;
+    if (!(tcb->flags & NB_TCB_RTO_BLACKHOLE)) {
+        tcb->flags |= NB_TCB_RTO_BLACKHOLE;
+    } else {
+        uint32_t mss = nb__max(nb__min(tcb->mss >> 1, tcp->settings.base_mss), tcp->settings.min_snd_mss);
+        tcb->mtu_low = (uint16_t)(mss + header_bytes(tcb));
+    }
+    nb__mss_sync(tcp, tcb);
+}

@@ -1,0 +1,27 @@
+/* pmtu.h - the path's MTU: what ICMP says (RFC 1191, RFC 8201), and finding out by trying (RFC 4821). */
+#ifndef NB_TCP_PMTU_H
+#define NB_TCP_PMTU_H
+
+#include <stdint.h>
+
+struct nb_tcb;
+struct nb_tcp;
+
+/* A connection begins. */
+void nb__mtu_init(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* Payload of a segment for what we know of path and peer. */
+void nb__mss_sync(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The path takes no packets larger than this. */
+void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes);
+
+/* Try a larger segment if it is time to: the segments sent, 0 or 1. */
+uint32_t nb__mtu_probe(struct nb_tcp *tcp, struct nb_tcb *tcb);
+void nb__mtu_probe_acked(struct nb_tcp *tcp, struct nb_tcb *tcb);
+void nb__mtu_probe_failed(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* Time-out after time-out: perhaps only large segments are lost (RFC 4821 §7.6.2). */
+void nb__mtu_blackhole(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+#endif

@@ -1,0 +1,99 @@
+/* window.c - the receive window (RFC 9293 §3.8.6.2.2).
+ *
+ * The buffer is counted in bytes of payload. Offered is at first as much as a peer's initial window needs, and more as
+ * it sends: rcv_ssthresh, which grows with in-order data up to the buffer, so that a connection that receives little
+ * cannot be made to hold much. The right edge never moves to the left, and only by steps worth telling.
+ */
+#include "window.h"
+
+#include "../wire/tcp_option.h"
+#include "core.h"
+#include "minmax.h"
+
+#define INITIAL_WINDOW_BYTES 65535u
+
+static uint32_t buffer(const struct nb_tcb *tcb)
+{
+    uint32_t own = tcb->options->recv_buffer_bytes;
+    return own ? own / 2 : tcb->rcv_buffer; /* half of what the user names is overhead, as in Linux */
+}
+
+static uint32_t clamp(const struct nb_tcb *tcb)
+{
+    uint32_t own = tcb->options->window_clamp_bytes;
+    return own ? nb__min(own, buffer(tcb)) : buffer(tcb);
+}
+
+/* The least shift with which the window field can express the largest buffer (RFC 7323 §2.3). */
+static uint8_t scale_for(uint32_t bytes)
+{
+    uint8_t scale = 0;
+    while (scale < NB_WSCALE_MAX && bytes >> scale > UINT16_MAX)
+        scale++;
+    return scale;
+}
+
+void nb__window_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->rcv_buffer = tcp->settings.rmem[2];
+    tcb->rcv_scale = scale_for(tcb->rcv_buffer);
+    tcb->rcv_ssthresh = nb__min(INITIAL_WINDOW_BYTES, clamp(tcb));
+}
+
+static uint32_t space(const struct nb_tcb *tcb)
+{
+    uint32_t size = clamp(tcb);
+    return tcb->rcv_unread < size ? size - tcb->rcv_unread : 0;
+}
+
+uint32_t nb__window_select(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    uint32_t room = space(tcb), now = nb_tcb_rcv_wnd(tcb), mss = nb__min(tcb->rcv_mss, clamp(tcb));
+    (void)tcp;
+    /* Nearly full: offer nothing rather than a silly window. */
+    if (room < clamp(tcb) / 2 && room < nb__min(clamp(tcb) >> 4, mss))
+        return 0;
+    uint32_t window = nb__min(room, tcb->rcv_ssthresh);
+    if (tcb->rcv_scale) { /* in units that the field can express, rounded up */
+        uint32_t unit = 1u << tcb->rcv_scale;
+        return (window + unit - 1) & ~(unit - 1);
+    }
+    if (window + mss <= now || window > now + mss)
+        return window / mss * mss;
+    return now;
+}
+
+/* Never to the left (RFC 9293 §3.8.6), except for what the scale rounds. */
+static uint32_t move_edge(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    uint32_t now = nb_tcb_rcv_wnd(tcb), window = nb__window_select(tcp, tcb);
+    if (window < now) {
+        uint32_t unit = 1u << tcb->rcv_scale;
+        window = (now + unit - 1) & ~(unit - 1);
+    }
+    window = nb__min(window, (uint32_t)UINT16_MAX << tcb->rcv_scale);
+    tcb->rcv_adv = tcb->rcv_nxt + window;
+    return window;
+}
+
+uint16_t nb__window_field(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    return (uint16_t)(move_edge(tcp, tcb) >> tcb->rcv_scale);
+}
+
+/* A SYN's window is never scaled (RFC 7323 §2.2). */
+uint16_t nb__window_syn_field(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    (void)tcp;
+    uint32_t window = nb__min(tcb->rcv_ssthresh, UINT16_MAX);
+    tcb->rcv_adv = tcb->rcv_nxt + window;
+    return (uint16_t)window;
+}
+
+void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes)
+{
+    uint32_t most = clamp(tcb);
+    (void)tcp;
+    if (tcb->rcv_ssthresh < most && tcb->rcv_unread < most / 2)
+        tcb->rcv_ssthresh = nb__min(tcb->rcv_ssthresh + nb__min(bytes, 2u * tcb->rcv_mss), most);
+}

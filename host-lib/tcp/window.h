@@ -1,0 +1,54 @@
+/* window.h - the receive window, and when an acknowledgement is due. */
+#ifndef NB_TCP_WINDOW_H
+#define NB_TCP_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../wire/segment.h"
+
+struct nb_tcb;
+struct nb_tcp;
+
+/* --- the window (window.c) -------------------------------------------------------------------- */
+
+/* A connection begins: what our SYN will offer. */
+void nb__window_init(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The window field of a SYN, and of a segment that leaves now: both move rcv_adv. */
+uint16_t nb__window_syn_field(struct nb_tcp *tcp, struct nb_tcb *tcb);
+uint16_t nb__window_field(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The window we would offer now. */
+uint32_t nb__window_select(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
+
+/* Data arrived in order: the peer uses the window, so it may grow. */
+void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes);
+
+/* --- acknowledging (delack.c) ----------------------------------------------------------------- */
+
+/* A segment with data arrived, n bytes of payload. */
+void nb__ack_data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n);
+
+/* So many of the next ACKs are not delayed. */
+void nb__ack_quickly(struct nb_tcb *tcb, unsigned at_most);
+
+/* We sent data: an answer? */
+void nb__ack_data_sent(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The application has read n bytes. */
+void nb__ack_data_read(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n);
+
+/* An ACK was sent, with whatever segment. */
+void nb__ack_sent(struct nb_tcb *tcb);
+
+/* End of the burst: ACK now, later, or not. */
+void nb__acknowledge(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* The delayed ACK's time has come. */
+void nb__ack_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* SACK blocks that the next segment will carry, a D-SACK first (RFC 2018 §4, RFC 2883). */
+unsigned nb__sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seq_range *blocks);
+
+#endif
