@@ -1,0 +1,73 @@
+/* options_pool.c - options blocks: shared, counted, copied when written.
+ *
+ * There are as many blocks as sockets, so a copy never fails: each socket refers to one block, and a socket that shares
+ * its block leaves at least one free.
+ */
+#include "options.h"
+#include "../tcp/stream.h"
+#include "sockets.h"
+
+#include <stdlib.h>
+
+struct nb_options_pool {
+    struct nb_sock_options *free;
+    struct nb_sock_options defaults;
+    struct nb_sock_options block[];
+};
+
+struct nb_options_pool *nb__options_pool_new(uint32_t capacity)
+{
+    struct nb_options_pool *pool = calloc(1, sizeof *pool + capacity * sizeof pool->block[0]);
+    if (!pool)
+        return NULL;
+    for (uint32_t i = 0; i < capacity; i++) {
+        pool->block[i].next_free = pool->free;
+        pool->free = &pool->block[i];
+    }
+    pool->defaults = (struct nb_sock_options){
+        .references = 1, .linger_s = -1, .recv_lowat = 1, .incoming_cpu = -1, .mtu_discover = 1, /* IP_PMTUDISC_WANT */
+    };
+    return pool;
+}
+
+void nb__options_pool_free(struct nb_options_pool *pool)
+{
+    free(pool);
+}
+
+struct nb_sock_options *nb__options_default(struct nb_options_pool *pool)
+{
+    return nb__options_get(&pool->defaults);
+}
+
+struct nb_sock_options *nb__options_get(struct nb_sock_options *options)
+{
+    options->references++;
+    return options;
+}
+
+void nb__options_put(struct nb_options_pool *pool, struct nb_sock_options *options)
+{
+    if (--options->references > 0)
+        return;
+    options->next_free = pool->free;
+    pool->free = options;
+}
+
+struct nb_sock_options *nb__options_own(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    struct nb_sock_options *shared = sock->options;
+    if (shared->references == 1)
+        return shared;
+    struct nb_sock_options *own = ns->options->free;
+    ns->options->free = own->next_free;
+    *own = *shared;
+    own->references = 1;
+    nb__options_put(ns->options, shared);
+    sock->options = own;
+    if (sock->tcb)
+        nb_tcb_set_options(sock->tcb, &own->tcp);
+    if (sock->state == NB_SOCK_LISTENING)
+        nb_tcp_listener_set_options(ns->tcp, sock, &own->tcp);
+    return own;
+}

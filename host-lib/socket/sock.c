@@ -1,0 +1,144 @@
+/* sock.c - the socket object: pool, references, its TCB, errors, readiness. */
+#include "error_queue.h"
+#include "options.h"
+#include "sockets.h"
+#include "../tcp/stream.h"
+
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+struct nb_sock *nb__sock_new(struct nb_sockets *ns, bool v6)
+{
+    struct nb_sock *sock = ns->free_sock;
+    if (!sock)
+        return NULL;
+    ns->free_sock = sock->next;
+    *sock = (struct nb_sock){
+        .file = {.kind = NB_FILE_SOCK, .fd = -1},
+        .flags = v6 ? NB_SOCK_V6 : 0,
+        .references = 1,
+        .options = nb__options_default(ns->options),
+    };
+    return sock;
+}
+
+void nb__sock_hold(struct nb_sock *sock)
+{
+    sock->references++;
+}
+
+static void release(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    nb__sock_drop_unread(sock);
+    nb__sock_unbind(sock);
+    nb__error_queue_free(ns, sock);
+    if (sock->last_info)
+        ns->free_infos[ns->n_free_infos++] = sock->last_info;
+    nb__options_put(ns->options, sock->options);
+    sock->next = ns->free_sock;
+    ns->free_sock = sock;
+}
+
+void nb__sock_put(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    if (--sock->references == 0)
+        release(ns, sock);
+}
+
+void nb__sock_attach(struct nb_sockets *ns, struct nb_sock *sock, struct nb_tcb *tcb)
+{
+    (void)ns;
+    const struct nb_flow_key *key = nb_tcb_key(tcb);
+    sock->tcb = tcb;
+    sock->local = key->local;
+    sock->remote = key->remote;
+    sock->local_port = key->local_port;
+    sock->remote_port = key->remote_port;
+    sock->local_family = key->family;
+    nb_tcb_set_user(tcb, sock);
+    nb_tcb_set_options(tcb, &sock->options->tcp);
+    nb__sock_hold(sock);
+}
+
+/* Somebody may still ask TCP_INFO what the connection was like: keep that while there is a descriptor. */
+static void keep_info(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    if (!sock->last_info && ns->n_free_infos > 0)
+        sock->last_info = ns->free_infos[--ns->n_free_infos];
+    if (sock->last_info) {
+        nb_tcp_info(ns->tcp, sock->tcb, sock->last_info);
+        sock->last_info->state = NB_TCP_CLOSED;
+    }
+}
+
+void nb__sock_detach(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    if (!sock->tcb)
+        return;
+    if (sock->file.fd >= 0)
+        keep_info(ns, sock);
+    nb_tcb_set_user(sock->tcb, NULL);
+    nb_tcb_set_options(sock->tcb, NULL);
+    sock->tcb = NULL;
+    nb__sock_put(ns, sock);
+}
+
+enum nb_tcp_state nb__sock_tcp_state(const struct nb_sock *sock)
+{
+    return sock->tcb ? nb_tcb_state(sock->tcb) : NB_TCP_CLOSED;
+}
+
+int nb__sock_take_error(struct nb_sock *sock)
+{
+    int err = -sock->error;
+    sock->error = 0;
+    return err;
+}
+
+bool nb__sock_drop_unread(struct nb_sock *sock)
+{
+    bool any = sock->rx_bytes > 0;
+    while (sock->rx_head) {
+        struct rte_mbuf *m = sock->rx_head;
+        sock->rx_head = m->next;
+        rte_pktmbuf_free_seg(m);
+    }
+    sock->rx_tail = NULL;
+    sock->rx_bytes = sock->rx_skip = 0;
+    return any;
+}
+
+/* --- readiness -------------------------------------------------------------------------------- */
+
+static uint32_t sending_events(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    if (sock->flags & NB_SOCK_SEND_SHUT || nb_tcp_is_writable(ns->tcp, sock->tcb))
+        return EPOLLOUT | EPOLLWRNORM;
+    sock->flags |= NB_SOCK_NO_SPACE;
+    nb_tcp_want_writable(ns->tcp, sock->tcb, true);
+    return 0;
+}
+
+uint32_t nb__sock_events(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    if (sock->state == NB_SOCK_LISTENING)
+        return sock->accept_head ? EPOLLIN | EPOLLRDNORM : 0;
+    enum nb_tcp_state state = nb__sock_tcp_state(sock);
+    bool both_shut = sock->flags & NB_SOCK_RECV_SHUT && sock->flags & NB_SOCK_SEND_SHUT;
+    uint32_t events = 0;
+    if (sock->flags & NB_SOCK_DEFER_CONNECT)
+        events |= EPOLLOUT | EPOLLWRNORM;
+    else if (both_shut || state == NB_TCP_CLOSED)
+        events |= EPOLLHUP;
+    if (sock->flags & NB_SOCK_RECV_SHUT)
+        events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+    if (state != NB_TCP_SYN_SENT && !(sock->flags & NB_SOCK_DEFER_CONNECT)) {
+        if (sock->rx_bytes >= sock->options->recv_lowat)
+            events |= EPOLLIN | EPOLLRDNORM;
+        events |= state == NB_TCP_CLOSED ? EPOLLOUT | EPOLLWRNORM : sending_events(ns, sock);
+    }
+    if (sock->error || nb__error_queue_has(sock))
+        events |= EPOLLERR;
+    return events;
+}
