@@ -306,8 +306,10 @@ int nb_dpdk_start(const struct nb_config *config, unsigned n_workers, struct nb_
         nb_log(NB_LOG_DEBUG, "DPDK argument %u: %s", i, argv[i]);
     }
     rte_openlog_stream(stderr);
+    rte_errno = 0;
     if (rte_eal_init((int)args.n, argv) < 0)
-        return nb_error_set(err, -EIO, "DPDK does not start (%s); its reason is above", rte_strerror(rte_errno));
+        return nb_error_set(err, -EIO, "DPDK does not start%s%s; its reason is above", rte_errno ? ": " : "",
+                            rte_errno ? rte_strerror(rte_errno) : "");
     int rc = check_ports(config, err);
     if (rc)
         nb_dpdk_stop();
