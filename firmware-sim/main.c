@@ -1,6 +1,7 @@
 /* main.c - nicsim: run a DPDK program on a simulated NIC, or talk to one that runs (nicsim ctl).
  */
 #include "launch.h"
+#include "register_list.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -53,6 +54,10 @@ int main(int argc, char **argv)
         return complain(&err, SIM_EXIT_USAGE);
     if (options.help) {
         sim_options_help(stdout);
+        return 0;
+    }
+    if (options.registers) {
+        sim_register_list_print(stdout, options.port[0].nic);
         return 0;
     }
     return run(&options);

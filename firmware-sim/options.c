@@ -8,7 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_NIC = 1, OPT_QUEUES, OPT_WIRE, OPT_MAC, OPT_CONTROL, OPT_TRACE, OPT_TRACE_REGISTERS, OPT_PCAP, OPT_HELP };
+enum {
+    OPT_NIC = 1,
+    OPT_QUEUES,
+    OPT_WIRE,
+    OPT_MAC,
+    OPT_CONTROL,
+    OPT_TRACE,
+    OPT_TRACE_REGISTERS,
+    OPT_PCAP,
+    OPT_REGISTERS,
+    OPT_HELP
+};
 
 static const struct {
     const char *name, *argument, *help;
@@ -22,6 +33,7 @@ static const struct {
     {"control", "PATH", "control socket (default: /dev/shm/nicsim.PID/control)", OPT_CONTROL},
     {"trace", "FILE", "write what becomes of each frame, and why, as JSON lines", OPT_TRACE},
     {"trace-registers", NULL, "every register access too", OPT_TRACE_REGISTERS},
+    {"registers", NULL, "print what the model makes of each register, and run nothing", OPT_REGISTERS},
     {"help", NULL, "this text", OPT_HELP},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
@@ -29,7 +41,8 @@ static const struct {
 void sim_options_help(FILE *out)
 {
     fputs("usage: nicsim --nic MODEL --wire KIND[:ARG] [options] [--] PROGRAM [ARGUMENT ...]\n"
-          "       nicsim ctl [--control PATH | --pid N] COMMAND ...\n\n"
+          "       nicsim ctl [--control PATH | --pid N] COMMAND ...\n"
+          "       nicsim --nic MODEL --registers\n\n"
           "Runs a DPDK program on a simulated network card, under the unmodified driver.\n\n",
           out);
     for (size_t i = 0; i < ROWS; i++) {
@@ -123,6 +136,9 @@ static int take_option(struct sim_options *o, int id, const char *argument, stru
     case OPT_TRACE_REGISTERS:
         o->trace_registers = true;
         return 0;
+    case OPT_REGISTERS:
+        o->registers = true;
+        return 0;
     case OPT_HELP:
         o->help = true;
         return 0;
@@ -149,6 +165,8 @@ static int check_complete(const struct sim_options *o, struct sim_error *err)
         return 0;
     if (!o->ports)
         return sim_fail(err, -EINVAL, "which NIC? give --nic MODEL (see nicsim --help)");
+    if (o->registers)
+        return 0;
     for (unsigned i = 0; i < o->ports; i++)
         if (!o->port[i].wire)
             return sim_fail(err, -EINVAL, "which wire? give --wire KIND:ARG (see nicsim --help)");
@@ -183,7 +201,7 @@ int sim_options_parse(struct sim_options *o, int argc, char **argv, struct sim_e
     for (unsigned i = 0; i < o->ports; i++)
         if (!o->port[i].device.queues)
             o->port[i].device.queues = SIM_QUEUES_DEFAULT;
-    for (unsigned i = 0; !rc && !o->help && i < o->ports; i++)
+    for (unsigned i = 0; !rc && !o->help && !o->registers && i < o->ports; i++)
         if (!memcmp(o->port[i].device.mac, no_mac, sizeof no_mac))
             make_mac(&o->port[i], i);
     return rc;

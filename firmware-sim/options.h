@@ -20,7 +20,7 @@ struct sim_port_options {
 };
 
 struct sim_options {
-    bool help;
+    bool help, registers; /* print that, and run nothing */
     unsigned ports; /* each --nic begins one */
     struct sim_port_options port[SIM_PORTS_MAX];
     const char *control, *trace; /* paths, NULL when not asked for */

@@ -54,6 +54,14 @@ static void test_full_line_is_understood(void **state)
     assert_string_equal(o.program[1], "--nic");
 }
 
+static void test_registers_need_a_nic_and_nothing_else(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("nicsim --nic fake --registers"), 0);
+    assert_true(o.registers);
+    expect_error("nicsim --registers", "which NIC? give --nic MODEL (see nicsim --help)");
+}
+
 static void test_each_nic_begins_a_port(void **state)
 {
     (void)state;
@@ -131,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_line_is_understood),
+        cmocka_unit_test(test_registers_need_a_nic_and_nothing_else),
         cmocka_unit_test(test_each_nic_begins_a_port),
         cmocka_unit_test(test_ports_on_one_wire_have_different_addresses),
         cmocka_unit_test(test_program_needs_no_double_dash),

@@ -23,6 +23,26 @@ static void test_rows_never_overlap_and_stay_inside_the_bar(void **state)
     }
 }
 
+/* "memory" alone says that a write has no effect, not why; a reader of the table wants to know that. */
+static void test_every_row_says_what_the_model_makes_of_it(void **state)
+{
+    struct rig *rig = *state;
+    size_t n;
+    const struct sim_reg *rows = rig->ops->registers(&n);
+
+    for (size_t r = 0; r < n; r++) {
+        unsigned words = 0;
+        for (const char *p = rows[r].meaning; *p; p++)
+            words += *p != ' ' && (p[1] == ' ' || !p[1]);
+        if (words < 3)
+            fail_msg("%s: \"%s\" does not say what the model makes of it", rows[r].name, rows[r].meaning);
+        if (!strncmp(rows[r].meaning, "memory:", 7) && rows[r].mode != SIM_REG_RW)
+            fail_msg("%s is called memory and is not", rows[r].name);
+        if (!strncmp(rows[r].meaning, "0:", 2) && (rows[r].reset || rows[r].mode == SIM_REG_RW))
+            fail_msg("%s is called 0 and is not always", rows[r].name);
+    }
+}
+
 static void test_plain_rows_read_their_reset_value_then_what_was_written(void **state)
 {
     struct rig *rig = *state;
@@ -87,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rows_never_overlap_and_stay_inside_the_bar, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_every_row_says_what_the_model_makes_of_it, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_plain_rows_read_their_reset_value_then_what_was_written, rig_setup,
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(test_fixed_and_counter_rows_ignore_writes, rig_setup, rig_teardown),
