@@ -12,7 +12,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
 
 B := $(if $(filter 1,$(SAN)),build/asan,build)
 
-ROOMS := host-lib flowrules firmware-sim apps daemon cli
+ROOMS := rss host-lib flowrules firmware-sim apps daemon cli
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wsign-compare \
         $(if $(CI),-Werror)
 SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address -fsanitize=undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)

@@ -100,6 +100,25 @@ static int make_post(struct nb_runtime *rt, struct nb_error *err)
     return rt->post ? 0 : nb_error_set(err, -ENOMEM, "no memory for the rings between %u workers", rt->n_workers);
 }
 
+/* The tables that follow from a port's RSS key. */
+static int make_rss_keys(struct nb_runtime *rt, struct nb_error *err)
+{
+    for (unsigned i = 0; i < rt->n_ports; i++) {
+        const struct nb_port *p = &rt->port[i];
+        int rc;
+
+        if (p->reta_size == 0)
+            continue;
+        rt->rss_key[i] = malloc(sizeof *rt->rss_key[i]);
+        if (!rt->rss_key[i])
+            return nb_error_set(err, -ENOMEM, "no memory for the RSS tables");
+        rc = nb_rss_key_init(rt->rss_key[i], p->rss_key, p->rss_key_bytes, p->reta_size, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 /* What a worker is told about a port. RETA is known when the port runs; workers take it from nb__engine_start_ports. */
 static void describe_port(struct nb_runtime *rt, unsigned i)
 {
@@ -115,7 +134,7 @@ static void describe_port(struct nb_runtime *rt, unsigned i)
     net->trust_rx_checksum = p->rx_checksum;
     w->port_id = p->port_id;
     w->tx_prepare = p->tx_checksum;
-    nb_rss_set_key(&w->rss, p->rss_key, p->rss_key_bytes);
+    w->rss.key = rt->rss_key[i];
 }
 
 int nb__engine_open(const struct nb_runtime_config *config, struct nb_runtime **out, struct nb_error *err)
@@ -139,6 +158,8 @@ int nb__engine_open(const struct nb_runtime_config *config, struct nb_runtime **
         rc = make_pools(rt, err);
     if (rc == 0)
         rc = configure_ports(rt, err);
+    if (rc == 0)
+        rc = make_rss_keys(rt, err);
     if (rc == 0)
         rc = make_post(rt, err);
     if (rc < 0) {
@@ -221,6 +242,8 @@ unsigned nb__engine_close(struct nb_runtime *rt)
     nb_post_free(rt->post);
     for (unsigned i = 0; i < rt->n_ports; i++)
         nb_port_close(&rt->port[i]);
+    for (unsigned i = 0; i < rt->n_ports; i++)
+        free(rt->rss_key[i]);
     for (unsigned i = 0; i < rt->n_workers; i++)
         nb_call_desk_fini(&rt->desk[i]);
     for (unsigned i = 0; i < NB_MAX_WORKERS; i++)

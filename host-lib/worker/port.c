@@ -67,7 +67,7 @@ static void find_rss(struct nb_port *port, const struct rte_eth_dev_info *info)
     unsigned key_bytes = info->hash_key_size ? info->hash_key_size : RSS_KEY_USUAL;
 
     if (!(info->flow_type_rss_offloads & RTE_ETH_RSS_NONFRAG_IPV4_TCP) || info->reta_size > NB_RETA_MAX ||
-        key_bytes > NB_RSS_KEY_MAX)
+        info->reta_size & (info->reta_size - 1) || key_bytes < NB_TOEPLITZ_BYTES || key_bytes > NB_RSS_KEY_MAX)
         return;
     port->reta_size = info->reta_size;
     port->rss_key_bytes = info->reta_size ? (uint8_t)key_bytes : 0;

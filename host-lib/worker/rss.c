@@ -1,26 +1,30 @@
-/* rss.c - the Toeplitz hash as the port computes it. */
+/* rss.c - a flow's hash as the port computes it: source is the remote side. */
+#include <endian.h>
 #include <string.h>
-
-#include <rte_byteorder.h>
-#include <rte_thash.h>
 
 #include "rss.h"
 
-void nb_rss_set_key(struct nb_rss *rss, const uint8_t *key, unsigned key_bytes)
+int nb_rss_key_init(struct nb_rss_key *k, const uint8_t *key, unsigned key_bytes, unsigned reta_size,
+                    struct nb_error *err)
 {
-    uint32_t words[NB_RSS_KEY_WORDS] = {0};
+    unsigned bits = reta_size ? (unsigned)__builtin_ctz(reta_size) : 0;
+    int rc = nb_toeplitz_init(&k->toeplitz, key, key_bytes, err);
 
-    memcpy(words, key, key_bytes < sizeof words ? key_bytes : sizeof words);
-    rte_convert_rss_key(words, rss->key, sizeof words);
+    if (rc < 0)
+        return rc;
+    nb_port_solver_init(&k->port4, &k->toeplitz, false, bits);
+    nb_port_solver_init(&k->port6, &k->toeplitz, true, bits);
+    return 0;
 }
 
 uint32_t nb_rss_hash(const struct nb_rss *rss, const struct nb_flow_key *key)
 {
-    uint32_t tuple[] = {
-        rte_be_to_cpu_32(key->remote.word[0]),
-        rte_be_to_cpu_32(key->local.word[0]),
-        (uint32_t)key->remote_port << 16 | key->local_port,
-    };
+    uint8_t input[NB_RSS_INPUT_BYTES];
+    size_t n = key->family == NB_FAMILY_IPV6 ? 16 : 4;
+    const uint16_t port[] = {htobe16(key->remote_port), htobe16(key->local_port)};
 
-    return rte_softrss_be(tuple, RTE_DIM(tuple), (const uint8_t *)rss->key);
+    memcpy(input, &key->remote, n);
+    memcpy(input + n, &key->local, n);
+    memcpy(input + 2 * n, port, sizeof port);
+    return nb_toeplitz_hash(&rss->key->toeplitz, input, 2 * n + sizeof port);
 }

@@ -1,7 +1,7 @@
-/* rss.h - which queue RSS alone would choose for a flow: Microsoft's Toeplitz hash, then the indirection table (RETA).
+/* rss.h - which queue RSS alone would choose for a flow: Toeplitz hash, then the indirection table (RETA), as we
+ * programmed the port; and the other way round, a local port that brings a connection home to a worker.
  *
- * A worker's private view of one port, as we programmed the port. The maths is DPDK's (rte_thash); a port's own hash is
- * compared with it on SYNs, so a port that computes something else is noticed.
+ * A port's own hash is compared with ours on SYNs, so a port that computes something else is noticed.
  */
 #ifndef NB_WORKER_RSS_H
 #define NB_WORKER_RSS_H
@@ -9,25 +9,32 @@
 #include <stdint.h>
 
 #include <netbypass/flow.h>
+#include <netbypass/rss.h>
 #include <netbypass/runtime.h>
 
-#define NB_RSS_KEY_WORDS (NB_RSS_KEY_MAX / 4)
+/* What follows from a port's key: made once, then read by all workers. */
+struct nb_rss_key {
+    struct nb_toeplitz toeplitz;
+    struct nb_port_solver port4, port6;
+};
 
+/* A worker's view of a port. */
 struct nb_rss {
-    uint32_t key[NB_RSS_KEY_WORDS]; /* as rte_softrss_be() wants it */
-    uint16_t reta_size;             /* 0: the port has no RSS */
+    const struct nb_rss_key *key; /* NULL only where reta_size is 0 */
+    uint16_t reta_size;           /* a power of two; 0: the port has no RSS */
     uint16_t reta[NB_RETA_MAX];
 };
 
-/* Fill from the bytes given to the port. */
-void nb_rss_set_key(struct nb_rss *rss, const uint8_t *key, unsigned key_bytes);
+/* From the bytes given to the port. */
+int nb_rss_key_init(struct nb_rss_key *k, const uint8_t *key, unsigned key_bytes, unsigned reta_size,
+                    struct nb_error *err);
 
-/* The hash of a packet from remote to local, addresses and ports. IPv4 only for now. */
+/* The hash of a packet from remote to local, addresses and ports. Only where there is a key. */
 uint32_t nb_rss_hash(const struct nb_rss *rss, const struct nb_flow_key *key);
 
 static inline uint16_t nb_rss_queue_of(const struct nb_rss *rss, uint32_t hash)
 {
-    return rss->reta_size ? rss->reta[hash % rss->reta_size] : 0;
+    return rss->reta_size ? rss->reta[hash & (uint32_t)(rss->reta_size - 1)] : 0;
 }
 
 static inline uint16_t nb_rss_queue(const struct nb_rss *rss, const struct nb_flow_key *key)

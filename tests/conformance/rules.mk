@@ -5,7 +5,7 @@ conformance_CFLAGS = $(host-lib_CFLAGS)
 CONFORMANCE_SO := $(B)/tests/conformance/libnbpacketdrill.so
 IPV ?= 4
 
-$(CONFORMANCE_SO): $(conformance_SRCS:%.c=$(B)/obj/%.o) $(B)/lib/host-lib.a
+$(CONFORMANCE_SO): $(conformance_SRCS:%.c=$(B)/obj/%.o) $(B)/lib/host-lib.a $(B)/lib/rss.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -shared -o $@ $^ $(DPDK_LIBS) -ldl -lpthread

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <netbypass/error.h>
+#include <netbypass/rss.h>
 
 enum nb_rule_family { NB_RULE_ANY_FAMILY = 0, NB_RULE_IPV4 = 4, NB_RULE_IPV6 = 6 };
 enum nb_rule_protocol { NB_RULE_ANY_PROTOCOL = 0, NB_RULE_TCP = 6, NB_RULE_UDP = 17 };
@@ -55,15 +56,6 @@ struct nb_match {
     uint8_t unused[2];
 };
 static_assert(sizeof(struct nb_match) == 80, "hashed as ten 64-bit words");
-
-/* One connection as the NIC sees it arriving. */
-struct nb_tuple {
-    uint8_t src[16], dst[16];
-    uint16_t src_port, dst_port;
-    uint16_t vlan; /* 0: untagged */
-    uint8_t family, protocol;
-};
-static_assert(sizeof(struct nb_tuple) == 40, "no padding: compared as bytes");
 
 enum nb_rule_action { NB_RULE_QUEUE, NB_RULE_DROP };
 

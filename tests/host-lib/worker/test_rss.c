@@ -1,4 +1,5 @@
-/* test_rss.c - our Toeplitz hash against Microsoft's published vectors, and the table behind it. */
+/* test_rss.c - a flow's hash against Microsoft's published vectors, and the table behind it. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,10 +45,11 @@ static struct nb_flow_key key_of(size_t i)
 
 static void test_hash_is_what_microsoft_published(void **state)
 {
-    struct nb_rss rss = {.reta_size = 128};
+    struct nb_rss_key keyed;
+    struct nb_rss rss = {.key = &keyed, .reta_size = 128};
 
     (void)state;
-    nb_rss_set_key(&rss, published_key, sizeof published_key);
+    assert_int_equal(nb_rss_key_init(&keyed, published_key, sizeof published_key, 128, NULL), 0);
     for (size_t i = 0; i < sizeof published / sizeof published[0]; i++) {
         struct nb_flow_key key = key_of(i);
 
@@ -55,13 +57,27 @@ static void test_hash_is_what_microsoft_published(void **state)
     }
 }
 
+static void test_ipv6_hash_is_what_microsoft_published(void **state)
+{
+    struct nb_rss_key keyed;
+    struct nb_rss rss = {.key = &keyed, .reta_size = 128};
+    struct nb_flow_key key = {.local_port = 1766, .remote_port = 2794, .family = NB_FAMILY_IPV6};
+
+    (void)state;
+    assert_int_equal(nb_rss_key_init(&keyed, published_key, sizeof published_key, 128, NULL), 0);
+    assert_int_equal(inet_pton(AF_INET6, "3ffe:2501:200:3::1", &key.local), 1);
+    assert_int_equal(inet_pton(AF_INET6, "3ffe:2501:200:1fff::7", &key.remote), 1);
+    assert_int_equal(nb_rss_hash(&rss, &key), 0x40207d3d);
+}
+
 static void test_queue_is_the_entry_that_the_hash_names(void **state)
 {
-    struct nb_rss rss = {.reta_size = 128};
+    struct nb_rss_key keyed;
+    struct nb_rss rss = {.key = &keyed, .reta_size = 128};
     struct nb_flow_key key = key_of(0);
 
     (void)state;
-    nb_rss_set_key(&rss, published_key, sizeof published_key);
+    assert_int_equal(nb_rss_key_init(&keyed, published_key, sizeof published_key, 128, NULL), 0);
     rss.reta[0x51ccc178 % 128] = 9;
     assert_int_equal(nb_rss_queue(&rss, &key), 9);
 }
@@ -79,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash_is_what_microsoft_published),
+        cmocka_unit_test(test_ipv6_hash_is_what_microsoft_published),
         cmocka_unit_test(test_queue_is_the_entry_that_the_hash_names),
         cmocka_unit_test(test_port_without_rss_has_one_queue),
     };

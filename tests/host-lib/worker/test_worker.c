@@ -36,6 +36,7 @@ static struct rte_mempool *pool;
 static struct nb_test_port wire;
 static struct nb_runtime *rt;
 static struct nb_runtime_config config;
+static struct nb_rss_key nic_key;
 static struct nb_rss nic; /* what the port would do: the test steers by it */
 static uint64_t now_us;
 
@@ -137,7 +138,8 @@ static void give_rss(void)
     for (unsigned i = 0; i < sizeof key; i++)
         key[i] = (uint8_t)(0x6d + 41 * i);
     memset(&nic, 0, sizeof nic);
-    nb_rss_set_key(&nic, key, sizeof key);
+    assert_int_equal(nb_rss_key_init(&nic_key, key, sizeof key, RETA_SIZE, NULL), 0);
+    nic.key = &nic_key;
     nic.reta_size = RETA_SIZE;
     for (unsigned i = 0; i < RETA_SIZE; i++)
         nic.reta[i] = i % WORKERS;

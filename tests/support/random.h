@@ -1,12 +1,10 @@
 /* random.h - a seeded generator for property tests: same seed, same test. */
-#ifndef NB_TESTS_FLOWRULES_RANDOM_H
-#define NB_TESTS_FLOWRULES_RANDOM_H
+#ifndef NB_TESTS_RANDOM_H
+#define NB_TESTS_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <netbypass/rule.h>
 
 struct rng {
     uint64_t state;
@@ -29,17 +27,6 @@ static inline void rng_fill(struct rng *r, void *out, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         ((uint8_t *)out)[i] = (uint8_t)rng_next(r);
-}
-
-static inline struct nb_tuple rng_tuple(struct rng *r, uint8_t family)
-{
-    struct nb_tuple t = {.family = family, .protocol = NB_RULE_TCP};
-
-    rng_fill(r, t.src, family == NB_RULE_IPV6 ? 16 : 4);
-    rng_fill(r, t.dst, family == NB_RULE_IPV6 ? 16 : 4);
-    t.src_port = (uint16_t)rng_next(r);
-    t.dst_port = (uint16_t)rng_next(r);
-    return t;
 }
 
 #endif

@@ -52,7 +52,7 @@ uint32_t nb_toeplitz_hash(const struct nb_toeplitz *toeplitz, const uint8_t *inp
 
 size_t nb_rss_input(const struct nb_tuple *tuple, uint8_t input[NB_RSS_INPUT_BYTES])
 {
-    size_t n = tuple->family == NB_RULE_IPV6 ? 16 : 4;
+    size_t n = tuple->family == 6 ? 16 : 4;
 
     memcpy(input, tuple->src, n);
     memcpy(input + n, tuple->dst, n);
@@ -63,7 +63,7 @@ size_t nb_rss_input(const struct nb_tuple *tuple, uint8_t input[NB_RSS_INPUT_BYT
     return 2 * n + 4;
 }
 
-uint32_t nb_rss_hash(const struct nb_toeplitz *toeplitz, const struct nb_tuple *tuple)
+uint32_t nb_toeplitz_tuple(const struct nb_toeplitz *toeplitz, const struct nb_tuple *tuple)
 {
     uint8_t input[NB_RSS_INPUT_BYTES];
     size_t n = nb_rss_input(tuple, input);
@@ -105,5 +105,5 @@ int nb_reta_init(struct nb_reta *reta, const uint16_t *queue, size_t size, struc
 
 uint16_t nb_rss_home_queue(const struct nb_toeplitz *toeplitz, const struct nb_reta *reta, const struct nb_tuple *tuple)
 {
-    return nb_reta_queue(reta, nb_rss_hash(toeplitz, tuple));
+    return nb_reta_queue(reta, nb_toeplitz_tuple(toeplitz, tuple));
 }

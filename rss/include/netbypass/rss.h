@@ -8,12 +8,23 @@
 #ifndef NETBYPASS_RSS_H
 #define NETBYPASS_RSS_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <netbypass/error.h>
-#include <netbypass/rule.h>
+
+/* One connection as the NIC sees it arriving: addresses in network byte order, IPv4 in the first four bytes; ports in
+ * host byte order. */
+struct nb_tuple {
+    uint8_t src[16], dst[16];
+    uint16_t src_port, dst_port;
+    uint16_t vlan;    /* 0: untagged */
+    uint8_t family;   /* 4 or 6 */
+    uint8_t protocol; /* IP protocol number */
+};
+static_assert(sizeof(struct nb_tuple) == 40, "no padding: compared as bytes");
 
 #define NB_RSS_INPUT_BYTES 36  /* the longest input: two IPv6 addresses and two ports */
 #define NB_TOEPLITZ_BYTES  40  /* key bytes that 36 bytes of input reach: 36 + 4 */
@@ -37,7 +48,7 @@ uint32_t nb_toeplitz_hash(const struct nb_toeplitz *toeplitz, const uint8_t *inp
 
 /* Write the hash input of a tuple to input; returns its length, 12 or 36. */
 size_t nb_rss_input(const struct nb_tuple *tuple, uint8_t input[NB_RSS_INPUT_BYTES]);
-uint32_t nb_rss_hash(const struct nb_toeplitz *toeplitz, const struct nb_tuple *tuple);
+uint32_t nb_toeplitz_tuple(const struct nb_toeplitz *toeplitz, const struct nb_tuple *tuple);
 
 /* A key under which both directions of a connection hash alike: one 16-bit word, repeated (Woo and Park, 2012). Its
  * hash has only 16 different bits, so it spreads worse than a random key. 0x6d5a is the usual word. */

@@ -9,7 +9,7 @@
 
 #include <netbypass/rss.h>
 
-#include "random.h"
+#include "random_tuple.h"
 
 struct world {
     struct nb_toeplitz toeplitz;
@@ -27,7 +27,7 @@ static void build(struct world *w, struct rng *r, const uint8_t *key, uint8_t fa
         queue[i] = (uint16_t)(rng_below(r, 8) ? i % queues : rng_below(r, queues));
     assert_int_equal(nb_toeplitz_init(&w->toeplitz, key, 40, NULL), 0);
     assert_int_equal(nb_reta_init(&w->reta, queue, 1u << reta_bits, NULL), 0);
-    nb_port_solver_init(&w->solver, &w->toeplitz, family == NB_RULE_IPV6, reta_bits);
+    nb_port_solver_init(&w->solver, &w->toeplitz, family == 6, reta_bits);
     w->tuple = rng_tuple(r, family);
 }
 
@@ -62,7 +62,7 @@ static void test_random_keys_and_ranges_find_exactly_the_home_ports(void **state
         uint8_t key[40];
         rng_fill(&r, key, sizeof key);
         unsigned queues = rng_below(&r, 64) + 1;
-        build(&w, &r, key, i % 2 ? NB_RULE_IPV4 : NB_RULE_IPV6, rng_below(&r, 10), queues);
+        build(&w, &r, key, i % 2 ? 4 : 6, rng_below(&r, 10), queues);
         uint16_t a = (uint16_t)rng_next(&r), b = (uint16_t)(rng_below(&r, 3) ? rng_next(&r) : a + rng_below(&r, 300));
         check_range(&w, (uint16_t)rng_below(&r, queues), a < b ? a : b, a < b ? b : a, rng_next(&r));
     }
@@ -76,7 +76,7 @@ static void test_whole_and_smallest_ranges_are_searched_to_the_end(void **state)
     (void)state;
 
     rng_fill(&r, key, sizeof key);
-    build(&w, &r, key, NB_RULE_IPV4, 7, 4);
+    build(&w, &r, key, 4, 7, 4);
     check_range(&w, 1, 0, 65535, 1);
     check_range(&w, 1, 1, 65534, 2);
     check_range(&w, 1, 32768, 60999, 3);
@@ -92,14 +92,14 @@ static void test_keys_of_low_rank_are_handled(void **state)
     (void)state;
 
     memset(key, 0, sizeof key); /* rank 0: every port has the same hash */
-    build(&w, &r, key, NB_RULE_IPV4, 7, 4);
+    build(&w, &r, key, 4, 7, 4);
     check_range(&w, w.reta.queue[0], 1000, 3000, 1);
     check_range(&w, 3, 1000, 3000, 1);
     memset(key, 0xff, sizeof key); /* rank 1: parity */
-    build(&w, &r, key, NB_RULE_IPV6, 7, 4);
+    build(&w, &r, key, 6, 7, 4);
     check_range(&w, 2, 1000, 3000, 1);
     nb_rss_symmetric_key(key, sizeof key, 0x6d5a);
-    build(&w, &r, key, NB_RULE_IPV6, 9, 4);
+    build(&w, &r, key, 6, 9, 4);
     check_range(&w, 2, 1000, 3000, 1);
 }
 
@@ -112,7 +112,7 @@ static void test_queue_without_a_bucket_has_no_port(void **state)
     (void)state;
 
     rng_fill(&r, key, sizeof key);
-    build(&w, &r, key, NB_RULE_IPV4, 7, 4);
+    build(&w, &r, key, 4, 7, 4);
     for (uint32_t queue = 4; queue < 70000; queue += 127) {
         nb_port_search_start(&search, &w.solver, &w.toeplitz, &w.reta, &w.tuple, (uint16_t)(queue & 0xffff) | 4, 0,
                              65535, 1);
@@ -131,9 +131,9 @@ static void test_cost_of_a_port_does_not_grow_with_the_queues(void **state)
     rng_fill(&r, key, sizeof key);
     for (unsigned queues = 1; queues <= 128; queues *= 2) {
         uint32_t steps = 0, ports = 0;
-        build(&w, &r, key, NB_RULE_IPV4, 9, queues);
+        build(&w, &r, key, 4, 9, queues);
         for (uint64_t secret = 0; secret < 1000; secret++) {
-            w.tuple = rng_tuple(&r, NB_RULE_IPV4);
+            w.tuple = rng_tuple(&r, 4);
             nb_port_search_start(&search, &w.solver, &w.toeplitz, &w.reta, &w.tuple, (uint16_t)rng_below(&r, queues),
                                  32768, 60999, secret);
             ports += nb_port_search_next(&search) >= 0;
@@ -154,7 +154,7 @@ static void test_order_depends_on_the_secret_and_spreads(void **state)
     (void)state;
 
     rng_fill(&r, key, sizeof key);
-    build(&w, &r, key, NB_RULE_IPV4, 7, 4);
+    build(&w, &r, key, 4, 7, 4);
     for (uint64_t secret = 0; secret < 4096; secret++) {
         struct nb_port_search search;
         nb_port_search_start(&search, &w.solver, &w.toeplitz, &w.reta, &w.tuple, 1, 0, 65535, secret);

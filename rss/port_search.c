@@ -108,7 +108,7 @@ void nb_port_search_start(struct nb_port_search *search, const struct nb_port_so
     memset(search, 0, sizeof *search);
     without_port.dst_port = 0;
     search->solver = solver;
-    search->rest = nb_rss_hash(toeplitz, &without_port);
+    search->rest = nb_toeplitz_tuple(toeplitz, &without_port);
     search->secret = secret;
     if (queue < NB_RETA_SIZE_MAX) {
         search->bucket = reta->bucket + reta->first[queue];
