@@ -154,6 +154,14 @@ void nb__ack_data_read(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n)
     }
 }
 
+void nb__ack_reports_duplicate(const struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range)
+{
+    if (!(tcb->flags & NB_TCB_SACK) || !tcp->settings.dsack)
+        return;
+    tcb->flags |= NB_TCB_DSACK;
+    tcb->dsack = range;
+}
+
 unsigned nb__sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seq_range *blocks)
 {
     unsigned n = 0, most = tcb->flags & NB_TCB_TIMESTAMPS ? 3 : 4;

@@ -60,6 +60,7 @@ void nb__flight_drop(struct nb_tcp *tcp, struct nb_tcb *tcb)
 void nb__flight_settle(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     const struct nb_flight *flight = tcb->flight;
-    if (flight && !flight->packets_out && tcb->recovery == NB_TCP_RECOVERY_OPEN && !flight->undo_possible)
+    if (flight && !flight->packets_out && tcb->recovery == NB_TCP_RECOVERY_OPEN && !flight->undo_possible &&
+        !flight->tlp) /* whether the probe repaired a loss, a later ACK will tell */
         nb__flight_drop(tcp, tcb);
 }

@@ -8,6 +8,7 @@
 
 #include "core.h"
 #include "room.h"
+#include "window.h"
 
 /* Linux's tcp_invalid_ratelimit: how often one connection answers what it cannot accept. Per connection, so that no
  * attacker can learn from a shared limit whether a guess was right (RFC 5961 §7, CVE-2016-5696). */
@@ -73,6 +74,11 @@ static bool in_window(const struct nb_tcb *tcb, const struct nb_seg *seg)
  * such a loop, and its sender waits for the answer. */
 static void answer_unacceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
+    nb_seq_t end = seg->seq + nb_seg_len(seg);
+    if (end != seg->seq && seq_lt(seg->seq, tcb->rcv_nxt)) { /* again: the sender repairs something */
+        nb__ack_quickly(tcb, NB_QUICK_ACKS_AFTER_LOSS);
+        nb__ack_reports_duplicate(tcp, tcb, (struct nb_seq_range){seg->seq, seq_min(end, tcb->rcv_nxt)});
+    }
     if (seg->flags & NB_TCP_RST)
         return;
     if (seg->payload_bytes && !(seg->flags & NB_TCP_SYN))

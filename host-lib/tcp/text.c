@@ -11,8 +11,6 @@
 #include "minmax.h"
 #include "window.h"
 
-#define QUICK_ACKS_AFTER_LOSS 16 /* the sender is repairing something: it needs ACKs */
-
 static bool may_receive(const struct nb_tcb *tcb)
 {
     return tcb->state == NB_TCP_ESTABLISHED || tcb->state == NB_TCP_FIN_WAIT_1 || tcb->state == NB_TCP_FIN_WAIT_2;
@@ -81,15 +79,6 @@ static void place_text(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, str
     nb__emit_ack(tcp, tcb, tcb->snd_nxt); /* not held back: the sender counts them */
 }
 
-/* RFC 2883 §4: the next ACK says that this arrived twice. */
-static void note_duplicate(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range)
-{
-    if (!(tcb->flags & NB_TCB_SACK) || !tcp->settings.dsack)
-        return;
-    tcb->flags |= NB_TCB_DSACK;
-    tcb->dsack = range;
-}
-
 /* Seventh, process the segment text: the part of it that lies within the window.
  *
  *            rcv_nxt              rcv_adv
@@ -107,10 +96,10 @@ static void process_text(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         nb__tcb_pend(tcp, tcb);
     }
     if (skip)
-        note_duplicate(tcp, tcb, (struct nb_seq_range){seg->seq, seq_min(seg->seq + skip, end)});
+        nb__ack_reports_duplicate(tcp, tcb, (struct nb_seq_range){seg->seq, seq_min(seg->seq + skip, end)});
     if (seq_leq(end, seg->seq + skip)) { /* nothing new, or nothing that fits */
         nb__count(tcp, NB_COUNTER_DROP_OLD_SEGMENT);
-        nb__ack_quickly(tcb, QUICK_ACKS_AFTER_LOSS);
+        nb__ack_quickly(tcb, NB_QUICK_ACKS_AFTER_LOSS);
         tcb->flags |= NB_TCB_ACK_NOW;
         nb__tcb_pend(tcp, tcb);
         return;

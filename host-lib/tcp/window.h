@@ -30,6 +30,8 @@ void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes);
 /* A segment with data arrived, n bytes of payload. */
 void nb__ack_data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n);
 
+#define NB_QUICK_ACKS_AFTER_LOSS 16 /* the sender is repairing something: it needs ACKs */
+
 /* So many of the next ACKs are not delayed. */
 void nb__ack_quickly(struct nb_tcb *tcb, unsigned at_most);
 
@@ -47,6 +49,9 @@ void nb__acknowledge(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The delayed ACK's time has come. */
 void nb__ack_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* This arrived twice: the next ACK says so (RFC 2883 §4). */
+void nb__ack_reports_duplicate(const struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range);
 
 /* SACK blocks that the next segment will carry, a D-SACK first (RFC 2018 §4, RFC 2883). */
 unsigned nb__sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seq_range *blocks);

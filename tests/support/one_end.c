@@ -26,6 +26,12 @@ uint8_t end_pattern(size_t i)
 /* --- what the core calls
  * ----------------------------------------------------------------------------------------------- */
 
+static uint8_t ip_ecn(const struct rte_mbuf *m)
+{
+    const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+    return ip[0] >> 4 == 4 ? ip[1] & 3 : ip[1] >> 4 & 3; /* RFC 3168 §5, RFC 8200 §7 */
+}
+
 static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *m)
 {
     struct one_end *e = arg;
@@ -45,6 +51,7 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
     e->room -= e->room && p->n;
     p->seq = p->seg.seq - e->iss;
     p->ack = p->seg.ack - e->pss;
+    p->seg.ecn = ip_ecn(m);
     p->flags = p->seg.flags;
     if (p->n) {
         const void *bytes = rte_pktmbuf_read(m, p->seg.payload_offset, p->n, p->payload);
@@ -100,6 +107,13 @@ static void on_writable(void *arg, struct nb_tcb *tcb)
     e->n_writable++;
     if (e->on_writable)
         e->on_writable(e);
+}
+
+static void on_progress(void *arg, struct nb_tcb *tcb)
+{
+    struct one_end *e = arg;
+    (void)tcb;
+    e->n_progress++;
 }
 
 static void on_peer_closed(void *arg, struct nb_tcb *tcb)
@@ -176,6 +190,7 @@ struct one_end *end_new(const struct end_options *options)
                              .connected = on_connected,
                              .data = on_data,
                              .writable = on_writable,
+                             .progress = on_progress,
                              .peer_closed = on_peer_closed,
                              .closed = on_closed};
     e->tcp = nb_tcp_new(&config, &env, e->now);
@@ -231,7 +246,9 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
                              .n_sack = a->n_sack,
                              .sack = sack,
                              .ts_value = a->ts_value,
-                             .ts_echo = a->ts_echo};
+                             .ts_echo = a->ts_echo,
+                             .cookie = a->cookie,
+                             .tos = a->ecn};
     struct rte_mbuf *m = rte_pktmbuf_alloc(e->peer_pool);
     assert_non_null(m);
     uint32_t n = payload_bytes(a), headers = nb_seg_header_bytes(&out);
@@ -252,6 +269,7 @@ void end_arrive(struct one_end *e, const struct end_arrival *a)
     seg.key = e->key;
     assert_int_equal(nb_seg_parse(&seg, m, l3, m->pkt_len - l3, true), 0);
     seg.hash = nb_flow_hash(e->flows, &seg.key);
+    seg.ecn = a->ecn;
     nb_tcp_input(e->tcp, &seg, nb_flow_find(e->flows, &seg.key, seg.hash), 0, e->now);
     assert_null(seg.m);
     if (!e->no_flush)
@@ -343,6 +361,16 @@ void end_established_with(struct one_end *e, const struct end_arrival *syn)
     end_nothing_sent(e);
 }
 
+void end_established_after(struct one_end *e, const struct end_arrival *syn, uint64_t rtt_us)
+{
+    syn_received_with(e, syn);
+    uint32_t echo = e->sent[e->n_read - 1].seg.ts_value;
+    wait_us(e, rtt_us);
+    arrive(e, .flags = NB_TCP_ACK, .seq = 1, .ack = 1, .ts_value = e->timestamps ? syn->ts_value : 0, .ts_echo = echo);
+    assert_int_equal(end_state(e), NB_TCP_ESTABLISHED);
+    end_nothing_sent(e);
+}
+
 void end_established(struct one_end *e)
 {
     end_established_with(e, PLAIN_SYN);
@@ -429,6 +457,13 @@ int end_write_n(struct one_end *e, size_t n)
     free(bytes);
     end_flush(e);
     return taken;
+}
+
+struct nb_tcp_info end_info(const struct one_end *e)
+{
+    struct nb_tcp_info info;
+    nb_tcp_info(e->tcp, e->tcb, &info);
+    return info;
 }
 
 uint64_t end_counter(struct one_end *e, enum nb_counter counter)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "../../host-lib/tcp/core.h"
+#include "../../host-lib/tcp/stream.h"
 
 #define END_MSS       1000 /* the peer's */
 #define END_SENT_MAX  512
@@ -41,6 +42,8 @@ struct end_arrival {
     uint8_t wscale;
     uint8_t n_sack;
     struct nb_seq_range sack[NB_SEG_SACK_MAX]; /* relative to our ISS */
+    uint8_t ecn;                               /* the IP header's bits */
+    const struct nb_cookie *cookie;            /* with NB_SEG_FASTOPEN */
 };
 
 struct end_options {
@@ -61,7 +64,7 @@ struct one_end {
     bool timestamps; /* arrivals carry one */
 
     struct nb_tcb *tcb; /* of the last accepted or connected event, or the last connect */
-    unsigned n_accepted, n_connected, n_writable, n_peer_closed, n_closed;
+    unsigned n_accepted, n_connected, n_writable, n_progress, n_peer_closed, n_closed;
     enum nb_closed_reason reason;
     uint8_t *received;
     size_t n_received;
@@ -107,6 +110,9 @@ struct end_packet *end_expect(struct one_end *e, uint8_t flags, nb_seq_t seq, nb
 void end_syn_received(struct one_end *e);
 void end_established(struct one_end *e); /* passive, MSS option only */
 void end_established_with(struct one_end *e, const struct end_arrival *syn);
+
+/* The same, with a handshake that took rtt_us. */
+void end_established_after(struct one_end *e, const struct end_arrival *syn, uint64_t rtt_us);
 void end_syn_sent(struct one_end *e);
 void end_fin_wait_1(struct one_end *e);
 void end_fin_wait_2(struct one_end *e);
@@ -119,6 +125,7 @@ enum nb_tcp_state end_state(const struct one_end *e); /* TIME_WAIT for a record,
 int end_write(struct one_end *e, const char *text);
 int end_write_n(struct one_end *e, size_t n); /* so many bytes of the pattern, then flush */
 uint8_t end_pattern(size_t i);
+struct nb_tcp_info end_info(const struct one_end *e);
 uint64_t end_counter(struct one_end *e, enum nb_counter counter);
 
 #endif
