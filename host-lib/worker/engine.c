@@ -100,19 +100,20 @@ static int make_post(struct nb_runtime *rt, struct nb_error *err)
     return rt->post ? 0 : nb_error_set(err, -ENOMEM, "no memory for the rings between %u workers", rt->n_workers);
 }
 
-/* The tables that follow from a port's RSS key. */
+/* The tables that follow from a port's RSS key; one without RSS hashes everything to 0. */
 static int make_rss_keys(struct nb_runtime *rt, struct nb_error *err)
 {
     for (unsigned i = 0; i < rt->n_ports; i++) {
         const struct nb_port *p = &rt->port[i];
+        static const uint8_t none[NB_TOEPLITZ_BYTES];
+        bool rss = p->reta_size;
         int rc;
 
-        if (p->reta_size == 0)
-            continue;
         rt->rss_key[i] = malloc(sizeof *rt->rss_key[i]);
         if (!rt->rss_key[i])
             return nb_error_set(err, -ENOMEM, "no memory for the RSS tables");
-        rc = nb_rss_key_init(rt->rss_key[i], p->rss_key, p->rss_key_bytes, p->reta_size, err);
+        rc = nb_rss_key_init(rt->rss_key[i], rss ? p->rss_key : none, rss ? p->rss_key_bytes : sizeof none,
+                             rss ? p->reta_size : 1, err);
         if (rc < 0)
             return rc;
     }
@@ -135,6 +136,7 @@ static void describe_port(struct nb_runtime *rt, unsigned i)
     w->port_id = p->port_id;
     w->tx_prepare = p->tx_checksum;
     w->rss.key = rt->rss_key[i];
+    nb_rss_set_reta(&w->rss, NULL, 0);
 }
 
 int nb__engine_open(const struct nb_runtime_config *config, struct nb_runtime **out, struct nb_error *err)
@@ -210,10 +212,8 @@ int nb__engine_start_ports(struct nb_runtime *rt, struct nb_error *err)
 
         if (rc < 0)
             return rc;
-        for (unsigned k = 0; k < rt->n_workers; k++) {
-            rt->worker[k]->port[i].rss.reta_size = p->reta_size;
-            memcpy(rt->worker[k]->port[i].rss.reta, p->reta, sizeof p->reta);
-        }
+        for (unsigned k = 0; k < rt->n_workers; k++)
+            nb_rss_set_reta(&rt->worker[k]->port[i].rss, p->reta, p->reta_size);
     }
     return 0;
 }

@@ -47,7 +47,7 @@ struct nb_runtime {
     struct rte_mempool *pool[NB_MAX_WORKERS];
     struct nb_net_port net_port[NB_MAX_PORTS];
     struct nb_worker_port worker_port[NB_MAX_PORTS];
-    struct nb_rss_key *rss_key[NB_MAX_PORTS]; /* NULL: no RSS */
+    struct nb_rss_key *rss_key[NB_MAX_PORTS];
     struct nb_post *post;
     struct nb_call_desk desk[NB_MAX_WORKERS];
     struct nb_worker *worker[NB_MAX_WORKERS];

@@ -24,7 +24,7 @@ static void count_misdirected(struct nb_worker *w, const struct nb_arrival *a)
 {
     const struct nb_worker_port *p = &w->port[a->port];
 
-    if (a->why == NB_WHY_HOME && p->rss.reta_size && !p->rss_untrusted && p->reta_phase == NB_RETA_STABLE &&
+    if (a->why == NB_WHY_HOME && nb_rss_spreads(&p->rss) && !p->rss_untrusted && p->reta_phase == NB_RETA_STABLE &&
         w->now_us >= w->settled_at_us)
         w->counters[NB_COUNTER_MISDIRECTED]++;
 }
@@ -94,9 +94,9 @@ static void disown(struct nb_worker *w, const struct nb_arrival *a)
 static void deliver_miss(struct nb_worker *w, struct nb_arrival *a)
 {
     struct nb_worker_port *p = &w->port[a->port];
-    uint32_t hash = p->rss.reta_size ? nb_rss_hash(&p->rss, &a->seg.key) : 0;
+    uint32_t hash = nb_rss_spreads(&p->rss) ? nb_rss_hash(&p->rss, &a->seg.key) : 0;
 
-    if (p->rss.reta_size)
+    if (nb_rss_spreads(&p->rss))
         compare_hash(p, a, hash);
     if (a->why == NB_WHY_OWNER)
         disown(w, a);

@@ -57,8 +57,7 @@ void nb__reta_begin(struct nb_worker *w, unsigned port, const uint16_t *reta, un
     struct nb_worker_port *p = &w->port[port];
 
     p->next = p->rss;
-    for (unsigned i = 0; i < n; i++)
-        p->next.reta[i] = reta[i];
+    nb_rss_set_reta(&p->next, reta, n);
     p->reta_phase = NB_RETA_CHANGING;
     w->reta_slot = 0;
 }

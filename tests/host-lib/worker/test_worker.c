@@ -134,15 +134,16 @@ static void make_config(void)
 static void give_rss(void)
 {
     uint8_t key[40];
+    uint16_t reta[RETA_SIZE];
 
     for (unsigned i = 0; i < sizeof key; i++)
         key[i] = (uint8_t)(0x6d + 41 * i);
     memset(&nic, 0, sizeof nic);
     assert_int_equal(nb_rss_key_init(&nic_key, key, sizeof key, RETA_SIZE, NULL), 0);
     nic.key = &nic_key;
-    nic.reta_size = RETA_SIZE;
     for (unsigned i = 0; i < RETA_SIZE; i++)
-        nic.reta[i] = i % WORKERS;
+        reta[i] = i % WORKERS;
+    nb_rss_set_reta(&nic, reta, RETA_SIZE);
     for (unsigned i = 0; i < WORKERS; i++)
         rt->worker[i]->port[0].rss = nic;
 }
@@ -673,7 +674,7 @@ static void test_port_without_rss_counts_nothing_as_misdirected(void **state)
 
     (void)state;
     for (unsigned i = 0; i < WORKERS; i++)
-        rt->worker[i]->port[0].rss.reta_size = 0;
+        nb_rss_set_reta(&rt->worker[i]->port[0].rss, NULL, 0);
     open_on(1, &c);
     assert_int_equal(flow_count(0), 1);
     echo_on(2, &c, "hello");
@@ -789,7 +790,7 @@ static void change_reta(const uint16_t *reta, bool port_refuses, void (*between)
     call_all(nothing, NULL);
     between();
     if (!port_refuses)
-        memcpy(nic.reta, reta, RETA_SIZE * sizeof *reta);
+        nb_rss_set_reta(&nic, reta, RETA_SIZE);
     between();
     for (unsigned i = 0; i < WORKERS; i++) { /* one after the other: half have switched, half have not */
         assert_int_equal(nb_runtime_call(rt, i, port_refuses ? abandon : switch_over, NULL), 0);
@@ -826,7 +827,7 @@ static void newcomers_echo(unsigned from)
 static void more_newcomers(void)
 {
     for (unsigned queue = 0; queue < WORKERS; queue++) {
-        struct client c = client_at_home(nic.reta[newcomers % RETA_SIZE]);
+        struct client c = client_at_home(nic.reta.queue[newcomers % RETA_SIZE]);
 
         open_on(queue, &c);
         newcomer[newcomers++] = c;
@@ -911,7 +912,7 @@ static void test_flow_that_comes_home_loses_its_entry(void **state)
 
     (void)state;
     open_survivors();
-    memcpy(before, nic.reta, sizeof before);
+    memcpy(before, nic.reta.queue, sizeof before);
     all_to(reta, 1);
     change_reta(reta, false, send_nothing);
     assert_int_equal(entries(), WORKERS - 1);
