@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define WORDS_MAX      8
@@ -187,7 +186,7 @@ static int trace_to(struct request *r)
     if (fd < 0)
         return sim_fail(&r->err, -errno, "trace to %s: %s", r->argv[2], strerror(errno));
     sim_trace_to(&r->sim->trace, fd);
-    r->sim->trace.kinds = kinds;
+    sim_trace_want(&r->sim->trace, kinds);
     return 0;
 }
 
@@ -197,15 +196,21 @@ static int set_trace(struct request *r)
     if (!strcmp(r->argv[1], "to"))
         return trace_to(r);
     if (!strcmp(r->argv[1], "off") && r->argc == 2) {
-        sim_trace_flush(t);
-        t->kinds = 0;
+        sim_trace_off(t);
         return 0;
     }
     if (strcmp(r->argv[1], "on"))
         return sim_fail(&r->err, -EINVAL, "trace %s: wanted on, off or to FILE", r->argv[1]);
     if (t->fd < 0)
         return sim_fail(&r->err, -ENOENT, "trace on: no file yet; use `trace to FILE`, or start with --trace FILE");
-    return parse_kinds(r, 2, &t->kinds);
+    unsigned kinds;
+    if (parse_kinds(r, 2, &kinds))
+        return -EINVAL;
+    if (r->argc == 2)
+        sim_trace_resume(t);
+    else
+        sim_trace_want(t, kinds);
+    return 0;
 }
 
 static int wait_for(struct request *r)
@@ -244,7 +249,8 @@ static const struct command {
     {"fault", SIM_FAULT_SYNTAX, "what shall go wrong; without words: what does, and how often it did", 1, 5, fault},
     {"trace", "to FILE|on|off [frames|registers|remarks ...]", "JSON lines of what the NIC does", 2, 6, set_trace},
     {"wait", "started", "answer when the driver has enabled the receiver", 2, 2, wait_for},
-    {"port", "N COMMAND", "a command for another port of the program than its first, 0", 3, WORDS_MAX, no_port},
+    {"port", "N COMMAND", "a command for port N of the program; without it they are for the first, 0", 3, WORDS_MAX,
+     no_port},
     {"help", "", "this list", 1, 1, show_help},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -284,46 +290,66 @@ static int run_command(struct request *r)
 }
 
 /* "port N ..." is about another port of the program: find it, and move on to what is asked of it. NULL: no such port.
- * Only the first port's engine answers late, so `wait` is its alone. */
+ */
 static struct sim *choose_port(struct sim *s, const char **text)
 {
     unsigned long n;
     int used = 0;
     if (sscanf(*text, "port %3lu %n", &n, &used) < 1 || !used)
         return s;
-    bool waits = !strncmp(*text + used, "wait", 4);
     *text += used;
     while (s && n--)
-        s = waits ? NULL : s->next_port;
+        s = s->next_port;
     return s;
 }
 
-char *sim_command_run(struct sim *first, const char *text)
+/* A command on its way to the thread that owns its port, and the answer on its way back. */
+struct errand {
+    struct sim *sim;
+    const char *text;
+    char *answer;
+    bool waits;
+};
+
+static char *error_text(const struct sim_error *err)
 {
-    struct sim *s = choose_port(first, &text);
-    if (!s)
-        return strdup("error: no such port, or nothing to ask of it; ports count from 0\n");
-    struct request r = {.sim = s};
-    char *line = strdup(text), *answer = NULL;
+    char *text = NULL;
+    return asprintf(&text, "error: %s\n", err->text) < 0 ? NULL : text;
+}
+
+static void run_errand(void *arg)
+{
+    struct errand *e = arg;
+    struct request r = {.sim = e->sim};
+    char *line = strdup(e->text), *answer = NULL;
     size_t size;
     r.out = open_memstream(&answer, &size);
     fputs("ok\n", r.out);
-    sim_lock(s);
+    sim_lock(r.sim);
     int rc = split_words(line, &r);
     if (!rc)
         rc = run_command(&r);
-    if (rc == WAIT_FOR_START)
-        s->start_awaited = true;
-    sim_trace_flush(&s->trace);
-    sim_unlock(s);
-    if (s != first && s->wake_fd >= 0)
-        eventfd_write(s->wake_fd, 1); /* its engine sleeps by what was so before */
+    e->waits = rc == WAIT_FOR_START;
+    r.sim->start_awaited |= e->waits;
+    sim_trace_flush(&r.sim->trace);
+    sim_unlock(r.sim);
     fclose(r.out);
     free(line);
-    if (rc >= 0 && rc != WAIT_FOR_START)
-        return answer;
+    if (!rc) {
+        e->answer = answer;
+        return;
+    }
     free(answer);
-    if (rc == WAIT_FOR_START)
-        return NULL;
-    return asprintf(&answer, "error: %s\n", r.err.text) < 0 ? NULL : answer;
+    e->answer = e->waits ? NULL : error_text(&r.err);
+}
+
+char *sim_command_run(struct sim *first, const char *text, struct sim **awaited)
+{
+    struct errand e = {.sim = choose_port(first, &text), .text = text};
+    if (!e.sim)
+        return strdup("error: no such port; ports count from 0\n");
+    sim_visit(e.sim, run_errand, &e);
+    if (e.waits)
+        *awaited = e.sim;
+    return e.answer;
 }

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 struct client {
-    int fd; /* -1: free */
-    bool waits;
+    int fd;              /* -1: free */
+    struct sim *awaited; /* the port whose receiver it waits for */
     size_t received, sent, answer_bytes;
     char *answer; /* NULL while there is none */
     char line[SIM_COMMAND_MAX];
@@ -81,7 +81,7 @@ static void accept_client(struct sim_control *c)
         if (cl->fd >= 0)
             continue;
         cl->fd = fd;
-        cl->waits = false;
+        cl->awaited = NULL;
         cl->received = cl->sent = 0;
         return;
     }
@@ -119,7 +119,7 @@ static void read_client(struct sim_control *c, struct client *cl)
     ssize_t n = recv(cl->fd, cl->line + cl->received, sizeof cl->line - 1 - cl->received, 0);
     if (n < 0 && errno == EAGAIN)
         return;
-    if (n <= 0 || cl->waits) {
+    if (n <= 0 || cl->awaited) {
         drop_client(cl); /* gone, or talking out of turn */
         return;
     }
@@ -130,10 +130,11 @@ static void read_client(struct sim_control *c, struct client *cl)
             refuse_long_line(cl);
         return;
     }
-    char *text = sim_command_run(c->sim, cl->line);
-    cl->waits = !text;
+    char *text = sim_command_run(c->sim, cl->line, &cl->awaited);
     if (text)
         answer(cl, text);
+    else if (!cl->awaited)
+        drop_client(cl); /* no memory for an answer */
 }
 
 void sim_control_serve(struct sim_control *c, const struct pollfd *p, unsigned n)
@@ -151,21 +152,22 @@ void sim_control_serve(struct sim_control *c, const struct pollfd *p, unsigned n
         accept_client(c);
 }
 
+static bool has_started(struct sim *s)
+{
+    sim_lock(s);
+    bool started = s->ops->rx_enabled(s->dev);
+    sim_unlock(s);
+    return started;
+}
+
 void sim_control_started(struct sim_control *c)
 {
-    if (!c->sim->start_awaited)
-        return;
-    sim_lock(c->sim);
-    bool started = c->sim->ops->rx_enabled(c->sim->dev);
-    if (started)
-        c->sim->start_awaited = false;
-    sim_unlock(c->sim);
-    for (int i = 0; started && i < SIM_CONTROL_CLIENTS; i++) {
+    for (int i = 0; i < SIM_CONTROL_CLIENTS; i++) {
         struct client *cl = &c->clients[i];
-        char *text = cl->fd >= 0 && cl->waits ? strdup("ok\n") : NULL;
-        if (text) {
-            cl->waits = false;
-            answer(cl, text);
-        }
+        char *text = cl->fd >= 0 && cl->awaited && has_started(cl->awaited) ? strdup("ok\n") : NULL;
+        if (!text)
+            continue;
+        cl->awaited = NULL;
+        answer(cl, text);
     }
 }

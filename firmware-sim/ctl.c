@@ -1,7 +1,7 @@
 /* ctl.c - `nicsim ctl`: one command to a running simulator.
  *
- * Finds the control socket (--control, --pid, $NICSIM_PID, or the only nicsim there is), sends the words as one line and
- * prints the answer. File names are made absolute, because the program under nicsim may be elsewhere.
+ * Finds the control socket (--control, --pid, $NICSIM_PID, or the only nicsim there is), sends the words as one line
+ * and prints the answer. File names are made absolute, because the program under nicsim may be elsewhere.
  */
 #include "launch.h"
 
@@ -63,10 +63,12 @@ static int connect_to(const char *path, struct sim_error *err)
     return fd;
 }
 
-/* `trace to FILE`: the third word is a file name. */
+/* `[port N] trace to FILE`: a relative file name, which is relative to where we are. */
 static bool is_file_word(char **words, int i)
 {
-    return i == 2 && !strcmp(words[0], "trace") && !strcmp(words[1], "to") && words[i][0] != '/';
+    int command = i >= 4 && !strcmp(words[0], "port") ? 2 : 0;
+    return i == command + 2 && !strcmp(words[command], "trace") && !strcmp(words[command + 1], "to") &&
+           words[i][0] != '/';
 }
 
 static char *make_line(int n, char **words, size_t *bytes)

@@ -138,6 +138,18 @@ static bool do_round(struct sim_engine *e)
     return e->n || written || sent;
 }
 
+/* The driver has enabled the receiver and somebody waits for that: the first port's engine has the control socket. */
+static void note_start(struct sim *s)
+{
+    sim_lock(s);
+    bool started = s->start_awaited && s->ops->rx_enabled(s->dev);
+    if (started)
+        s->start_awaited = false;
+    sim_unlock(s);
+    if (started && s->first_port != s && s->first_port->wake_fd >= 0)
+        eventfd_write(s->first_port->wake_fd, 1);
+}
+
 /* Decide under the lock: a doorbell that rings after this finds engine_asleep set and rings the eventfd. */
 static bool fall_asleep(struct sim *s)
 {
@@ -207,12 +219,16 @@ static void *engine_main(void *arg)
 {
     struct sim_engine *e = arg;
     unsigned rounds = 0;
+    sim_at_home(e->sim);
     while (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
+        if (atomic_load_explicit(&e->sim->visit, memory_order_acquire))
+            sim_receive_visit(e->sim);
         if (do_round(e)) {
             if (++rounds % ROUNDS_BETWEEN_LOOKS == 0)
                 look_around(e, 0);
             continue;
         }
+        note_start(e->sim);
         sim_control_started(e->control);
         if (e->config.pcap)
             sim_pcap_flush(e->config.pcap);
@@ -253,6 +269,9 @@ struct sim_engine *sim_engine_start(struct sim *s, const struct sim_engine_confi
     if (rc) {
         sim_fail(err, rc, "cannot start the simulator's thread: %s", strerror(-rc));
         sim_control_free(e->control);
+        if (s->wake_fd >= 0)
+            close(s->wake_fd);
+        s->wake_fd = -1;
         free(e);
         return NULL;
     }

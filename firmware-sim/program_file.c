@@ -96,20 +96,47 @@ static void inspect(struct image *image, struct sim_program_file *file)
     find_asan(image, file);
 }
 
-int sim_program_inspect(const char *path, struct sim_program_file *file)
+/* 0 or -errno; bytes stays NULL when the file is empty or cannot be mapped. */
+static int open_image(const char *path, struct image *image)
 {
     struct stat st;
-    memset(file, 0, sizeof *file);
+    *image = (struct image){.bytes = NULL};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     int rc = fstat(fd, &st) ? -errno : 0;
     void *bytes = rc || !st.st_size ? MAP_FAILED : mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
-    if (bytes == MAP_FAILED)
+    if (bytes != MAP_FAILED)
+        *image = (struct image){.bytes = bytes, .n = st.st_size};
+    return rc;
+}
+
+static void close_image(const struct image *image)
+{
+    munmap((void *)(uintptr_t)image->bytes, image->n);
+}
+
+int sim_program_inspect(const char *path, struct sim_program_file *file)
+{
+    struct image image;
+    memset(file, 0, sizeof *file);
+    int rc = open_image(path, &image);
+    if (rc || !image.bytes)
         return rc;
-    struct image image = {.bytes = bytes, .n = st.st_size};
     inspect(&image, file);
-    munmap(bytes, st.st_size);
+    close_image(&image);
     return 0;
+}
+
+/* The name of an environment variable that DPDK's PCI bus asks for: it is there in stripped programs too. */
+bool sim_program_holds_dpdk(const char *path)
+{
+    static const char asked_for[] = "SYSFS_PCI_DEVICES";
+    struct image image;
+    if (open_image(path, &image) || !image.bytes)
+        return false;
+    bool holds = memmem(image.bytes, image.n, asked_for, sizeof asked_for);
+    close_image(&image);
+    return holds;
 }

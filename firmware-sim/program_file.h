@@ -15,4 +15,7 @@ struct sim_program_file {
 /* 0, or -errno when the file cannot be read. A damaged file is reported as not ELF. */
 int sim_program_inspect(const char *path, struct sim_program_file *file);
 
+/* Does the file hold DPDK's PCI bus code itself, rather than need its shared library? Reads all of it. */
+bool sim_program_holds_dpdk(const char *path);
+
 #endif

@@ -103,6 +103,7 @@ int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_d
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
     sim_trace_init(&s->trace);
+    s->first_port = s;
     s->ops = ops;
     s->config = *config;
     s->link_up = true;
@@ -142,6 +143,40 @@ void sim_unlock(struct sim *s)
     pthread_mutex_unlock(&s->lock);
     if (wake)
         eventfd_write(s->wake_fd, 1);
+}
+
+/* --- visits ------------------------------------------------------------------------------------------------------- */
+
+/* The port whose engine this thread is. */
+static _Thread_local const struct sim *home;
+
+void sim_at_home(struct sim *s)
+{
+    home = s;
+}
+
+void sim_visit(struct sim *s, void (*run)(void *arg), void *arg)
+{
+    struct sim_visit visit = {.run = run, .arg = arg};
+    if (s->wake_fd < 0 || home == s) {
+        run(arg);
+        return;
+    }
+    sem_init(&visit.done, 0, 0);
+    atomic_store(&s->visit, &visit);
+    eventfd_write(s->wake_fd, 1);
+    while (sem_wait(&visit.done)) /* EINTR */
+        ;
+    sem_destroy(&visit.done);
+}
+
+void sim_receive_visit(struct sim *s)
+{
+    struct sim_visit *visit = atomic_exchange(&s->visit, NULL);
+    if (!visit)
+        return;
+    visit->run(visit->arg);
+    sem_post(&visit->done);
 }
 
 /* --- frames ------------------------------------------------------------------------------------------------------- */

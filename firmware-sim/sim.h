@@ -8,6 +8,9 @@
  * was trapped. It is a plain futex mutex: a waiter sleeps, and so a holder that lost its CPU costs nobody a time slice.
  * It may be taken in the SIGSEGV handler, because the fault is the driver's own load or store, never one inside these
  * functions. Calls marked "locked" want it held.
+ *
+ * The cable's faults and what else an engine uses outside the lock belong to its thread. Another thread that wants to
+ * change them visits (sim_visit): its function runs in the engine's thread between two rounds.
  */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -20,6 +23,8 @@
 #include "trace.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 
 /* Longest frame the simulator carries, without FCS: the 82599's jumbo limit (15.5 KiB) fits. */
 #define SIM_FRAME_MAX 16384
@@ -57,6 +62,13 @@ struct sim_outbox {
     } frame[SIM_TX_BURST];
 };
 
+/* What another thread wants done in an engine's thread. */
+struct sim_visit {
+    void (*run)(void *arg);
+    void *arg;
+    sem_t done;
+};
+
 struct sim {
     pthread_mutex_t lock;
     const struct sim_device_ops *ops;
@@ -72,8 +84,11 @@ struct sim {
     bool tx_ready;      /* a transmit doorbell rang since the last sim_tx_poll */
     bool start_awaited; /* somebody waits for the driver to enable the receiver */
     bool engine_asleep;
-    int wake_fd;           /* eventfd the sleeping engine polls; -1: no engine */
-    struct sim *next_port; /* of the same program; set before its engine starts */
+    int wake_fd; /* eventfd the sleeping engine polls; -1: no engine */
+    _Atomic(struct sim_visit *) visit;
+    struct sim *next_port;  /* of the same program; set before its engine starts */
+    struct sim *first_port; /* whose engine serves the control socket; itself, for the first */
+    unsigned port;          /* counted from 0 */
     struct sim_conduct conduct;
     struct sim_fault fault; /* of the cable; the engine's */
     uint64_t steps;         /* stepped time: what the clock shows */
@@ -113,6 +128,14 @@ int sim_register_find(const struct sim *s, const char *name, uint32_t *offset, s
 
 /* Locked. Pending work that the engine must not sleep on. */
 bool sim_has_work(const struct sim *s);
+
+/* Not locked. Have run(arg) called where the engine's own data is at rest: by its thread between two rounds, or here
+ * when there is no engine or this is its thread. Returns when it is done. One visitor at a time. */
+void sim_visit(struct sim *s, void (*run)(void *arg), void *arg);
+
+/* The engine's thread: once at its start, and between rounds. */
+void sim_at_home(struct sim *s);
+void sim_receive_visit(struct sim *s);
 
 uint64_t sim_now_ns(void); /* CLOCK_MONOTONIC */
 

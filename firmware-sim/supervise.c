@@ -165,15 +165,16 @@ static void watch(struct supervisor *sv)
     }
 }
 
-/* A program that ended well and never asked for its NIC has not seen us at all. */
+/* A program that ended well and never asked for its NIC. One that ended with an error has said why itself; one whose
+ * DPDK is linked statically was told by the preloaded library. */
 static void explain_unclaimed(const struct supervisor *sv)
 {
-    if (sv->claimed_once || !WIFEXITED(sv->status))
+    if (sv->claimed_once || !WIFEXITED(sv->status) || WEXITSTATUS(sv->status))
         return;
     fprintf(stderr,
-            "nicsim: %s ended (status %d) without starting DPDK on the simulated NIC: rte_eal_init was not called, or "
-            "its DPDK is linked statically (nicsim needs the shared libraries)\n",
-            sv->launch->options->program[0], WEXITSTATUS(sv->status));
+            "nicsim: %s ended (status 0) without starting DPDK on the simulated NIC: it did not call rte_eal_init of a "
+            "shared DPDK\n",
+            sv->launch->options->program[0]);
 }
 
 /* Those three reach us even when they were ignored at our start (as in a script's background job): the program decides.

@@ -35,9 +35,27 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *l, const char
 void sim_trace_init(struct sim_trace *t)
 {
     t->fd = -1;
+    t->port = 0;
     t->kinds = 0;
+    t->wanted = SIM_TRACE_ALL;
     t->used = 0;
     t->lost = 0;
+}
+
+void sim_trace_want(struct sim_trace *t, unsigned kinds)
+{
+    t->kinds = t->wanted = kinds;
+}
+
+void sim_trace_off(struct sim_trace *t)
+{
+    sim_trace_flush(t);
+    t->kinds = 0;
+}
+
+void sim_trace_resume(struct sim_trace *t)
+{
+    t->kinds = t->wanted;
 }
 
 /* Give up what is buffered. */
@@ -85,16 +103,17 @@ static bool append(struct sim_trace *t, const char *text, size_t n)
     return true;
 }
 
-static void begin(struct line *l, uint64_t now_ns, const char *event)
+static void begin(struct line *l, const struct sim_trace *t, uint64_t now_ns, const char *event)
 {
     l->used = 0;
-    put(l, "{\"t\":%" PRIu64 ",\"event\":\"%s\"", now_ns, event);
+    put(l, "{\"t\":%" PRIu64 ",\"port\":%u,\"event\":\"%s\"", now_ns, t->port, event);
 }
 
 static void report_loss(struct sim_trace *t)
 {
-    char text[64];
-    int n = snprintf(text, sizeof text, "{\"t\":0,\"event\":\"lost\",\"lines\":%" PRIu64 "}\n", t->lost);
+    char text[96];
+    int n = snprintf(text, sizeof text, "{\"t\":0,\"port\":%u,\"event\":\"lost\",\"lines\":%" PRIu64 "}\n", t->port,
+                     t->lost);
     if (append(t, text, n))
         t->lost = 0;
 }
@@ -175,7 +194,7 @@ static void put_frame(struct line *l, const void *frame, size_t n)
 void sim_trace_rx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n, const struct sim_verdict *v)
 {
     struct line l;
-    begin(&l, now_ns, "rx");
+    begin(&l, t, now_ns, "rx");
     put(&l, ",\"queue\":%d,\"table\":\"%s\",\"rule\":%d", v->queue, v->table ? v->table : "none", v->rule);
     put(&l, ",\"hash\":\"0x%08x\"", v->rss_hash);
     if (v->drop)
@@ -187,7 +206,7 @@ void sim_trace_rx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_
 void sim_trace_tx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n)
 {
     struct line l;
-    begin(&l, now_ns, "tx");
+    begin(&l, t, now_ns, "tx");
     put_frame(&l, frame, n);
     finish(t, &l);
 }
@@ -196,7 +215,7 @@ void sim_trace_register(struct sim_trace *t, uint64_t now_ns, bool is_write, con
                         uint32_t value)
 {
     struct line l;
-    begin(&l, now_ns, is_write ? "write" : "read");
+    begin(&l, t, now_ns, is_write ? "write" : "read");
     put(&l, ",\"register\":\"%s\",\"offset\":\"0x%05x\",\"value\":\"0x%08x\"", name, offset, value);
     finish(t, &l);
 }
@@ -212,7 +231,7 @@ void sim_trace_remark(struct sim_trace *t, uint64_t now_ns, const char *text)
     }
     escaped[n] = 0;
     struct line l;
-    begin(&l, now_ns, "remark");
+    begin(&l, t, now_ns, "remark");
     put(&l, ",\"text\":\"%s\"", escaped);
     finish(t, &l);
 }

@@ -1,16 +1,17 @@
 /* trace.h - what the simulated NIC did, one JSON object per line.
  *
- *   {"t":N,"event":"rx","queue":3,"table":"flow-director","rule":7,"hash":"0x51ccc178","length":60,
+ *   {"t":N,"port":N,"event":"rx","queue":3,"table":"flow-director","rule":7,"hash":"0x51ccc178","length":60,
  *    "proto":"tcp","src":"10.0.0.1","sport":1000,"dst":"10.0.0.2","dport":80,"flags":"S"}
- *   {"t":N,"event":"rx","queue":-1,"table":"none","rule":-1,"drop":"receiver off",...}
- *   {"t":N,"event":"tx",...the frame's fields...}
- *   {"t":N,"event":"read"|"write","register":"RDT[3]","offset":"0x010d8","value":"0x000001ff"}
- *   {"t":N,"event":"remark","text":"..."}        the model's own words: a filter added, a table full, a reset
- *   {"t":N,"event":"lost","lines":N}             the disk was too slow or full: so many lines are missing here
+ *   {"t":N,"port":N,"event":"rx","queue":-1,"table":"none","rule":-1,"drop":"receiver off",...}
+ *   {"t":N,"port":N,"event":"tx",...the frame's fields...}
+ *   {"t":N,"port":N,"event":"read"|"write","register":"RDT[3]","offset":"0x010d8","value":"0x000001ff"}
+ *   {"t":N,"port":N,"event":"remark","text":"..."}        the model's own words: a filter added, a table full, a reset
+ *   {"t":N,"port":N,"event":"lost","lines":N}             the disk was too slow or full: so many lines are missing here
  *
- * t is CLOCK_MONOTONIC in nanoseconds. Lines are complete when they are in the file and flushed by the simulator's
- * thread as soon as it is done with what caused them. When tracing is off the cost is the branch in sim_trace_on().
- * Callers hold the simulator's lock; nothing here allocates, so it works inside the register trap.
+ * port is the card's place among those of the program. t is CLOCK_MONOTONIC in nanoseconds. Lines are complete when
+ * they are in the file and flushed by the simulator's thread as soon as it is done with what caused them. When tracing
+ * is off the cost is the branch in sim_trace_on(). Callers hold the simulator's lock; nothing here allocates, so it
+ * works inside the register trap.
  */
 #ifndef SIM_TRACE_H
 #define SIM_TRACE_H
@@ -30,8 +31,10 @@ enum sim_trace_kind {
 #define SIM_TRACE_BUFFER 65536 /* bytes between two flushes; a full buffer is written out at once */
 
 struct sim_trace {
-    int fd;         /* -1: nowhere to write */
-    unsigned kinds; /* what is wanted, 0 when off */
+    int fd;          /* -1: nowhere to write */
+    unsigned port;   /* of the program, for every line */
+    unsigned kinds;  /* what is written, 0 when off */
+    unsigned wanted; /* what `on` without words goes on with */
     size_t used;
     uint64_t lost;
     char buffer[SIM_TRACE_BUFFER];
@@ -43,6 +46,13 @@ static inline bool sim_trace_on(const struct sim_trace *t, enum sim_trace_kind k
 }
 
 void sim_trace_init(struct sim_trace *t);
+
+/* Trace these kinds from now on. */
+void sim_trace_want(struct sim_trace *t, unsigned kinds);
+
+/* Pause; and go on with what was traced before, at first with everything. */
+void sim_trace_off(struct sim_trace *t);
+void sim_trace_resume(struct sim_trace *t);
 
 /* Write to fd (taken over; the former one is closed) from now on. -1: stop and close. Open it O_NONBLOCK: a reader that
  * is too slow is to lose lines, counted, rather than hold up the simulator. */

@@ -24,7 +24,7 @@ const struct sim_wire_ops *sim_wire_parse(const char *spec, const char **argumen
         if (names_kind(spec, sim_wires[i]->kind)) {
             spec += strlen(sim_wires[i]->kind);
             *argument = *spec == ':' ? spec + 1 : spec;
-            return sim_wires[i];
+            return sim_wires[i]->check && sim_wires[i]->check(*argument, err) ? NULL : sim_wires[i];
         }
         strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
         strncat(known, sim_wires[i]->syntax, sizeof known - strlen(known) - 1);
@@ -35,10 +35,15 @@ const struct sim_wire_ops *sim_wire_parse(const char *spec, const char **argumen
 
 /* --- none: a cable in the drawer. Frames come from `nicsim ctl inject` only; what is sent is counted and gone. */
 
+static int none_check(const char *argument, struct sim_error *err)
+{
+    return *argument ? sim_fail(err, -EINVAL, "--wire none takes no argument (got '%s')", argument) : 0;
+}
+
 static int none_open(const char *argument, int *fd, struct sim_error *err)
 {
-    if (*argument)
-        return sim_fail(err, -EINVAL, "--wire none takes no argument (got '%s')", argument);
+    (void)argument;
+    (void)err;
     *fd = -1;
     return 0;
 }
@@ -63,6 +68,7 @@ const struct sim_wire_ops sim_wire_none = {
     .kind = "none",
     .syntax = "none",
     .help = "nothing; frames come from `nicsim ctl inject` only",
+    .check = none_check,
     .open = none_open,
     .receive = none_receive,
     .send = none_send,

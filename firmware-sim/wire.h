@@ -18,6 +18,8 @@ struct sim_wire_ops {
     const char *kind;
     const char *syntax; /* "tap:INTERFACE" */
     const char *help;   /* a few words */
+    /* Is the argument one that open could take at all? NULL: any is. 0 or -EINVAL with words. */
+    int (*check)(const char *argument, struct sim_error *err);
     /* A descriptor to poll for input, or -1 in *fd when the wire has none. 0 or -errno with words. */
     int (*open)(const char *argument, int *fd, struct sim_error *err);
     /* Launcher, at the end: take away what open left behind besides the descriptor. NULL: nothing. */

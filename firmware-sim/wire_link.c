@@ -15,12 +15,17 @@
 
 #define BUFFER_BYTES (4 << 20) /* some hundred frames with the kernel's own overhead, asked for; it may give less */
 
+static int link_check(const char *path, struct sim_error *err)
+{
+    const size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path;
+    if (!*path || strlen(path) >= room)
+        return sim_fail(err, -EINVAL, "--wire link:%s: wanted a path of 1 to %zu characters", path, room - 1);
+    return 0;
+}
+
 static int make_socket(const char *path, struct sockaddr_un *address, struct sim_error *err)
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (!*path || strlen(path) >= sizeof address->sun_path)
-        return sim_fail(err, -EINVAL, "--wire link:%s: wanted a path of 1 to %zu characters", path,
-                        sizeof address->sun_path - 1);
     strcpy(address->sun_path, path);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return fd < 0 ? sim_fail(err, -errno, "--wire link:%s: %s", path, strerror(errno)) : fd;
@@ -99,6 +104,7 @@ const struct sim_wire_ops sim_wire_link = {
     .kind = "link",
     .syntax = "link:PATH",
     .help = "another simulated NIC whose wire has the same path, in this program or another",
+    .check = link_check,
     .open = link_open,
     .release = link_release,
     .receive = link_receive,

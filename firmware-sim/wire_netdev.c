@@ -43,6 +43,14 @@ static int attach(int fd, int index)
     return 0;
 }
 
+static int netdev_check(const char *name, struct sim_error *err)
+{
+    if (!*name || strlen(name) >= IFNAMSIZ)
+        return sim_fail(err, -EINVAL, "--wire netdev:%s: wanted an interface name of 1 to %d characters", name,
+                        IFNAMSIZ - 1);
+    return 0;
+}
+
 static int netdev_open(const char *name, int *fd_out, struct sim_error *err)
 {
     int index = if_nametoindex(name);
@@ -135,6 +143,7 @@ const struct sim_wire_ops sim_wire_netdev = {
     .kind = "netdev",
     .syntax = "netdev:INTERFACE",
     .help = "an existing network interface: one end of a veth, or a real port",
+    .check = netdev_check,
     .open = netdev_open,
     .receive = netdev_receive,
     .send = netdev_send,

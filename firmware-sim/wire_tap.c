@@ -34,12 +34,17 @@ static int explain(int error, const char *name, struct sim_error *err)
     }
 }
 
-static int tap_open(const char *name, int *fd_out, struct sim_error *err)
+static int tap_check(const char *name, struct sim_error *err)
 {
-    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
     if (!*name || strlen(name) >= IFNAMSIZ || strpbrk(name, "/ %"))
         return sim_fail(err, -EINVAL, "--wire tap:%s: wanted an interface name of 1 to %d characters", name,
                         IFNAMSIZ - 1);
+    return 0;
+}
+
+static int tap_open(const char *name, int *fd_out, struct sim_error *err)
+{
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
     strcpy(ifr.ifr_name, name);
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
@@ -74,6 +79,7 @@ const struct sim_wire_ops sim_wire_tap = {
     .kind = "tap",
     .syntax = "tap:INTERFACE",
     .help = "a Linux TAP interface, made when it does not exist",
+    .check = tap_check,
     .open = tap_open,
     .receive = tap_receive,
     .send = tap_send,

@@ -6,6 +6,7 @@
 #include "engine.h"
 #include "instance.h"
 #include "presentation.h"
+#include "program_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +110,8 @@ static void start_trace(struct sim *s, unsigned i)
     if (fd < 0)
         return;
     sim_trace_to(&s->trace, i ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd);
-    s->trace.kinds = SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0);
+    sim_trace_want(&s->trace,
+                   SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0));
 }
 
 static int make_sim(unsigned i, struct sim_error *err)
@@ -126,6 +128,8 @@ static int make_sim(unsigned i, struct sim_error *err)
         return rc;
     in.port[i].sim = s;
     in.port[i].target = sim_mmio_target(s);
+    s->port = s->trace.port = i;
+    s->first_port = in.port[0].sim;
     if (i)
         in.port[i - 1].sim->next_port = s;
     start_trace(s, i);
@@ -216,7 +220,7 @@ static int start_claimed(struct sim_error *err)
     prctl(PR_SET_PDEATHSIG, 0); /* from here on the lifeline tells */
     for (unsigned i = 0; !rc && i < in.claim.ports; i++)
         rc = make_port(i, err);
-    for (unsigned i = 0; !rc && i < in.ports; i++)
+    for (unsigned i = in.ports; !rc && i-- > 0;) /* the first last: its control socket asks for all of them */
         rc = start_engine(i, err);
     return rc ? rc : go_live(err);
 }
@@ -247,9 +251,21 @@ int sim_inside_start(struct sim_error *err)
     return 0;
 }
 
+/* The program has ended and never met the rte_eal_init that this library stands before: because it brings its own? */
+static void explain_static_dpdk(void)
+{
+    static const char program[] = "/proc/self/exe";
+    if (sim_inside_invited() && !in.awaits_eal && sim_program_holds_dpdk(program))
+        fprintf(stderr,
+                "nicsim: %s has DPDK linked statically, and so does not see the simulated NIC; link it with "
+                "DPDK's shared libraries\n",
+                program_invocation_name);
+}
+
 /* Last lines of trace and capture. Not in the child of a fork, which has no engine. */
 __attribute__((destructor)) static void power_down(void)
 {
+    explain_static_dpdk();
     if (!sim_inside_active() || getpid() != in.pid)
         return;
     atomic_store(&in.active, false);

@@ -307,5 +307,6 @@ EXPORTED int nb_nicsim_write(struct nb_nicsim *nic, const char *name, uint32_t v
 
 EXPORTED char *nb_nicsim_command(struct nb_nicsim *nic, const char *line)
 {
-    return nic->in_trap ? NULL : sim_command_run(nic->sim, line);
+    struct sim *awaited;
+    return nic->in_trap ? NULL : sim_command_run(nic->sim, line, &awaited);
 }

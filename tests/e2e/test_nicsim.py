@@ -103,6 +103,19 @@ def test_program_without_dpdk_is_pointed_out(_):
     code, _out, err = run(*SIMULATED, "true")
     equal(code, 0, "exit status")
     check("true ended (status 0) without starting DPDK on the simulated NIC" in err, err)
+    equal(run(*SIMULATED, "sh", "-c", "echo my own words >&2; exit 3"), (3, "", "my own words\n"), "its own error")
+
+
+def test_statically_linked_dpdk_is_pointed_out_also_behind_a_wrapper(_):
+    libraries = [f"-l:librte_{name}.a" for name in ("ethdev", "bus_pci", "pci", "net", "mbuf", "mempool", "meter", "ring",
+                                                    "eal", "kvargs", "telemetry")]
+    static = FOLDER / "static_dpdk"
+    command("gcc", "-march=corei7", "-I/usr/include/dpdk", "-I/usr/include/x86_64-linux-gnu/dpdk", "-include",
+            "rte_config.h", nbtest.ROOT / "tests/e2e/programs/eal_probe.c", "-o", static, "-Wl,--whole-archive",
+            *libraries, "-Wl,--no-whole-archive", "-lm", "-lnuma", "-l:libbsd.so.0", "-l:libarchive.so.13")
+    for wrapper in ([], ["env", "X=1"]):
+        _code, _out, err = run(*SIMULATED, *wrapper, static, "-l", "0", "--no-huge", "--no-pci", "--no-telemetry", "-m", "64")
+        check(f"{static} has DPDK linked statically" in err, f"{wrapper}: {err}")
 
 
 def test_eal_arguments_that_cannot_work_are_explained(_):
@@ -123,6 +136,7 @@ def test_tap_errors_name_the_interface_and_the_way_out(_):
     check("an interface of this name exists" in err, err)
     command("ip", "link", "del", "nbsim0")
     code, _out, err = run(NICSIM, "--nic", "82599", "--wire", "tap:this-name-is-too-long", "--", "true")
+    equal(code, 2, "exit status of a name that cannot be one")
     check("1 to 15 characters" in err, err)
     code, _out, err = run("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", NICSIM, "--nic",
                           "82599", "--wire", "tap:nbsim0", "--", "true")

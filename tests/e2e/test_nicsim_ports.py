@@ -113,8 +113,36 @@ def test_port_command_is_about_the_other_port(between):
     check("link down" in between.pmd.nic("port", "1", "status"), "port 1")
     check("link up" in between.pmd.nic("status"), "port 0")
     between.pmd.nic("port", "1", "link", "up")
-    for words in (("port", "2", "status"), ("port", "x", "status"), ("port", "1", "wait", "started")):
+    equal(between.pmd.nic("port", "1", "wait", "started"), "", "a port that has started")
+    for words in (("port", "2", "status"), ("port", "x", "status")):
         nbtest.command(nbtest.BUILD / "nicsim", "ctl", "--control", between.pmd.control, *words, expect=1)
+
+
+def test_wait_for_the_other_port_is_answered_when_it_starts(between):
+    between.pmd.say("stop")
+    between.pmd.say("port stop 1")
+    words = [nbtest.BUILD / "nicsim", "ctl", "--control", between.pmd.control, "port", "1", "wait", "started"]
+    with subprocess.Popen(words) as waiting:
+        check("receiver off" in between.pmd.nic("port", "1", "status"), "port 1 stopped")
+        check(waiting.poll() is None, "an answer before it has started")
+        between.pmd.say("port start 1")
+        equal(waiting.wait(nbtest.LIMIT_S), 0, "exit status")
+    between.pmd.say("start")
+
+
+def test_faults_and_trace_of_the_other_port_while_it_is_busy(between):
+    trace = between.pmd.folder / "port1.json"
+    with subprocess.Popen(["ip", "netns", "exec", "left", "ping", "-q", "-f", "-w", str(nbtest.LIMIT_S), RIGHT],
+                          stdout=subprocess.DEVNULL) as flood:
+        nbtest.command(nbtest.BUILD / "nicsim", "ctl", "--control", between.pmd.control, "port", "1", "trace", "to",
+                       trace.name, "frames", cwd=trace.parent)
+        for percent in range(1, 21):
+            between.pmd.nic("port", "1", "fault", "duplicate", str(percent), "tx")
+        between.pmd.nic("port", "1", "trace", "off")
+        between.pmd.nic("port", "1", "fault", "off")
+        flood.kill()
+    ports = {json.loads(line)["port"] for line in trace.read_text(encoding="ascii").splitlines()}
+    equal(ports, {1}, "ports in the trace")
 
 
 def test_cable_joins_two_programs_and_its_end_is_a_link_down(between):

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static struct sim sim;
+static struct sim *awaited;
 
 static int setup(void **state)
 {
@@ -30,7 +31,7 @@ static int teardown(void **state)
 
 static void expect(const char *line, const char *answer)
 {
-    char *got = sim_command_run(&sim, line);
+    char *got = sim_command_run(&sim, line, &awaited);
     assert_non_null(got);
     assert_string_equal(got, answer);
     free(got);
@@ -91,7 +92,7 @@ static void test_longest_frame_can_be_injected(void **state)
     fake_last->enabled = true;
     memset(line + 7, '1', 2 * SIM_FRAME_MAX);
     line[7 + 2 * SIM_FRAME_MAX] = 0;
-    char *answer = sim_command_run(&sim, line);
+    char *answer = sim_command_run(&sim, line, &awaited);
     assert_int_equal(strncmp(answer, "ok\n", 3), 0);
     assert_int_equal(fake_last->last_length, SIM_FRAME_MAX);
     free(answer);
@@ -120,6 +121,10 @@ static void test_trace_wants_a_file_and_known_kinds(void **state)
     expect("trace off", "ok\n");
     assert_int_equal(sim.trace.kinds, 0);
     expect("trace on", "ok\n");
+    assert_int_equal(sim.trace.kinds, SIM_TRACE_FRAMES | SIM_TRACE_REMARKS);
+    expect("trace on registers", "ok\n");
+    assert_int_equal(sim.trace.kinds, SIM_TRACE_REGISTERS);
+    expect("trace to /dev/null", "ok\n");
     assert_int_equal(sim.trace.kinds, SIM_TRACE_ALL);
 }
 
@@ -135,7 +140,7 @@ static void test_words_that_are_no_command_are_refused(void **state)
 static void test_help_names_every_command(void **state)
 {
     static const char *const names[] = {"status", "stats", "reg", "table", "link", "inject", "trace", "wait", "help"};
-    char *help = sim_command_run(&sim, "help");
+    char *help = sim_command_run(&sim, "help", &awaited);
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         assert_non_null(strstr(help, names[i]));
@@ -145,8 +150,8 @@ static void test_help_names_every_command(void **state)
 static void test_stats_show_drops_with_their_reason(void **state)
 {
     (void)state;
-    free(sim_command_run(&sim, "inject 00000000000000000000000088b5"));
-    char *stats = sim_command_run(&sim, "stats");
+    free(sim_command_run(&sim, "inject 00000000000000000000000088b5", &awaited));
+    char *stats = sim_command_run(&sim, "stats", &awaited);
     assert_non_null(strstr(stats, "\nrx_frames 1\n"));
     assert_non_null(strstr(stats, "\nrx_dropped.receiver-off 1\n"));
     free(stats);
@@ -155,11 +160,32 @@ static void test_stats_show_drops_with_their_reason(void **state)
 static void test_wait_has_no_answer_before_the_receiver_starts(void **state)
 {
     (void)state;
-    assert_null(sim_command_run(&sim, "wait started"));
+    awaited = NULL;
+    assert_null(sim_command_run(&sim, "wait started", &awaited));
+    assert_ptr_equal(awaited, &sim);
     assert_true(sim.start_awaited);
     fake_last->enabled = true;
     expect("wait started", "ok\n");
     expect("wait forever", "error: wait forever: wanted started\n");
+}
+
+static void test_port_prefix_names_the_port_for_every_command(void **state)
+{
+    (void)state;
+    static struct sim second;
+    struct sim_device_config config = {.queues = 3};
+    struct sim_error err;
+    assert_int_equal(sim_init(&second, &fake_ops, &config, &err), 0);
+    sim.next_port = &second;
+    expect("port 1 fault loss 5 rx", "ok\n");
+    assert_int_equal(second.fault.path[SIM_FAULT_RX].parts[SIM_FAULT_LOSS], 50000);
+    assert_int_equal(sim.fault.path[SIM_FAULT_RX].parts[SIM_FAULT_LOSS], 0);
+    expect("port 1 trace to /dev/null frames", "ok\n");
+    assert_int_equal(second.trace.kinds, SIM_TRACE_FRAMES);
+    assert_null(sim_command_run(&sim, "port 1 wait started", &awaited));
+    assert_ptr_equal(awaited, &second);
+    expect("port 2 status", "error: no such port; ports count from 0\n");
+    sim_fini(&second);
 }
 
 #define WITH_SIM(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -178,6 +204,7 @@ int main(void)
         WITH_SIM(test_words_that_are_no_command_are_refused),
         WITH_SIM(test_help_names_every_command),
         WITH_SIM(test_stats_show_drops_with_their_reason),
+        WITH_SIM(test_port_prefix_names_the_port_for_every_command),
         WITH_SIM(test_wait_has_no_answer_before_the_receiver_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,8 @@ static int pair_send(int fd, const void *bytes, size_t n)
     return send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static const struct sim_wire_ops pair_wire = {"pair", "pair", "", no_open, NULL, pair_receive, pair_send};
+static const struct sim_wire_ops pair_wire = {
+    .kind = "pair", .syntax = "pair", .help = "", .open = no_open, .receive = pair_receive, .send = pair_send};
 
 static void on_orphaned(void *arg)
 {

@@ -55,6 +55,21 @@ static struct program make_program(void)
     return p;
 }
 
+static void test_dpdk_linked_into_the_file_is_found_and_its_absence_too(void **state)
+{
+    (void)state;
+    char path[64], text[] = "x_SYSFS_PCI_DEVICES\0x";
+    int fd = memfd_create("program", 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    assert_false(sim_program_holds_dpdk(path)); /* empty */
+    assert_int_equal(write(fd, text, sizeof text), sizeof text);
+    assert_true(sim_program_holds_dpdk(path));
+    assert_int_equal(pwrite(fd, "z", 1, 3), 1);
+    assert_false(sim_program_holds_dpdk(path));
+    assert_false(sim_program_holds_dpdk("/nowhere"));
+    close(fd);
+}
+
 static void test_needed_sanitizer_is_found(void **state)
 {
     (void)state;
@@ -125,6 +140,7 @@ static void test_damage_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dpdk_linked_into_the_file_is_found_and_its_absence_too),
         cmocka_unit_test(test_needed_sanitizer_is_found),
         cmocka_unit_test(test_program_without_interpreter_is_static),
         cmocka_unit_test(test_other_machines_are_told_apart),

@@ -53,10 +53,10 @@ static void test_received_frame_says_table_rule_queue_and_tuple(void **state)
     (void)state;
     struct sim_verdict v = {.queue = 3, .table = "flow-director", .rule = 7, .rss_hash = 0x51ccc178};
     sim_trace_rx(&trace, 42, tcp4, sizeof tcp4, &v);
-    assert_string_equal(written(),
-                        "{\"t\":42,\"event\":\"rx\",\"queue\":3,\"table\":\"flow-director\",\"rule\":7,\"hash\":"
-                        "\"0x51ccc178\",\"length\":54,\"proto\":\"tcp\",\"src\":\"10.0.0.1\",\"sport\":1000,\"dst\":"
-                        "\"10.0.0.2\",\"dport\":80,\"flags\":\"SA\"}\n");
+    assert_string_equal(
+        written(), "{\"t\":42,\"port\":0,\"event\":\"rx\",\"queue\":3,\"table\":\"flow-director\",\"rule\":7,\"hash\":"
+                   "\"0x51ccc178\",\"length\":54,\"proto\":\"tcp\",\"src\":\"10.0.0.1\",\"sport\":1000,\"dst\":"
+                   "\"10.0.0.2\",\"dport\":80,\"flags\":\"SA\"}\n");
 }
 
 static void test_dropped_frame_says_why(void **state)
@@ -65,7 +65,7 @@ static void test_dropped_frame_says_why(void **state)
     struct sim_verdict v = {.queue = -1, .table = "none", .rule = -1, .drop = "receiver off"};
     sim_trace_rx(&trace, 1, tcp4, 13, &v);
     assert_string_equal(written(),
-                        "{\"t\":1,\"event\":\"rx\",\"queue\":-1,\"table\":\"none\",\"rule\":-1,\"hash\":"
+                        "{\"t\":1,\"port\":0,\"event\":\"rx\",\"queue\":-1,\"table\":\"none\",\"rule\":-1,\"hash\":"
                         "\"0x00000000\",\"drop\":\"receiver off\",\"length\":13,\"ethertype\":\"0x0000\"}\n");
 }
 
@@ -73,8 +73,9 @@ static void test_register_access_is_named(void **state)
 {
     (void)state;
     sim_trace_register(&trace, 5, true, "RDT[3]", 0x10D8, 0x1FF);
-    assert_string_equal(written(), "{\"t\":5,\"event\":\"write\",\"register\":\"RDT[3]\",\"offset\":\"0x010d8\","
-                                   "\"value\":\"0x000001ff\"}\n");
+    assert_string_equal(written(),
+                        "{\"t\":5,\"port\":0,\"event\":\"write\",\"register\":\"RDT[3]\",\"offset\":\"0x010d8\","
+                        "\"value\":\"0x000001ff\"}\n");
 }
 
 static void test_remark_is_escaped_and_cut(void **state)
@@ -82,7 +83,7 @@ static void test_remark_is_escaped_and_cut(void **state)
     (void)state;
     char longer[4096];
     sim_trace_remark(&trace, 5, "say \"x\\y\"\n");
-    assert_string_equal(written(), "{\"t\":5,\"event\":\"remark\",\"text\":\"say \\\"x\\\\y\\\" \"}\n");
+    assert_string_equal(written(), "{\"t\":5,\"port\":0,\"event\":\"remark\",\"text\":\"say \\\"x\\\\y\\\" \"}\n");
     memset(longer, '"', sizeof longer - 1);
     longer[sizeof longer - 1] = 0;
     sim_trace_remark(&trace, 6, longer);
@@ -111,8 +112,8 @@ static void test_lines_that_could_not_be_written_are_counted_in_the_next(void **
     sim_trace_flush(&trace);
     sim_trace_to(&trace, dup(file));
     sim_trace_remark(&trace, 2, "here");
-    assert_string_equal(written(), "{\"t\":0,\"event\":\"lost\",\"lines\":2}\n"
-                                   "{\"t\":2,\"event\":\"remark\",\"text\":\"here\"}\n");
+    assert_string_equal(written(), "{\"t\":0,\"port\":0,\"event\":\"lost\",\"lines\":2}\n"
+                                   "{\"t\":2,\"port\":0,\"event\":\"remark\",\"text\":\"here\"}\n");
 }
 
 static void test_slow_reader_loses_whole_lines_and_is_told_how_many(void **state)
@@ -136,7 +137,7 @@ static void test_slow_reader_loses_whole_lines_and_is_told_how_many(void **state
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         assert_int_equal(line[strlen(line) - 1], '}');
         lines += strstr(line, "\"read\"") != NULL;
-        sscanf(line, "{\"t\":0,\"event\":\"lost\",\"lines\":%d}", &lost);
+        sscanf(line, "{\"t\":0,\"port\":0,\"event\":\"lost\",\"lines\":%d}", &lost);
     }
     assert_true(lost > 0);
     assert_int_equal(lines + lost, 2000);
