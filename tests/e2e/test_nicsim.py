@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import frames
 import nbtest
 import testpmd
 from nbtest import BUILD, LIMIT_S, check, command, equal

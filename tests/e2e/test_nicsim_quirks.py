@@ -4,6 +4,7 @@ changes the model learns here whether the real driver still behaves as it does o
 learns what to reckon with. The order of the tests is the order of a port's life."""
 import re
 
+import frames
 import nbtest
 import testpmd
 from nbtest import check, equal
@@ -76,7 +77,7 @@ def test_without_mark_rules_go_to_the_5_tuple_table_of_128_and_the_next_is_refus
     equal(used(pmd), 0, "Flow Director filters")
     refused = create(pmd, FIVE_TUPLE.format(n=address(FIVE_TUPLES)))
     check("created" not in refused and "Function not implemented" in refused, refused)
-    frame = testpmd.tcp("10.0.0.1", 1000, "10.0." + address(FIVE_TUPLES - 1), 80)
+    frame = frames.tcp("10.0.0.1", 1000, "10.0." + address(FIVE_TUPLES - 1), 80)
     equal(pmd.receive(frame)["table"], "5-tuple", "the last one steers")
     pmd.say("flow flush 0")
     equal(used(pmd, "5-tuple"), 0, "5-tuple filters after a flush")
@@ -90,9 +91,9 @@ def test_full_flow_director_is_silent(pmd):
     equal(answers.count("created"), SMALL_TABLE + 5, "rules that the driver calls created")
     equal(used(pmd), SMALL_TABLE, "filters in the card")
     equal(pmd.xstat("flow_director_filter_add_errors") - before, 5, "add errors")
-    last = pmd.receive(testpmd.tcp("10.0.0.1", 1000, "10.0." + address(SMALL_TABLE - 1), 80))
+    last = pmd.receive(frames.tcp("10.0.0.1", 1000, "10.0." + address(SMALL_TABLE - 1), 80))
     equal((last["table"], last["rule"]), ("flow-director", str(SMALL_TABLE)), "the last that fitted")
-    lost = pmd.receive(testpmd.tcp("10.0.0.1", 1000, "10.0." + address(SMALL_TABLE), 80))
+    lost = pmd.receive(frames.tcp("10.0.0.1", 1000, "10.0." + address(SMALL_TABLE), 80))
     equal(lost["table"], "rss", "the first that did not")
     pmd.nic("fault", "off")
 
@@ -105,7 +106,7 @@ def test_mask_of_the_first_rule_binds_all_others_and_outlives_a_flush(pmd):
     rule = pmd.flow_create(MARKED.format(n="0.2", mark=1))
     pmd.flow_destroy(rule)  # the last rule, one by one: that frees the mask
     rule = pmd.flow_create(PORT_ONLY.format(port=81, mark=3000))
-    equal(pmd.receive(testpmd.tcp("10.9.9.9", 5, "10.8.8.8", 81))["table"], "flow-director", "any addresses")
+    equal(pmd.receive(frames.tcp("10.9.9.9", 5, "10.8.8.8", 81))["table"], "flow-director", "any addresses")
     pmd.flow_destroy(rule)
 
 
@@ -130,7 +131,7 @@ def test_restart_of_the_port_ignores_every_field(pmd):
 
 def test_marks_are_not_reported_and_frames_keep_their_rss_hash(pmd):
     rule = pmd.flow_create(MARKED.format(n="0.2", mark=77))
-    verdict = pmd.receive(testpmd.tcp("10.0.0.1", 1000, "10.0.0.2", 80))
+    verdict = pmd.receive(frames.tcp("10.0.0.1", 1000, "10.0.0.2", 80))
     equal(verdict["table"], "flow-director", "table")
     equal(int(verdict["pmd_hash"], 16), int(verdict["hash"], 16), "the mbuf has the RSS hash")
     check("FDIR" not in pmd.said[-2000:], "an FDIR flag in the mbuf")

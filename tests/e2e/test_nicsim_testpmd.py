@@ -4,6 +4,7 @@
 Two programs witness each frame: the NIC model says which table and rule chose the queue, and testpmd, through Debian's
 own ixgbe driver, says on which queue it received it and with which RSS hash.
 """
+import frames
 import nbtest
 import testpmd
 from nbtest import check, equal
@@ -27,7 +28,7 @@ UNMARKED = RULE + " / end"
 
 
 def frame(sport):
-    return testpmd.tcp("10.0.0.1", sport, "10.0.0.2", 80)
+    return frames.tcp("10.0.0.1", sport, "10.0.0.2", 80)
 
 
 def steered(pmd, sport):
@@ -71,7 +72,7 @@ def test_driver_is_ixgbe_and_sees_an_82599(pmd):
 
 def test_rss_hashes_are_microsofts(pmd):
     for src, sport, dst, dport, with_ports, _ in VECTORS:
-        verdict = pmd.receive(testpmd.tcp(src, sport, dst, dport))
+        verdict = pmd.receive(frames.tcp(src, sport, dst, dport))
         equal(int(verdict["hash"], 16), with_ports, f"the NIC's hash of {src}:{sport} > {dst}:{dport}")
         equal(int(verdict["pmd_hash"], 16), with_ports, f"the mbuf's hash of {src}:{sport} > {dst}:{dport}")
         equal(verdict["table"], "rss", "table")
@@ -80,7 +81,7 @@ def test_rss_hashes_are_microsofts(pmd):
 
 def test_rss_over_addresses_only(pmd):
     for src, _, dst, _, _, addresses in VECTORS[:5]:
-        verdict = pmd.receive(testpmd.packet(src, dst, 47, bytes(20), 18))
+        verdict = pmd.receive(frames.packet(src, dst, 47, bytes(20), 18))
         equal(int(verdict["pmd_hash"], 16), addresses, f"hash of {src} > {dst} without ports")
 
 

@@ -1,40 +1,43 @@
-"""testpmd - dpdk-testpmd on a simulated NIC, driven at its prompt; and frames to give it.
+"""testpmd - dpdk-testpmd on a simulated NIC, driven at its prompt. Frames to give it are made by frames.py.
 
     with testpmd.Testpmd("--rxq=4", "--txq=4") as pmd:
         pmd.say("flow create 0 ...")          # the text up to the next prompt
-        pmd.receive(testpmd.tcp(...))         # inject one frame; how the NIC steered it, and how testpmd received it
+        pmd.receive(frames.tcp(...))          # inject one frame; how the NIC steered it, and how testpmd received it
         pmd.nic("stats")                      # nicsim ctl
 
 testpmd is the outside witness: it and the driver under it are Debian's, and know nothing of us.
 """
-import ipaddress
 import os
 import pty
 import re
 import select
 import shutil
 import signal
-import struct
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import nbtest
-from nbtest import BUILD, LIMIT_S, Failed, check
+import tshark
+from frames import MAC
+from nbtest import BUILD, LIMIT_S, Failed, check, equal
 
 PROMPT = "testpmd> "
 START_S = 90  # probing and starting the port, most of it sleeps in the driver; more on a busy machine
-MAC = bytes.fromhex("028259000001")
 
 
 class Testpmd:
     """A context manager. `options` are testpmd's own, behind the --."""
 
-    def __init__(self, *options, wire="none", queues=4, nic_options=(), eal=("-l", "0,1"), environment=None, before=()):
+    def __init__(self, *options, wire="none", queues=4, nic_options=(), eal=("-l", "0,1"), environment=None, before=(),
+                 capture=False):
         self.folder = Path(tempfile.mkdtemp(prefix="nbtest."))
         self.control = self.folder / "control"
+        self.pcap = self.folder / "wire.pcapng"
+        self.captured = 0  # frames of it that were looked at
         mac = ":".join(f"{b:02x}" for b in MAC)
+        nic_options = [*nic_options, *(["--pcap", str(self.pcap)] if capture else [])]
         self.argv = [*before, str(BUILD / "nicsim"), "--nic", "82599", "--queues", str(queues), "--wire", wire,
                      "--mac", mac, "--control", str(self.control), *nic_options, "--", "dpdk-testpmd", *eal, "--", "-i",
                      f"--rxq={queues}", f"--txq={queues}", "--total-num-mbufs=8192", "--no-mlockall", *options]
@@ -83,6 +86,12 @@ class Testpmd:
         text = self.said[self.prompted:found.end()]
         self.prompted = found.end()
         return text
+
+    def skip_what_was_said(self):
+        """Of frames, for instance, that nobody wanted to hear about."""
+        while select.select([self.terminal], [], [], 0)[0] and (chunk := self.hear()):
+            self.said += chunk
+        self.prompted = len(self.said)
 
     def hear(self):
         """What testpmd writes next, None when it has ended (a terminal then reports an error)."""
@@ -137,45 +146,47 @@ class Testpmd:
 
     def receive(self, frame):
         """Give the NIC a frame that is to be delivered; its verdict, with what testpmd says it received added:
-        pmd_queue and pmd_hash. Forwarding must be started in rxonly mode, verbose."""
+        pmd_queue, pmd_hash, pmd_length, pmd_segments, pmd_vlan and pmd_flags. testpmd must be verbose."""
+        self.skip_what_was_said()
         verdict = self.inject(frame)
         check("drop" not in verdict, f"the NIC dropped the frame: {verdict}")
         text = self.until(r"port 0/queue \d+: received \d+ packets\n(?s:.*?)ol_flags: [^\n]*\n")
-        verdict["pmd_queue"] = re.search(r"port 0/queue (\d+): received", text).group(1)
-        has_hash = re.search(r"RSS hash=(0x[0-9a-f]+)", text)
-        verdict["pmd_hash"] = has_hash and has_hash.group(1)
+        for name, pattern in (("queue", r"port 0/queue (\d+): received"), ("hash", r"RSS hash=(0x[0-9a-f]+)"),
+                              ("length", r"length=(\d+)"), ("segments", r"nb_segs=(\d+)"),
+                              ("vlan", r"VLAN tci=(0x[0-9a-f]+)")):
+            said = re.search(pattern, text)
+            verdict["pmd_" + name] = said and said.group(1)
+        verdict["pmd_flags"] = set(re.findall(r"RTE_MBUF_F_RX_(\w+)", text.rpartition("ol_flags:")[2]))
         return verdict
 
+    def stats(self):
+        """The simulator's counters as numbers."""
+        return {name: int(value) for name, value in (line.split() for line in self.nic("stats").splitlines())}
 
-# --- frames -----------------------------------------------------------------------------------------------------------
+    def forward(self, *frames, out=None):
+        """Give the NIC frames that testpmd is to send on, and wait until `out` (as many) have left the NIC."""
+        want = self.stats()["tx_frames"] + (len(frames) if out is None else out)
+        for frame in frames:
+            verdict = self.inject(frame)
+            check("drop" not in verdict, f"the NIC dropped the frame: {verdict}")
+        nbtest.wait_until(lambda: self.stats()["tx_frames"] >= want, "every frame sent on")
+        equal(self.stats()["tx_frames"], want, "frames sent")
 
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data[:len(data) & ~1])) + (data[-1] << 8 if len(data) & 1 else 0)
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    def judged(self, *fields):
+        """What tshark finds in the frames that left since the last look; see tshark.judge. Needs capture."""
+        found = tshark.judge(self.pcap, *fields, skip=self.captured)
+        self.captured += len(found)
+        return found
 
+    def skip_what_was_sent(self):
+        self.captured = len(tshark.packets(self.pcap, "frame.number"))
 
-def ip_header(src, dst, protocol, length):
-    if src.version == 6:
-        return struct.pack("!IHBB", 6 << 28, length, protocol, 64) + src.packed + dst.packed
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0x4000, 64, protocol, 0) + src.packed + dst.packed
-    return header[:10] + struct.pack("!H", checksum(header)) + header[12:]
-
-
-def packet(src, dst, protocol, l4, checksum_at):
-    """An Ethernet frame to the NIC, with good checksums."""
-    src, dst = ipaddress.ip_address(src), ipaddress.ip_address(dst)
-    pseudo = src.packed + dst.packed + struct.pack("!II", len(l4), protocol)
-    l4 = l4[:checksum_at] + struct.pack("!H", checksum(pseudo + l4)) + l4[checksum_at + 2:]
-    ethertype = 0x0800 if src.version == 4 else 0x86DD
-    return MAC + bytes.fromhex("020000000099") + struct.pack("!H", ethertype) + \
-        ip_header(src, dst, protocol, len(l4)) + l4
-
-
-def tcp(src, sport, dst, dport, flags=0x10):
-    return packet(src, dst, 6, struct.pack("!HHIIBBHHH", sport, dport, 1, 1, 0x50, flags, 65535, 0, 0), 16)
-
-
-def udp(src, sport, dst, dport, payload=b""):
-    return packet(src, dst, 17, struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload, 6)
+    def restart(self, *commands):
+        """Stop the port, say what can only be said then, and start it again, forwarding."""
+        self.say("stop")
+        self.say("port stop 0")
+        answers = [self.say(command) for command in commands]
+        self.say("port start 0")
+        self.nic("wait", "started")
+        self.say("start")
+        return answers

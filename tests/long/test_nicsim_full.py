@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
+import frames  # pylint: disable=wrong-import-position
 import nbtest  # pylint: disable=wrong-import-position
 import testpmd  # pylint: disable=wrong-import-position
 from nbtest import equal  # pylint: disable=wrong-import-position
@@ -36,7 +37,7 @@ def test_table_takes_2046_filters_and_refuses_more_in_silence():
         equal(int(pmd.nic("reg", "FDIRFREE"), 16) & 0xFFFF, 0, "FDIRFREE")
         equal(pmd.xstat("flow_director_filter_add_errors") - before, MORE, "add errors")
         for i, table in ((0, "flow-director"), (FILTERS - 1, "flow-director"), (FILTERS, "rss")):
-            verdict = pmd.receive(testpmd.tcp("10.0.0.1", 1000, "10.0." + address(i), 80))
+            verdict = pmd.receive(frames.tcp("10.0.0.1", 1000, "10.0." + address(i), 80))
             equal(verdict["table"], table, f"the frame of rule {i + 1}")
         pmd.say("flow flush 0", BURST_LIMIT_S)
         equal(pmd.nic("table", "flow-director").split()[0], "0", "filters after a flush")

@@ -473,6 +473,29 @@ static void test_tso_request_is_cut_into_sound_segments(void **state)
     assert_int_equal(tx_desc(rig, 0, 1).options & 1, 1);
 }
 
+static void test_tso_with_a_vlan_tag_tags_every_segment(void **state)
+{
+    struct rig *rig = *state;
+    struct queue queue = {rig, 0, 0};
+    struct packet p = {.src = 1, .dst = 2, .sport = 80, .dport = 1000, .payload = 250};
+    struct context context = context_of(&p);
+    static uint8_t request[1000];
+    size_t n = prepare(rig, &p, false, request);
+
+    context.mss = 100;
+    context.vlan = 0x6007;
+    put_context(&queue, &context);
+    put(&queue, RIG_BUS + TX_DATA_AT, DATA | TSE | VLE | EOP | RS | (uint32_t)n, PAYLEN(p.payload) | TXSM | IXSM);
+    ring_doorbell(&queue);
+    poll_all(rig);
+    assert_int_equal(rig->sent, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_memory_equal(rig->sent_frame[i] + 12, "\x81\x00\x60\x07", 4);
+        assert_int_equal(rig->sent_bytes[i], 14 + 4 + 40 + (i < 2 ? 100 : 50));
+        assert_memory_equal(rig->sent_frame[i] + 58, request + 54 + 100 * i, i < 2 ? 100 : 50);
+    }
+}
+
 static void test_tso_flag_masks_are_programmable(void **state)
 {
     struct rig *rig = *state;
@@ -719,6 +742,7 @@ int main(void)
         TX_TEST(test_tx_offloads_that_are_not_modelled_never_leave_wrong),
         TX_TEST(test_tx_vlan_tag_is_inserted_from_the_context),
         TX_TEST(test_tso_request_is_cut_into_sound_segments),
+        TX_TEST(test_tso_with_a_vlan_tag_tags_every_segment),
         TX_TEST(test_tso_flag_masks_are_programmable),
         TX_TEST(test_tso_that_needs_no_cutting_is_one_segment_as_it_is),
         TX_TEST(test_tso_is_resumed_when_max_interrupts_it),
