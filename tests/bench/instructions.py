@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Count what a short connection costs: run build/bench/instructions under callgrind, once for each side, and add up.
+"""Count what the data plane costs: run build/bench/instructions under callgrind, once for each work and side, and add up.
 
-usage: instructions.py PROGRAM
+usage: instructions.py PROGRAM [WORK...]
 
+WORK is short-connection, keepalive-request or bulk-segment; without it, all.
 callgrind counts within one function of the program, nb_bench_server_step or nb_bench_client_step, which only the
 measured phase calls. The counts are of instructions, so they are the same in every run, and on every machine that has
 the same compiler and the same libraries. The files stay beside the program, for callgrind_annotate or kcachegrind.
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 
 SIDES = ("server", "client")
+WORKS = ("short-connection", "keepalive-request", "bulk-segment")
 
 # What a line of source belongs to, by its file or shared object; the first row that fits. Inlined code is counted where
 # it is written (rte_mbuf.h) when that has a row here, else with the function it was inlined into (rte_byteorder.h).
@@ -34,16 +36,16 @@ GROUPS = (
 LINE = re.compile(r"^\s*([\d,]+)\s+(?:\([\d. ]+%\)\s+)?(\S+?):(\S.*?)(?:\s+\[(\S+)\])?$")
 
 
-def callgrind(program, side):
-    """Run once; the file with the counts, and how many connections were measured."""
-    out = program.parent / f"callgrind.{side}"
+def callgrind(program, work, side):
+    """Run once; the file with the counts, and how many connections, requests or segments were measured."""
+    out = program.parent / f"callgrind.{work}.{side}"
     argv = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no", "--dump-instr=no",
-            f"--toggle-collect=nb_bench_{side}_step", str(program)]
+            f"--toggle-collect=nb_bench_{side}_step", str(program), work]
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    connections = re.search(r"^connections (\d+)$", done.stdout, re.MULTILINE)
-    if done.returncode != 0 or not connections:
+    units = re.search(rf"^{work} (\d+)$", done.stdout, re.MULTILINE)
+    if done.returncode != 0 or not units:
         sys.exit(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return out, int(connections.group(1))
+    return out, int(units.group(1))
 
 
 def group_of(file, where):
@@ -68,20 +70,28 @@ def count(out):
     return total, groups
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__.split("\n\n")[1])
-    program = Path(sys.argv[1]).resolve()
+def measure(program, work):
+    """Per side: instructions for one unit of work, in all and by group."""
     results = {}
     for side in SIDES:
-        out, connections = callgrind(program, side)
+        out, units = callgrind(program, work, side)
         total, groups = count(out)
-        results[side] = (total / connections, {name: n / connections for name, n in groups.items()})
-    for side in SIDES:
-        print(f"{side} short-connection instructions: {round(results[side][0])}")
-    print(f"\n{'':12}{'server':>10}{'client':>10}")
+        results[side] = (total / units, {name: n / units for name, n in groups.items()})
+    return results
+
+
+def main():
+    works = sys.argv[2:] or WORKS
+    if len(sys.argv) < 2 or not set(works) <= set(WORKS):
+        sys.exit(__doc__.split("\n\n")[1])
+    results = {work: measure(Path(sys.argv[1]).resolve(), work) for work in works}
+    for work in works:
+        for side in SIDES:
+            print(f"{side} {work} instructions: {round(results[work][side][0])}")
+    columns = [(work, side) for work in works for side in SIDES]
+    print(f"\n{'':12}" + "".join(f"{work.split('-')[0] + ' ' + side:>18}" for work, side in columns))
     for name in [*dict(GROUPS), "other"]:
-        print(f"{name:12}" + "".join(f"{round(results[side][1].get(name, 0)):10}" for side in SIDES))
+        print(f"{name:12}" + "".join(f"{round(results[work][side][1].get(name, 0)):18}" for work, side in columns))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,11 @@ static bool accepted(void *arg, struct nb_tcb *tcb)
 
 static void connected(void *arg, struct nb_tcb *tcb)
 {
-    nb_tcp_write(worker_of(arg)->tcp, tcb, request, sizeof request);
+    struct raw_client *client = arg;
+
+    if (client->n_kept < RAW_CLIENT_KEEPS)
+        client->kept[client->n_kept++] = tcb;
+    nb_tcp_write(worker_of(client)->tcp, tcb, request, sizeof request);
 }
 
 static void data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)
@@ -99,4 +103,12 @@ void raw_client_open(struct raw_client *client, unsigned n)
         else
             client->failed++;
     }
+}
+
+void raw_client_request(struct raw_client *client)
+{
+    struct nb_tcp *tcp = worker_of(client)->tcp;
+
+    for (unsigned i = 0; i < client->n_kept; i++)
+        nb_tcp_write(tcp, client->kept[i], request, sizeof request);
 }

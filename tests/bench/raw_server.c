@@ -1,4 +1,4 @@
-/* raw_server.c - an application that answers every RAW_BYTES of request with RAW_BYTES of response and closes. */
+/* raw_server.c - the three applications of raw.h. Each waits for RAW_BYTES of request; they differ in what follows. */
 #include <rte_mbuf.h>
 
 #include "raw.h"
@@ -23,21 +23,58 @@ static bool on_accept(struct nb_worker *w, void *state, struct nb_conn c)
     return true;
 }
 
-/* `user` counts the bytes of the request so far. */
-static void on_data(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
+/* True: with this the request is whole. `user` counts its bytes so far. */
+static bool request_is_whole(struct nb_worker *w, struct nb_conn c, void *user, struct rte_mbuf *data)
 {
     uint32_t n = rte_pktmbuf_pkt_len(data);
     uintptr_t received = (uintptr_t)user + n;
+    bool whole = received >= RAW_BYTES;
 
-    (void)state;
     rte_pktmbuf_free(data);
     nb_conn_consumed(w, c, n);
-    if (received < RAW_BYTES) {
+    received -= whole ? RAW_BYTES : 0;
+    if (received != (uintptr_t)user)
         nb_conn_set_user(w, c, (void *)received);
+    return whole;
+}
+
+static void answer_and_close(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
+{
+    (void)state;
+    if (!request_is_whole(w, c, user, data))
         return;
-    }
     nb_conn_write(w, c, response, sizeof response);
     nb_conn_close(w, c);
+}
+
+static void answer(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
+{
+    (void)state;
+    if (request_is_whole(w, c, user, data))
+        nb_conn_write(w, c, response, sizeof response);
+}
+
+/* Whole buffers, until the send buffer takes no more. What is in them does not matter. */
+static void send_on(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)state, (void)user;
+    for (;;) {
+        struct rte_mbuf *m = nb_conn_buffer(w);
+
+        if (!m)
+            return;
+        rte_pktmbuf_append(m, RAW_SOURCE_BYTES);
+        if (nb_conn_send(w, c, m) < 0) {
+            rte_pktmbuf_free(m);
+            return;
+        }
+    }
+}
+
+static void begin_sending(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
+{
+    if (request_is_whole(w, c, user, data))
+        send_on(w, state, c, user);
 }
 
 static void on_peer_closed(struct nb_worker *w, void *state, struct nb_conn c, void *user)
@@ -56,14 +93,12 @@ static void on_writable(struct nb_worker *w, void *state, struct nb_conn c, void
     (void)w, (void)state, (void)c, (void)user;
 }
 
-const struct nb_app raw_server = {
-    .abi = NB_APP_ABI,
-    .name = "raw",
-    .start = start,
-    .stop = stop,
-    .on_accept = on_accept,
-    .on_data = on_data,
-    .on_writable = on_writable,
-    .on_peer_closed = on_peer_closed,
-    .on_closed = on_closed,
-};
+#define RAW_APP(app_name, data, writable)                                                                              \
+    {                                                                                                                  \
+        .abi = NB_APP_ABI, .name = app_name, .start = start, .stop = stop, .on_accept = on_accept, .on_data = data,    \
+        .on_writable = writable, .on_peer_closed = on_peer_closed, .on_closed = on_closed,                             \
+    }
+
+const struct nb_app raw_server = RAW_APP("raw", answer_and_close, on_writable);
+const struct nb_app raw_keepalive = RAW_APP("raw-keepalive", answer, on_writable);
+const struct nb_app raw_source = RAW_APP("raw-source", begin_sending, send_on);

@@ -7,7 +7,7 @@ $(B)/bench/instructions: $(BENCH_OBJS) $(B)/obj/tests/support/eal.o $(B)/lib/hos
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(DPDK_LIBS) -lrte_net_ring
 
-bench-instructions: $(B)/bench/instructions ## callgrind instructions per short connection, server and client side
+bench-instructions: $(B)/bench/instructions ## callgrind instructions per short connection, keepalive request and bulk segment
 	@tests/bench/instructions.py $<
 
 .PHONY: bench-instructions
