@@ -123,7 +123,7 @@ void nb__steering_port_count(struct nb_steering_port *port, pthread_mutex_t *loc
 {
     for (unsigned i = 0; i < port->profile.n_engines; i++) {
         pthread_mutex_unlock(lock);
-        int64_t used = port->backend->ops->device_used(port->backend, port->profile.engine[i].engine);
+        int64_t used = nb_backend_device_used(port->backend, port->profile.engine[i].engine);
         pthread_mutex_lock(lock);
         port->device_used[i] = used;
     }

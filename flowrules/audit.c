@@ -29,7 +29,7 @@ static void look_at(struct nb_backend *backend, const struct nb_audit_rule *rule
     char words[NB_RULE_TEXT_BYTES];
 
     nb_rule_print(&rule->rule, words, sizeof words);
-    switch (backend->ops->look(backend, &rule->rule, rule->handle)) {
+    switch (nb_backend_look(backend, &rule->rule, rule->handle)) {
     case NB_SEEN_UNKNOWN:
         return;
     case NB_SEEN_THERE:
@@ -72,8 +72,10 @@ static bool walk(struct nb_backend *backend, enum nb_engine engine, const struct
     struct nb_error ignored;
     int rc = -1;
 
-    if (!w.ours)
+    if (!w.ours || !backend->ops->walk) {
+        free(w.ours);
         return false;
+    }
     for (size_t i = 0; i < n; i++)
         w.ours[i] = rule[i].handle;
     qsort(w.ours, n, sizeof *w.ours, compare_pointers);
@@ -99,7 +101,7 @@ static void compare_counts(int64_t used, size_t n, struct nb_audit *audit)
 void nb_audit_engine(struct nb_backend *backend, enum nb_engine engine, const struct nb_audit_rule *rule, size_t n,
                      struct nb_audit *audit)
 {
-    *audit = (struct nb_audit){.rules = n, .device_used = backend->ops->device_used(backend, engine)};
+    *audit = (struct nb_audit){.rules = n, .device_used = nb_backend_device_used(backend, engine)};
     for (size_t i = 0; i < n; i++)
         look_at(backend, &rule[i], audit);
     bool looked = n && audit->confirmed + audit->count[NB_AUDIT_MISSING] + audit->count[NB_AUDIT_MISMATCH] == n;

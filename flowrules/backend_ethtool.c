@@ -17,7 +17,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
-#include <netbypass/backend.h>
+#include "backend_core.h"
 
 #define KERNEL_ENOTSUP 524 /* the kernel's own ENOTSUPP, which mlx5 lets out */
 
@@ -52,27 +52,12 @@ static int ask(const struct ethtool_backend *b, struct ethtool_rxnfc *nfc)
 
 /* --- judging and translating -------------------------------------------------------------------------------------- */
 
-static const struct nb_engine_profile *the_row(const struct ethtool_backend *b)
-{
-    return b->profile->n_engines ? &b->profile->engine[0] : NULL;
-}
-
 static int validate(struct nb_backend *backend, const struct nb_rule *rule, struct nb_error *err)
 {
     struct ethtool_backend *b = of(backend);
-    const struct nb_engine_profile *row = the_row(b);
+    const struct nb_engine_profile *row = nb__engine_row(b->profile, rule->engine);
 
-    if (!row)
-        return nb_error_set(err, -ENOTSUP, "%s: no rules through ethtool (profile %s)", b->interface, b->profile->name);
-    if (!nb_match_valid(&rule->match) || rule->match.family == NB_RULE_ANY_FAMILY)
-        return nb_error_set(err, -EINVAL, "the match must be of one address family and have no bits outside its masks");
-    if (rule->mark || rule->priority)
-        return nb_error_set(err, -EINVAL, "mark %u, priority %u: ethtool rules take neither", rule->mark,
-                            rule->priority);
-    enum nb_why why = nb_engine_accepts(row, rule);
-    if (why != NB_WHY_PENDING)
-        return nb_error_set(err, -ENOTSUP, "%s: %s", b->interface, nb_why_text(why));
-    return 0;
+    return nb__backend_judge(b->profile, b->interface, row ? row->queue_last + 1 : 0, rule, err);
 }
 
 static void translate_v4(struct ethtool_rx_flow_spec *fs, const struct nb_match *m)
@@ -133,10 +118,7 @@ static void translate(struct ethtool_rx_flow_spec *fs, const struct nb_rule *rul
 
 /* --- understanding refusals --------------------------------------------------------------------------------------- */
 
-static const struct {
-    int error, code;
-    const char *meaning;
-} errors[] = {
+static const struct nb__meaning errors[] = {
     {EOPNOTSUPP, -ENOTSUP, "the driver does not support this rule, or its ntuple feature is off"},
     {KERNEL_ENOTSUP, -ENOTSUP, "the driver does not support this kind of rule"},
     {ENOSPC, -ENOSPC, "the table is full"},
@@ -147,16 +129,16 @@ static const struct {
     {ENODEV, -ENODEV, "there is no such interface"},
     {ENOMEM, -ENOMEM, "the kernel is out of memory"},
     {EINVAL, -EINVAL, "the driver does not accept the rule, or has one with this match already"},
+    {0},
 };
 
 static int explain(const struct ethtool_backend *b, const char *operation, uint32_t location, int rc,
                    struct nb_error *err)
 {
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-        if (errors[i].error == -rc)
-            return nb_error_set(err, errors[i].code, "%s: %s at location %u: %s", b->interface, operation, location,
-                                errors[i].meaning);
-    return nb_error_set(err, -EIO, "%s: %s at location %u: error %d", b->interface, operation, location, -rc);
+    char what[64];
+
+    snprintf(what, sizeof what, "%s at location %u", operation, location);
+    return nb__explain(errors, b->interface, what, -rc, err);
 }
 
 static bool ntuple_on(const struct ethtool_backend *b)
@@ -190,10 +172,10 @@ static bool same_masks(const struct ethtool_rx_flow_spec *a, const struct ethtoo
 /* Any rule in the table whose masks, or with those of the type only, differ from this one's. */
 static bool meets_another_mask(const struct ethtool_backend *b, const struct ethtool_rx_flow_spec *fs)
 {
-    bool any_type = the_row(b)->masks == NB_MASKS_ONE;
+    bool any_type = b->profile->engine[0].masks == NB_MASKS_ONE;
     struct ethtool_rx_flow_spec other;
 
-    if (the_row(b)->masks == NB_MASKS_FREE)
+    if (b->profile->engine[0].masks == NB_MASKS_FREE)
         return false;
     for (uint32_t i = 0; i < b->size; i++)
         if (b->taken[i] && i != fs->location && !read_rule(b, i, &other) &&
@@ -319,12 +301,6 @@ static int64_t device_used(struct nb_backend *backend, enum nb_engine engine)
     return engine == NB_ENGINE_NTUPLE && !ask(of(backend), &nfc) ? (int64_t)nfc.rule_cnt : -1;
 }
 
-static int64_t hits(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
-{
-    (void)backend, (void)rule, (void)handle;
-    return -1;
-}
-
 static enum nb_seen look(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
 {
     struct ethtool_rx_flow_spec expected, kept;
@@ -404,7 +380,6 @@ static const struct nb_backend_ops ethtool_ops = {
     .device_used = device_used,
     .look = look,
     .walk = walk,
-    .hits = hits,
     .free = backend_free,
 };
 

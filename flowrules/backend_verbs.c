@@ -15,7 +15,7 @@
 #include <arpa/inet.h>
 #include <infiniband/verbs.h>
 
-#include <netbypass/backend.h>
+#include "backend_core.h"
 
 static_assert(sizeof(struct ibv_flow_attr) == 20, "specifications follow at once (nic-facts F)");
 
@@ -30,27 +30,11 @@ static struct verbs_backend *of(struct nb_backend *backend)
     return (struct verbs_backend *)backend;
 }
 
-/* --- judging ------------------------------------------------------------------------------------------------------ */
-
 static int validate(struct nb_backend *backend, const struct nb_rule *rule, struct nb_error *err)
 {
     struct verbs_backend *b = of(backend);
-    const struct nb_engine_profile *row = b->profile->n_engines ? &b->profile->engine[0] : NULL;
 
-    if (!row)
-        return nb_error_set(err, -ENOTSUP, "no rules through verbs (profile %s)", b->profile->name);
-    if (!nb_match_valid(&rule->match) || rule->match.family == NB_RULE_ANY_FAMILY)
-        return nb_error_set(err, -EINVAL, "the match must be of one address family and have no bits outside its masks");
-    if (rule->mark)
-        return nb_error_set(err, -EINVAL, "mark %u: verbs rules take none", rule->mark);
-    if (rule->priority > row->priority_last)
-        return nb_error_set(err, -EINVAL, "priority %u: accepted for verbs: %u to %u", rule->priority,
-                            row->priority_first, row->priority_last);
-    if (rule->action == NB_RULE_QUEUE && rule->queue >= b->queues->n)
-        return nb_error_set(err, -EINVAL, "queue %u: there are %u queue pairs, 0 to %u", rule->queue, b->queues->n,
-                            b->queues->n - 1);
-    enum nb_why why = nb_engine_accepts(row, rule);
-    return why == NB_WHY_PENDING ? 0 : nb_error_set(err, -ENOTSUP, "verbs: %s", nb_why_text(why));
+    return nb__backend_judge(b->profile, "verbs", b->queues->n, rule, err);
 }
 
 /* --- translating -------------------------------------------------------------------------------------------------- */
@@ -141,10 +125,7 @@ static void translate(const struct verbs_backend *b, const struct nb_rule *rule,
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
 
-static const struct {
-    int error, code;
-    const char *meaning;
-} errors[] = {
+static const struct nb__meaning errors[] = {
     {EINVAL, -EINVAL, "the driver does not accept the rule"},
     {ENOMEM, -ENOSPC, "its table is full, or memory is short"},
     {ENOSPC, -ENOSPC, "its table is full"},
@@ -153,15 +134,8 @@ static const struct {
     {EPERM, -EPERM, "not permitted: CAP_NET_RAW is needed"},
     {EBUSY, -EBUSY, "the device is busy"},
     {EIO, -EIO, "the device was removed"},
+    {0},
 };
-
-static int explain(const char *operation, int error, struct nb_error *err)
-{
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-        if (errors[i].error == error)
-            return nb_error_set(err, errors[i].code, "verbs: %s: %s", operation, errors[i].meaning);
-    return nb_error_set(err, -EIO, "verbs: %s: error %d", operation, error);
-}
 
 static int create(struct nb_backend *backend, const struct nb_rule *rule, void **handle, struct nb_error *err)
 {
@@ -175,7 +149,7 @@ static int create(struct nb_backend *backend, const struct nb_rule *rule, void *
     errno = EINVAL; /* not every provider sets it */
     struct ibv_flow *flow = ibv_create_flow(b->queues->qp[rule->action == NB_RULE_DROP ? 0 : rule->queue], &r.attr);
     if (!flow)
-        return explain("create", errno, err);
+        return nb__explain(errors, "verbs", "create", errno, err);
     *handle = flow;
     return 0;
 }
@@ -185,32 +159,7 @@ static int destroy(struct nb_backend *backend, const struct nb_rule *rule, void 
     (void)backend, (void)rule;
     int error = ibv_destroy_flow(handle);
 
-    return error ? explain("destroy", error < 0 ? -error : error, err) : 0;
-}
-
-static int64_t device_used(struct nb_backend *backend, enum nb_engine engine)
-{
-    (void)backend, (void)engine;
-    return -1;
-}
-
-static int64_t hits(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
-{
-    (void)backend, (void)rule, (void)handle;
-    return -1;
-}
-
-static enum nb_seen look(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
-{
-    (void)backend, (void)rule, (void)handle;
-    return NB_SEEN_UNKNOWN;
-}
-
-static int walk(struct nb_backend *backend, enum nb_engine engine,
-                void (*see)(void *arg, void *handle, const char *words), void *arg, struct nb_error *err)
-{
-    (void)backend, (void)engine, (void)see, (void)arg;
-    return nb_error_set(err, -ENOTSUP, "rules cannot be listed through verbs");
+    return error ? nb__explain(errors, "verbs", "destroy", error < 0 ? -error : error, err) : 0;
 }
 
 static void backend_free(struct nb_backend *backend)
@@ -223,10 +172,6 @@ static const struct nb_backend_ops verbs_ops = {
     .validate = validate,
     .create = create,
     .destroy = destroy,
-    .device_used = device_used,
-    .look = look,
-    .walk = walk,
-    .hits = hits,
     .free = backend_free,
 };
 

@@ -123,7 +123,7 @@ static void test_refusals_have_the_reason_that_the_driver_kept_to_itself(void **
 
     create(b, FLOW "queue 3");
     check_refused(b, "tcp 0.0.0.0/0:* -> *:0/0xf queue 1", -EXDEV, "another mask");
-    check_refused(b, FLOW_2 "queue 8", -ENOTSUP, "out of reach");
+    check_refused(b, FLOW_2 "queue 8", -EINVAL, "8 receive queues, 0 to 7");
     fake_eth.rings = 2; /* someone took queues away behind our back */
     check_refused(b, FLOW_2 "queue 5", -EINVAL, "2 receive queues");
     check_refused(b, FLOW_6 "queue 1", -ENOTSUP, "IPv6");

@@ -37,6 +37,8 @@ struct nb_backend_ops {
     int (*update)(struct nb_backend *backend, const struct nb_rule *rule, void *handle, uint16_t queue,
                   struct nb_error *err);
 
+    /* What follows but `free` is NULL where the device cannot be asked. The calls below ask where it can. */
+
     /* How many rules the device itself counts in an engine, -1 where it cannot say. */
     int64_t (*device_used)(struct nb_backend *backend, enum nb_engine engine);
 
@@ -44,7 +46,7 @@ struct nb_backend_ops {
     enum nb_seen (*look)(struct nb_backend *backend, const struct nb_rule *rule, void *handle);
 
     /* Call see() for every rule that the device itself has in an engine, with the handle that it has or would have as
-     * ours, and in words. Returns 0, or -ENOTSUP where the device cannot be read back. */
+     * ours, and in words. */
     int (*walk)(struct nb_backend *backend, enum nb_engine engine,
                 void (*see)(void *arg, void *handle, const char *words), void *arg, struct nb_error *err);
 
@@ -58,6 +60,21 @@ struct nb_backend_ops {
 struct nb_backend {
     const struct nb_backend_ops *ops;
 };
+
+static inline int64_t nb_backend_device_used(struct nb_backend *backend, enum nb_engine engine)
+{
+    return backend->ops->device_used ? backend->ops->device_used(backend, engine) : -1;
+}
+
+static inline enum nb_seen nb_backend_look(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
+{
+    return backend->ops->look ? backend->ops->look(backend, rule, handle) : NB_SEEN_UNKNOWN;
+}
+
+static inline int64_t nb_backend_hits(struct nb_backend *backend, const struct nb_rule *rule, void *handle)
+{
+    return backend->ops->hits ? backend->ops->hits(backend, rule, handle) : -1;
+}
 
 /* --- rte_flow ----------------------------------------------------------------------------------------------------- */
 
