@@ -129,6 +129,13 @@ class Testpmd:
         answer = self.say(f"flow destroy 0 rule {number}")
         check(f"Flow rule #{number} destroyed" in answer, answer)
 
+    def spread_over(self, *queues):
+        """Have the driver write a RETA in which these queues take turns. A command line is short, so in pieces."""
+        for first in range(0, 128, 8):
+            entries = ",".join(f"({i},{queues[i % len(queues)]})" for i in range(first, first + 8))
+            answer = self.say(f"port config 0 rss reta {entries}")
+            check("Bad" not in answer and "error" not in answer.lower(), answer)
+
     def xstat(self, name):
         found = re.search(rf"^{name}: (\d+)$", self.say("show port xstats 0"), re.MULTILINE)
         check(found, f"no xstat {name}")
