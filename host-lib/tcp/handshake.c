@@ -95,6 +95,7 @@ static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
     if (tcb->flags & NB_TCB_TIMESTAMPS)
         tcb->ts_recent = seg->ts_value;
     tcb->peer_mss = (uint16_t)nb__min(mss_offered(seg), nb__own_mss(tcp, tcb));
+    nb__mtu_options_agreed(tcp, tcb);
     nb__mss_sync(tcp, tcb);
     tcb->advertised_mss = nb__own_mss(tcp, tcb);
     tcb->rcv_mss = (uint16_t)nb__min(nb__min(tcb->mss, MSS_DEFAULT_IPV4), nb__max(tcb->rcv_ssthresh / 2, NB_LEAST_MSS));

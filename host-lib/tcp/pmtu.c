@@ -39,6 +39,11 @@ static bool is_probing(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 void nb__mtu_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     tcb->mtu_bytes = tcb->mtu_high = tcp->config.mtu_bytes;
+    nb__mtu_options_agreed(tcp, tcb);
+}
+
+void nb__mtu_options_agreed(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
     tcb->mtu_low = (uint16_t)nb__min(tcp->settings.base_mss + header_bytes(tcb), tcb->mtu_high);
 }
 

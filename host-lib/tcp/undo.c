@@ -20,21 +20,28 @@ void nb__undo_init(struct nb_tcb *tcb)
         f->undo_retrans = -1; /* 0 would mean "all were spurious" */
 }
 
+/* Was nothing sent again so far? Without SACK retrans_us is cleared, too, when the state is held at high_seq (see
+ * must_not_reopen). */
+static bool nothing_was_sent_again(const struct nb_tcb *tcb)
+{
+    bool held = !(tcb->flags & NB_TCB_SACK) && seq_geq(tcb->snd_una, tcb->flight->high_seq);
+    return tcb->state != NB_TCP_SYN_SENT && !held;
+}
+
 /* Does the echo come from a segment that was sent before anything was sent again? */
-static bool original_arrived(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_ack *ack)
+static bool original_arrived(const struct nb_tcb *tcb, const struct nb_ack *ack)
 {
     const struct nb_flight *f = tcb->flight;
-    (void)tcp;
     if (!f->retrans_us)
-        return tcb->state != NB_TCP_SYN_SENT;
+        return nothing_was_sent_again(tcb);
     if (!(tcb->flags & NB_TCB_TIMESTAMPS) || !(ack->seg->options & NB_SEG_TIMESTAMP) || !ack->seg->ts_echo)
         return false;
     return (int32_t)(ack->seg->ts_echo - ((uint32_t)(f->retrans_us / 1000) + tcb->ts_offset)) < 0;
 }
 
-static bool may_undo(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_ack *ack)
+static bool may_undo(const struct nb_tcb *tcb, const struct nb_ack *ack)
 {
-    return tcb->flight->undo_possible && (!tcb->flight->undo_retrans || original_arrived(tcp, tcb, ack));
+    return tcb->flight->undo_possible && (!tcb->flight->undo_retrans || original_arrived(tcb, ack));
 }
 
 static void unmark_losses(struct nb_tcp *tcp, struct nb_tcb *tcb)
@@ -82,7 +89,7 @@ static bool must_not_reopen(struct nb_tcp *tcp, struct nb_tcb *tcb)
 /* high_seq was reached. True: stay in this state. */
 bool nb__undo_recovery(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_ack *ack)
 {
-    if (may_undo(tcp, tcb, ack))
+    if (may_undo(tcb, ack))
         take_back(tcp, tcb, false);
     else if (tcb->rack_persist)
         tcb->rack_persist--;
@@ -97,7 +104,7 @@ bool nb__undo_recovery(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_a
 bool nb__undo_partial(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_ack *ack)
 {
     struct nb_flight *f = tcb->flight;
-    if (!f->undo_possible || !original_arrived(tcp, tcb, ack))
+    if (!f->undo_possible || !original_arrived(tcb, ack))
         return false;
     nb__check_reordering(tcp, tcb, ack->prior_una);
     if (f->retrans_out) /* wait for those: clock out new data meanwhile */
@@ -120,7 +127,7 @@ bool nb__undo_dsack(struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 bool nb__undo_loss(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_ack *ack, bool frto)
 {
-    if (!frto && !may_undo(tcp, tcb, ack))
+    if (!frto && !may_undo(tcb, ack))
         return false;
     take_back(tcp, tcb, true);
     tcb->retransmits = 0;

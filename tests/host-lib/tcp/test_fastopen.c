@@ -1,0 +1,289 @@
+/* test_fastopen.c - TCP Fast Open (RFC 7413), both roles, with Linux's cookies.
+ */
+#include "one_end.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SYN NB_TCP_SYN
+#define ACK NB_TCP_ACK
+#define PSH NB_TCP_PSH
+
+static const struct nb_cookie request = {.bytes = 0};
+
+/* SipHash-2-4 of 10.99.0.1, 10.99.0.2 under the bytes 0 to 15, and of fd99::1, fd99::2: computed by another program. */
+static const struct nb_cookie good = {.bytes = 8, .value = {0x6d, 0x77, 0x46, 0xed, 0xd7, 0x78, 0x35, 0x71}};
+static const struct nb_cookie good6 = {.bytes = 8, .value = {0xc3, 0x52, 0xbd, 0xfb, 0xe7, 0x6d, 0x13, 0xe8}};
+static const struct nb_cookie bad = {.bytes = 8, .value = {1, 2, 3, 4, 5, 6, 7, 8}};
+
+static struct nb_tcp_options listener_options;
+
+static struct one_end *server_of(uint8_t family, uint32_t bits)
+{
+    struct one_end *e = end_new(&(struct end_options){.family = family});
+    struct nb_tcp_settings *s = nb_tcp_settings(e->tcp);
+    s->fastopen = bits;
+    for (unsigned i = 0; i < NB_FASTOPEN_KEY_BYTES; i++)
+        s->fastopen_key[0][i] = (uint8_t)i, s->fastopen_key[1][i] = (uint8_t)(100 + i);
+    s->fastopen_keys = 1;
+    end_listen(e);
+    listener_options = (struct nb_tcp_options){.fastopen_queue = 2};
+    nb_tcp_listener_set_options(e->tcp, &e->key, &listener_options);
+    return e;
+}
+
+static struct one_end *server(void)
+{
+    return server_of(NB_FAMILY_IPV4, NB_FASTOPEN_SERVER);
+}
+
+static struct end_packet *syn_arrives(struct one_end *e, const struct nb_cookie *cookie, const char *text)
+{
+    arrive(e, .flags = SYN, .options = NB_SEG_MSS | (cookie ? NB_SEG_FASTOPEN : 0), .mss = END_MSS, .cookie = cookie,
+           .text = text);
+    struct end_packet *p = end_sent(e);
+    assert_int_equal(p->flags, SYN | ACK);
+    return p;
+}
+
+static void expect_cookie(const struct end_packet *p, const struct nb_cookie *cookie)
+{
+    assert_true(p->seg.options & NB_SEG_FASTOPEN);
+    assert_int_equal(p->seg.cookie.bytes, cookie->bytes);
+    assert_memory_equal(p->seg.cookie.value, cookie->value, (size_t)cookie->bytes);
+}
+
+/* --- server ----------------------------------------------------------------------------------- */
+
+static void test_request_is_answered_with_linuxs_cookie(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    expect_cookie(syn_arrives(e, &request, NULL), &good);
+    assert_int_equal(e->n_accepted, 0);
+    end_free(e);
+    e = server_of(NB_FAMILY_IPV6, NB_FASTOPEN_SERVER);
+    expect_cookie(syn_arrives(e, &request, NULL), &good6);
+    end_free(e);
+}
+
+static void test_data_with_a_good_cookie_reaches_the_application_before_the_handshake_is_done(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    struct end_packet *p = syn_arrives(e, &good, "hello");
+    assert_int_equal(p->ack, 6);
+    assert_int_equal(e->n_accepted, 1);
+    assert_int_equal(e->n_received, 5);
+    assert_memory_equal(e->received, "hello", 5);
+    assert_true(end_info(e).syn_data);
+    assert_int_equal(end_write(e, "answer"), 6); /* and the answer leaves at once, too */
+    end_expect(e, ACK | PSH, 1, 6, 6);
+    arrive(e, .flags = ACK, .seq = 6, .ack = 7);
+    assert_int_equal(end_state(e), NB_TCP_ESTABLISHED);
+    assert_int_equal(e->n_accepted, 1);
+    end_free(e);
+}
+
+static void test_data_with_a_bad_cookie_is_left_out_and_the_good_cookie_told(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    struct end_packet *p = syn_arrives(e, &bad, "hello");
+    assert_int_equal(p->ack, 1);
+    expect_cookie(p, &good);
+    assert_int_equal(e->n_accepted, 0);
+    arrive(e, .flags = ACK | PSH, .seq = 1, .ack = 1, .text = "hello"); /* the client sends it again */
+    assert_int_equal(e->n_accepted, 1);
+    assert_int_equal(e->n_received, 5);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+static void test_data_without_a_cookie_is_left_out_unless_none_is_needed(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    assert_int_equal(syn_arrives(e, NULL, "hello")->ack, 1);
+    assert_int_equal(e->n_accepted, 0);
+    end_free(e);
+    e = server_of(NB_FAMILY_IPV4, NB_FASTOPEN_SERVER | NB_FASTOPEN_SERVER_NO_COOKIE);
+    assert_int_equal(syn_arrives(e, NULL, "hello")->ack, 6);
+    assert_int_equal(e->n_accepted, 1);
+    end_free(e);
+}
+
+static void test_switched_off_server_knows_no_cookies(void **state)
+{
+    (void)state;
+    struct one_end *e = server_of(NB_FAMILY_IPV4, NB_FASTOPEN_CLIENT);
+    struct end_packet *p = syn_arrives(e, &good, "hello");
+    assert_int_equal(p->ack, 1);
+    assert_false(p->seg.options & NB_SEG_FASTOPEN);
+    assert_int_equal(e->n_accepted, 0);
+    end_free(e);
+}
+
+static void test_listener_without_a_queue_takes_part_in_nothing(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    listener_options.fastopen_queue = 0;
+    assert_int_equal(syn_arrives(e, &good, "hello")->ack, 1);
+    assert_int_equal(e->n_accepted, 0);
+    end_free(e);
+}
+
+/* RFC 7413 §5.1: a flood of spoofed SYNs with a stolen cookie must not fill the server. */
+static void test_more_pending_connections_than_the_queue_takes_wait_for_their_handshake(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    for (unsigned i = 0; i < 3; i++) {
+        e->key.remote_port = (uint16_t)(END_PEER_PORT + i);
+        e->iss = 0;
+        end_arrive(
+            e,
+            &(struct end_arrival){
+                .flags = SYN, .options = NB_SEG_MSS | NB_SEG_FASTOPEN, .mss = END_MSS, .cookie = &good, .text = "x"});
+        assert_int_equal(end_sent(e)->ack, i < 2 ? 2 : 1);
+    }
+    assert_int_equal(e->n_accepted, 2);
+    end_free(e);
+}
+
+static void test_cookie_of_the_backup_key_is_taken_and_the_new_one_told(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    struct nb_tcp_settings *s = nb_tcp_settings(e->tcp);
+    memcpy(s->fastopen_key[1], s->fastopen_key[0], NB_FASTOPEN_KEY_BYTES);
+    memset(s->fastopen_key[0], 7, NB_FASTOPEN_KEY_BYTES);
+    s->fastopen_keys = 2;
+    struct end_packet *p = syn_arrives(e, &good, "hello");
+    assert_int_equal(p->ack, 6);
+    assert_true(p->seg.options & NB_SEG_FASTOPEN);
+    assert_memory_not_equal(p->seg.cookie.value, good.value, 8);
+    end_free(e);
+}
+
+/* --- client ----------------------------------------------------------------------------------- */
+
+static size_t open_fast(struct one_end *e, const char *text)
+{
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+    struct nb_tcp_open how = {.fastopen = true, .iov = &iov, .n_iov = 1};
+    int err = 0;
+    e->iss = nb_isn_of((const uint8_t *)"a test's secret", &e->key, e->now).iss;
+    e->tcb = nb_tcp_open(e->tcp, &e->key, &how, &err);
+    assert_non_null(e->tcb);
+    end_flush(e);
+    return how.taken;
+}
+
+/* The first connection asks for a cookie and gets `cookie`; it is then ended. */
+static struct one_end *client_with(const struct nb_cookie *cookie)
+{
+    struct one_end *e = end_new(NULL);
+    assert_int_equal(open_fast(e, "hello"), 0);
+    struct end_packet *p = end_expect(e, SYN, 0, 0, 0);
+    assert_true(p->seg.options & NB_SEG_FASTOPEN);
+    assert_int_equal(p->seg.cookie.bytes, 0);
+    arrive(e, .flags = SYN | ACK, .ack = 1, .options = NB_SEG_MSS | (cookie ? NB_SEG_FASTOPEN : 0), .mss = END_MSS,
+           .cookie = cookie);
+    nb_tcp_abort(e->tcp, e->tcb);
+    end_flush(e);
+    end_forget_sent(e);
+    return e;
+}
+
+static void test_cookie_is_asked_for_and_used_with_data_the_next_time(void **state)
+{
+    (void)state;
+    struct one_end *e = client_with(&good);
+    assert_int_equal(open_fast(e, "hello"), 5);
+    struct end_packet *p = end_expect(e, SYN, 0, 0, 5);
+    expect_cookie(p, &good);
+    assert_memory_equal(p->payload, "hello", 5);
+    arrive(e, .flags = SYN | ACK, .ack = 6, .options = NB_SEG_MSS, .mss = END_MSS);
+    end_expect(e, ACK, 6, 1, 0);
+    assert_int_equal(e->n_connected, 2);
+    assert_true(end_info(e).syn_data);
+    end_free(e);
+}
+
+static void test_data_that_the_server_left_out_is_sent_again_at_once(void **state)
+{
+    (void)state;
+    struct one_end *e = client_with(&good);
+    open_fast(e, "hello");
+    end_forget_sent(e);
+    arrive(e, .flags = SYN | ACK, .ack = 1, .options = NB_SEG_MSS, .mss = END_MSS);
+    struct end_packet *p = end_sent(e);
+    assert_int_equal(p->seq, 1);
+    assert_int_equal(p->n, 5);
+    assert_false(end_info(e).syn_data);
+    end_nothing_sent(e);
+    end_free(e);
+}
+
+static void test_lost_syn_is_repeated_without_data_and_cookie(void **state)
+{
+    (void)state;
+    struct one_end *e = client_with(&good);
+    open_fast(e, "hello");
+    end_forget_sent(e);
+    wait_us(e, 1100000);
+    struct end_packet *p = end_expect(e, SYN, 0, 0, 0); /* RFC 7413 §4.2.1: what dropped it may mind the data */
+    assert_false(p->seg.options & NB_SEG_FASTOPEN);
+    arrive(e, .flags = SYN | ACK, .ack = 1, .options = NB_SEG_MSS, .mss = END_MSS);
+    p = end_sent(e);
+    assert_int_equal(p->n, 5);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+static void test_server_without_cookies_is_an_ordinary_one(void **state)
+{
+    (void)state;
+    struct one_end *e = client_with(NULL);
+    assert_int_equal(open_fast(e, "hello"), 0);
+    end_forget_sent(e);
+    arrive(e, .flags = SYN | ACK, .ack = 1, .options = NB_SEG_MSS, .mss = END_MSS);
+    assert_int_equal(e->n_connected, 2);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+static void test_forgotten_destinations_are_asked_again(void **state)
+{
+    (void)state;
+    struct one_end *e = client_with(&good);
+    assert_true(nb_tcp_fastopen_ready(e->tcp, &e->key, &nb_tcp_options_default));
+    nb_tcp_forget_destinations(e->tcp);
+    assert_false(nb_tcp_fastopen_ready(e->tcp, &e->key, &nb_tcp_options_default));
+    end_free(e);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_request_is_answered_with_linuxs_cookie),
+        cmocka_unit_test(test_data_with_a_good_cookie_reaches_the_application_before_the_handshake_is_done),
+        cmocka_unit_test(test_data_with_a_bad_cookie_is_left_out_and_the_good_cookie_told),
+        cmocka_unit_test(test_data_without_a_cookie_is_left_out_unless_none_is_needed),
+        cmocka_unit_test(test_switched_off_server_knows_no_cookies),
+        cmocka_unit_test(test_listener_without_a_queue_takes_part_in_nothing),
+        cmocka_unit_test(test_more_pending_connections_than_the_queue_takes_wait_for_their_handshake),
+        cmocka_unit_test(test_cookie_of_the_backup_key_is_taken_and_the_new_one_told),
+        cmocka_unit_test(test_cookie_is_asked_for_and_used_with_data_the_next_time),
+        cmocka_unit_test(test_data_that_the_server_left_out_is_sent_again_at_once),
+        cmocka_unit_test(test_lost_syn_is_repeated_without_data_and_cookie),
+        cmocka_unit_test(test_server_without_cookies_is_an_ordinary_one),
+        cmocka_unit_test(test_forgotten_destinations_are_asked_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
