@@ -10,12 +10,13 @@
 
 #include "device.h"
 #include "error.h"
+#include "trace_filter.h"
 #include "wire.h"
 
 /* Environment that the launcher sets for its program, and the library takes away again once it has claimed the NIC. */
 #define SIM_ENV_DIR "NICSIM"
 
-#define SIM_CLAIM_VERSION 2
+#define SIM_CLAIM_VERSION 3
 #define SIM_CLAIM_ENV_MAX 4096 /* bytes of an environment variable's former value */
 
 enum sim_claim_fd {
@@ -46,6 +47,7 @@ struct sim_claim {
     unsigned ports;
     struct sim_claim_port port[SIM_PORTS_MAX];
     bool trace_registers;
+    struct sim_trace_filter trace_filter;
     struct sim_claim_env restore[2]; /* LD_PRELOAD, ASAN_OPTIONS */
 };
 

@@ -6,17 +6,17 @@
 #include "commands.h"
 
 #include "fault_command.h"
+#include "trace_command.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define WORDS_MAX      8
-#define WAIT_FOR_START 1 /* what a command returns when its answer has to wait */
+#define WORDS_MAX      24 /* a trace with a filter is the longest */
+#define WAIT_FOR_START 1  /* what a command returns when its answer has to wait */
 
 struct request {
     struct sim *sim;
@@ -36,9 +36,9 @@ static int show_status(struct request *r)
     fprintf(r->out, "mac %02x:%02x:%02x:%02x:%02x:%02x\n", m[0], m[1], m[2], m[3], m[4], m[5]);
     fprintf(r->out, "link %s\n", s->link_up ? "up" : "down");
     fprintf(r->out, "receiver %s\n", s->ops->rx_enabled(s->dev) ? "on" : "off");
-    fprintf(r->out, "trace%s%s%s%s\n", s->trace.kinds ? "" : " off", s->trace.kinds & SIM_TRACE_FRAMES ? " frames" : "",
-            s->trace.kinds & SIM_TRACE_REGISTERS ? " registers" : "",
-            s->trace.kinds & SIM_TRACE_REMARKS ? " remarks" : "");
+    fputs("trace", r->out);
+    sim_trace_describe(&s->trace, r->out);
+    fputc('\n', r->out);
     return 0;
 }
 
@@ -157,60 +157,14 @@ static int inject(struct request *r)
     return 0;
 }
 
-static int parse_kinds(struct request *r, int from, unsigned *kinds)
-{
-    static const struct {
-        const char *name;
-        unsigned kind;
-    } rows[] = {{"frames", SIM_TRACE_FRAMES}, {"registers", SIM_TRACE_REGISTERS}, {"remarks", SIM_TRACE_REMARKS}};
-    *kinds = from == r->argc ? SIM_TRACE_ALL : 0;
-    for (int i = from; i < r->argc; i++) {
-        unsigned kind = 0;
-        for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
-            kind |= strcmp(rows[k].name, r->argv[i]) ? 0 : rows[k].kind;
-        if (!kind)
-            return sim_fail(&r->err, -EINVAL, "trace %s: wanted frames, registers or remarks", r->argv[i]);
-        *kinds |= kind;
-    }
-    return 0;
-}
-
-static int trace_to(struct request *r)
-{
-    unsigned kinds;
-    if (r->argc < 3)
-        return sim_fail(&r->err, -EINVAL, "trace to: wanted a file name");
-    if (parse_kinds(r, 3, &kinds))
-        return -EINVAL;
-    int fd = open(r->argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return sim_fail(&r->err, -errno, "trace to %s: %s", r->argv[2], strerror(errno));
-    sim_trace_to(&r->sim->trace, fd);
-    sim_trace_want(&r->sim->trace, kinds);
-    return 0;
-}
-
 static int set_trace(struct request *r)
 {
-    struct sim_trace *t = &r->sim->trace;
-    if (!strcmp(r->argv[1], "to"))
-        return trace_to(r);
-    if (!strcmp(r->argv[1], "off") && r->argc == 2) {
-        sim_trace_off(t);
-        return 0;
-    }
-    if (strcmp(r->argv[1], "on"))
-        return sim_fail(&r->err, -EINVAL, "trace %s: wanted on, off or to FILE", r->argv[1]);
-    if (t->fd < 0)
-        return sim_fail(&r->err, -ENOENT, "trace on: no file yet; use `trace to FILE`, or start with --trace FILE");
-    unsigned kinds;
-    if (parse_kinds(r, 2, &kinds))
-        return -EINVAL;
-    if (r->argc == 2)
-        sim_trace_resume(t);
-    else
-        sim_trace_want(t, kinds);
-    return 0;
+    return sim_trace_command(r->sim, r->argc, r->argv, &r->err);
+}
+
+static int set_pcap(struct request *r)
+{
+    return sim_captures_command(&r->sim->captures, r->sim->name, r->argc, r->argv, r->out, &r->err);
 }
 
 static int wait_for(struct request *r)
@@ -247,7 +201,9 @@ static const struct command {
     {"link", "up|down", "plug the cable in or out", 2, 2, set_link},
     {"inject", "HEXFRAME", "a frame as if from the wire; says which table and rule chose which queue", 2, 2, inject},
     {"fault", SIM_FAULT_SYNTAX, "what shall go wrong; without words: what does, and how often it did", 1, 5, fault},
-    {"trace", "to FILE|on|off [frames|registers|remarks ...]", "JSON lines of what the NIC does", 2, 6, set_trace},
+    {"trace", SIM_TRACE_SYNTAX, "JSON lines of what the NIC does", 2, WORDS_MAX, set_trace},
+    {"pcap", SIM_CAPTURE_SYNTAX, "write frames of the wire or of a queue to a file; without words: what is written", 1,
+     6, set_pcap},
     {"wait", "started", "answer when the driver has enabled the receiver", 2, 2, wait_for},
     {"port", "N COMMAND", "a command for port N of the program; without it they are for the first, 0", 3, WORDS_MAX,
      no_port},
@@ -332,6 +288,7 @@ static void run_errand(void *arg)
     e->waits = rc == WAIT_FOR_START;
     r.sim->start_awaited |= e->waits;
     sim_trace_flush(&r.sim->trace);
+    sim_captures_flush(&r.sim->captures);
     sim_unlock(r.sim);
     fclose(r.out);
     free(line);

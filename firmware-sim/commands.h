@@ -9,8 +9,8 @@
 #define SIM_COMMAND_MAX (2 * SIM_FRAME_MAX + 64)
 
 /* Run a command line and return its whole answer, malloc'd: "ok" or "error: WHY", then the command's own lines. The
- * trace is flushed first. "port N ..." is about another port of s's program. NULL when the answer has to wait until the
- * receiver of *awaited is enabled (`wait started`): then it is "ok". Takes the lock. */
+ * trace and captures are flushed first. "port N ..." is about another port of s's program. NULL when the answer has to
+ * wait until the receiver of *awaited is enabled (`wait started`): then it is "ok". Takes the lock. */
 char *sim_command_run(struct sim *s, const char *line, struct sim **awaited);
 
 #endif

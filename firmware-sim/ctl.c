@@ -63,12 +63,15 @@ static int connect_to(const char *path, struct sim_error *err)
     return fd;
 }
 
-/* `[port N] trace to FILE`: a relative file name, which is relative to where we are. */
+/* `[port N] trace to FILE`, `pcap to FILE`, `pcap off FILE`: a relative file name, which is relative to where we are.
+ */
 static bool is_file_word(char **words, int i)
 {
-    int command = i >= 4 && !strcmp(words[0], "port") ? 2 : 0;
-    return i == command + 2 && !strcmp(words[command], "trace") && !strcmp(words[command + 1], "to") &&
-           words[i][0] != '/';
+    int at = i >= 4 && !strcmp(words[0], "port") ? 2 : 0;
+    if (i != at + 2 || words[i][0] == '/')
+        return false;
+    bool pcap = !strcmp(words[at], "pcap"), trace = !strcmp(words[at], "trace");
+    return ((pcap || trace) && !strcmp(words[at + 1], "to")) || (pcap && !strcmp(words[at + 1], "off"));
 }
 
 static char *make_line(int n, char **words, size_t *bytes)

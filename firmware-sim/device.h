@@ -44,8 +44,8 @@ struct sim_host {
     void *(*dma)(void *arg, uint64_t iova, size_t n);
     /* Raise the (level, INTx-like) interrupt towards the driver. */
     void (*interrupt)(void *arg);
-    /* A frame leaves on the wire, without FCS. The bytes are copied or sent before the call returns. */
-    void (*wire_tx)(void *arg, const void *frame, size_t n);
+    /* A frame of a transmit queue leaves on the wire, without FCS. The bytes are copied before the call returns. */
+    void (*wire_tx)(void *arg, unsigned queue, const void *frame, size_t n);
     /* There is work that a register write made possible: frames on a transmit ring (a tail moved), or descriptors for
      * received frames that waited for some. Have rx_write and tx_poll called soon. Cheap, may be called at every
      * doorbell; without it a sleeping core learns of nothing to do. */

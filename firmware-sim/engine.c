@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RX_BURST       32
@@ -40,13 +39,6 @@ struct sim_engine {
         uint8_t bytes[SIM_FRAME_MAX];
     } in[RX_BURST];
 };
-
-static uint64_t realtime_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
 
 /* A wire that fails for good (its interface was deleted) is unplugged: the link goes down, the rest goes on. */
 static void unplug(struct sim_engine *e)
@@ -72,12 +64,13 @@ static void receive_burst(struct sim_engine *e)
 
 static void capture(struct sim_engine *e)
 {
-    uint64_t now = realtime_ns();
+    struct sim_captures *to = &e->sim->captures;
+    uint64_t now = sim_realtime_ns(e->sim);
     const struct sim_outbox *out = &e->sim->out;
     for (unsigned i = 0; i < e->n; i++)
-        sim_pcap_frame(e->config.pcap, now, false, e->in[i].bytes, e->in[i].length);
+        sim_capture(to, SIM_CAPTURE_WIRE, false, now, e->in[i].bytes, e->in[i].length);
     for (unsigned i = 0; i < out->n; i++)
-        sim_pcap_frame(e->config.pcap, now, true, out->frame[i].bytes, out->frame[i].length);
+        sim_capture(to, SIM_CAPTURE_WIRE, true, now, out->frame[i].bytes, out->frame[i].length);
 }
 
 static void to_wire(void *arg, const void *frame, size_t n)
@@ -127,7 +120,7 @@ static bool do_round(struct sim_engine *e)
     if (!sent)
         s->out.n = 0;
     sim_unlock(s);
-    if (e->config.pcap && (e->n || s->out.n))
+    if (s->captures.n && (e->n || s->out.n))
         capture(e);
     send_outbox(e);
     if (e->refused) {
@@ -230,8 +223,7 @@ static void *engine_main(void *arg)
         }
         note_start(e->sim);
         sim_control_started(e->control);
-        if (e->config.pcap)
-            sim_pcap_flush(e->config.pcap);
+        sim_captures_flush(&e->sim->captures);
         if (fall_asleep(e->sim))
             look_around(e, sleep_limit_ms(e->sim));
     }
@@ -284,7 +276,6 @@ void sim_engine_stop(struct sim_engine *e)
     eventfd_write(e->sim->wake_fd, 1);
     pthread_join(e->thread, NULL);
     sim_control_free(e->control);
-    sim_pcap_free(e->config.pcap);
     close(e->sim->wake_fd);
     e->sim->wake_fd = -1;
     free(e);

@@ -4,16 +4,14 @@
 #define SIM_ENGINE_H
 
 #include "control.h"
-#include "pcap.h"
 #include "sim.h"
 #include "wire.h"
 
 struct sim_engine_config {
     const struct sim_wire_ops *wire;
-    int wire_fd;           /* -1 when the wire has none */
-    struct sim_pcap *pcap; /* NULL: no capture. Taken over */
-    int control_fd;        /* listening; -1: no control socket. Taken over */
-    int lifeline_fd;       /* hangs up when the launcher is gone; -1: none */
+    int wire_fd;     /* -1 when the wire has none */
+    int control_fd;  /* listening; -1: no control socket. Taken over */
+    int lifeline_fd; /* hangs up when the launcher is gone; -1: none */
     /* Called once in the engine's thread when that happens. */
     void (*orphaned)(void *arg);
     void *arg;

@@ -202,6 +202,7 @@ static void fill_claim(struct sim_launch *l)
     const struct sim_options *o = l->options;
     l->claim.version = SIM_CLAIM_VERSION;
     l->claim.trace_registers = o->trace_registers;
+    l->claim.trace_filter = o->trace_filter;
     l->claim.ports = o->ports;
     for (unsigned i = 0; i < o->ports; i++) {
         struct sim_claim_port *port = &l->claim.port[i];

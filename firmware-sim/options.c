@@ -16,6 +16,7 @@ enum {
     OPT_CONTROL,
     OPT_TRACE,
     OPT_TRACE_REGISTERS,
+    OPT_TRACE_ONLY,
     OPT_PCAP,
     OPT_REGISTERS,
     OPT_HELP
@@ -33,6 +34,10 @@ static const struct {
     {"control", "PATH", "control socket (default: /dev/shm/nicsim.PID/control)", OPT_CONTROL},
     {"trace", "FILE", "write what becomes of each frame, and why, as JSON lines", OPT_TRACE},
     {"trace-registers", NULL, "every register access too", OPT_TRACE_REGISTERS},
+    {"trace-only", "WORD",
+     "trace only this; several times for more. WORD is one of\n"
+     "                       " SIM_TRACE_FILTER_SYNTAX,
+     OPT_TRACE_ONLY},
     {"registers", NULL, "print what the model makes of each register, and run nothing", OPT_REGISTERS},
     {"help", NULL, "this text", OPT_HELP},
 };
@@ -139,6 +144,8 @@ static int take_option(struct sim_options *o, int id, const char *argument, stru
     case OPT_REGISTERS:
         o->registers = true;
         return 0;
+    case OPT_TRACE_ONLY:
+        return sim_trace_filter_add(&o->trace_filter, argument, err);
     case OPT_HELP:
         o->help = true;
         return 0;
@@ -172,6 +179,8 @@ static int check_complete(const struct sim_options *o, struct sim_error *err)
             return sim_fail(err, -EINVAL, "which wire? give --wire KIND:ARG (see nicsim --help)");
     if (o->trace_registers && !o->trace)
         return sim_fail(err, -EINVAL, "--trace-registers: into which file? give --trace FILE too");
+    if (o->trace_filter.n && !o->trace)
+        return sim_fail(err, -EINVAL, "--trace-only: into which file? give --trace FILE too");
     if (!o->program[0])
         return sim_fail(err, -EINVAL, "which program? give it after --");
     return 0;

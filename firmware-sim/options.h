@@ -5,6 +5,7 @@
 
 #include "device.h"
 #include "error.h"
+#include "trace_filter.h"
 #include "wire.h"
 
 #define SIM_QUEUES_DEFAULT 4
@@ -21,11 +22,12 @@ struct sim_port_options {
 
 struct sim_options {
     bool help, registers; /* print that, and run nothing */
-    unsigned ports; /* each --nic begins one */
+    unsigned ports;       /* each --nic begins one */
     struct sim_port_options port[SIM_PORTS_MAX];
     const char *control, *trace; /* paths, NULL when not asked for */
     bool trace_registers;        /* in the trace, besides frames and remarks */
-    char **program;              /* its argument vector, within argv */
+    struct sim_trace_filter trace_filter;
+    char **program; /* its argument vector, within argv */
 };
 
 /* 0, or -EINVAL with words. Strings point into argv. */

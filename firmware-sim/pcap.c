@@ -20,6 +20,7 @@
 #define OPTION_IF_TSRESOL   9
 #define TSRESOL_NANOSECONDS 9
 #define OPTION_EPB_FLAGS    2
+#define OPTION_EPB_QUEUE    6
 #define FLAGS_INBOUND       1u
 #define FLAGS_OUTBOUND      2u
 
@@ -46,13 +47,6 @@ struct interface_head {
 
 struct packet_head {
     uint32_t type, total, interface, time_high, time_low, captured, original;
-};
-
-struct packet_tail {
-    struct option flags_option;
-    uint32_t flags;
-    struct option end_option;
-    uint32_t total_again;
 };
 
 static void pad_to_32_bits(FILE *file, size_t n)
@@ -105,15 +99,21 @@ void sim_pcap_free(struct sim_pcap *pcap)
     free(pcap);
 }
 
-void sim_pcap_frame(struct sim_pcap *pcap, uint64_t realtime_ns, bool outbound, const void *frame, size_t n)
+void sim_pcap_frame(struct sim_pcap *pcap, uint64_t realtime_ns, bool outbound, int queue, const void *frame, size_t n)
 {
-    uint32_t total = sizeof(struct packet_head) + ((n + 3) & ~(size_t)3) + sizeof(struct packet_tail);
+    const uint32_t flags = outbound ? FLAGS_OUTBOUND : FLAGS_INBOUND, of_queue = queue;
+    const uint32_t option_bytes = sizeof(struct option) + sizeof(uint32_t);
+    uint32_t total = sizeof(struct packet_head) + ((n + 3) & ~(size_t)3) + option_bytes +
+                     (queue < 0 ? 0 : option_bytes) + sizeof(struct option) + sizeof total;
     struct packet_head head = {BLOCK_PACKET, total, 0, realtime_ns >> 32, (uint32_t)realtime_ns, n, n};
-    struct packet_tail tail = {{OPTION_EPB_FLAGS, 4}, outbound ? FLAGS_OUTBOUND : FLAGS_INBOUND, {0, 0}, total};
     fwrite(&head, sizeof head, 1, pcap->file);
     fwrite(frame, 1, n, pcap->file);
     pad_to_32_bits(pcap->file, n);
-    fwrite(&tail, sizeof tail, 1, pcap->file);
+    write_option(pcap->file, OPTION_EPB_FLAGS, &flags, sizeof flags);
+    if (queue >= 0)
+        write_option(pcap->file, OPTION_EPB_QUEUE, &of_queue, sizeof of_queue);
+    write_option(pcap->file, OPTION_END, NULL, 0);
+    fwrite(&total, sizeof total, 1, pcap->file);
 }
 
 void sim_pcap_flush(struct sim_pcap *pcap)

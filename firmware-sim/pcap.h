@@ -15,8 +15,9 @@ struct sim_pcap;
 struct sim_pcap *sim_pcap_new(int fd, const char *name);
 void sim_pcap_free(struct sim_pcap *pcap);
 
-/* outbound: the simulated NIC sent it. realtime_ns: since 1970. */
-void sim_pcap_frame(struct sim_pcap *pcap, uint64_t realtime_ns, bool outbound, const void *frame, size_t n);
+/* outbound: the simulated NIC sent it. queue: of the NIC, -1 when that is not what it is about. realtime_ns: since
+ * 1970. */
+void sim_pcap_frame(struct sim_pcap *pcap, uint64_t realtime_ns, bool outbound, int queue, const void *frame, size_t n);
 void sim_pcap_flush(struct sim_pcap *pcap);
 
 #endif

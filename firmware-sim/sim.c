@@ -18,6 +18,15 @@ uint64_t sim_now_ns(void)
     return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+uint64_t sim_realtime_ns(const struct sim *s)
+{
+    struct timespec t;
+    if (s->conduct.stepped)
+        return s->steps;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
 uint64_t sim_clock(const struct sim *s)
 {
     return s->conduct.stepped ? s->steps : sim_now_ns();
@@ -41,7 +50,7 @@ static void host_interrupt(void *arg)
         s->count.interrupts--;
 }
 
-static void host_wire_tx(void *arg, const void *frame, size_t n)
+static void host_wire_tx(void *arg, unsigned queue, const void *frame, size_t n)
 {
     struct sim *s = arg;
     if (n > SIM_FRAME_MAX || s->out.n == SIM_TX_BURST) {
@@ -49,6 +58,7 @@ static void host_wire_tx(void *arg, const void *frame, size_t n)
         return;
     }
     memcpy(s->out.frame[s->out.n].bytes, frame, n);
+    s->out.frame[s->out.n].queue = queue;
     s->out.frame[s->out.n++].length = n;
 }
 
@@ -104,6 +114,7 @@ int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_d
     pthread_mutex_init(&s->lock, NULL);
     sim_trace_init(&s->trace);
     s->first_port = s;
+    s->name = ops->nic;
     s->ops = ops;
     s->config = *config;
     s->link_up = true;
@@ -119,6 +130,7 @@ int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_d
 void sim_fini(struct sim *s)
 {
     sim_trace_to(&s->trace, -1);
+    sim_captures_fini(&s->captures);
     s->ops->destroy(s->dev);
     sim_fault_fini(&s->fault);
     sim_dma_free(s->dma);
@@ -209,6 +221,8 @@ struct sim_verdict sim_rx_classify(struct sim *s, const void *frame, size_t n, u
     s->count.rx_bytes += n;
     if (v.queue < 0)
         count_drop(s, v.drop ? v.drop : "dropped");
+    if (s->captures.n && v.queue >= 0)
+        sim_capture(&s->captures, v.queue, false, sim_realtime_ns(s), frame, n);
     if (sim_trace_on(&s->trace, SIM_TRACE_FRAMES))
         sim_trace_rx(&s->trace, now_ns, frame, n, &v);
     return v;
@@ -219,6 +233,19 @@ unsigned sim_rx_write(struct sim *s, int queue, unsigned max)
     return s->ops->rx_write(s->dev, queue, max);
 }
 
+static void note_sent(struct sim *s, unsigned i, uint64_t now_ns)
+{
+    unsigned queue = s->out.frame[i].queue;
+    const uint8_t *bytes = s->out.frame[i].bytes;
+    size_t n = s->out.frame[i].length;
+    s->count.tx_frames++;
+    s->count.tx_bytes += n;
+    if (s->captures.n)
+        sim_capture(&s->captures, queue, true, sim_realtime_ns(s), bytes, n);
+    if (sim_trace_on(&s->trace, SIM_TRACE_FRAMES))
+        sim_trace_tx(&s->trace, now_ns, queue, bytes, n);
+}
+
 unsigned sim_tx_poll(struct sim *s, unsigned max, uint64_t now_ns)
 {
     s->out.n = 0;
@@ -226,12 +253,8 @@ unsigned sim_tx_poll(struct sim *s, unsigned max, uint64_t now_ns)
     unsigned sent = s->ops->tx_poll(s->dev, max);
     if (sent >= max)
         s->tx_ready = true; /* there may be more */
-    for (unsigned i = 0; i < s->out.n; i++) {
-        s->count.tx_frames++;
-        s->count.tx_bytes += s->out.frame[i].length;
-        if (sim_trace_on(&s->trace, SIM_TRACE_FRAMES))
-            sim_trace_tx(&s->trace, now_ns, s->out.frame[i].bytes, s->out.frame[i].length);
-    }
+    for (unsigned i = 0; i < s->out.n; i++)
+        note_sent(s, i, now_ns);
     return sent;
 }
 

@@ -15,6 +15,7 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
+#include "capture.h"
 #include "device.h"
 #include "dma.h"
 #include "error.h"
@@ -58,6 +59,7 @@ struct sim_outbox {
     unsigned n;
     struct {
         uint32_t length;
+        unsigned queue;
         uint8_t bytes[SIM_FRAME_MAX];
     } frame[SIM_TX_BURST];
 };
@@ -89,6 +91,8 @@ struct sim {
     struct sim *next_port;  /* of the same program; set before its engine starts */
     struct sim *first_port; /* whose engine serves the control socket; itself, for the first */
     unsigned port;          /* counted from 0 */
+    const char *name;       /* in captures: the wire's; the model's when it has none */
+    struct sim_captures captures;
     struct sim_conduct conduct;
     struct sim_fault fault; /* of the cable; the engine's */
     uint64_t steps;         /* stepped time: what the clock shows */
@@ -138,6 +142,9 @@ void sim_at_home(struct sim *s);
 void sim_receive_visit(struct sim *s);
 
 uint64_t sim_now_ns(void); /* CLOCK_MONOTONIC */
+
+/* For captures: nanoseconds since 1970, or in stepped time the number of steps so far. */
+uint64_t sim_realtime_ns(const struct sim *s);
 
 /* Locked. The NIC's own time: that, or in stepped time the number of steps so far. */
 uint64_t sim_clock(const struct sim *s);

@@ -38,13 +38,15 @@ void sim_trace_init(struct sim_trace *t)
     t->port = 0;
     t->kinds = 0;
     t->wanted = SIM_TRACE_ALL;
+    t->filter = (struct sim_trace_filter){0};
     t->used = 0;
     t->lost = 0;
 }
 
-void sim_trace_want(struct sim_trace *t, unsigned kinds)
+void sim_trace_want(struct sim_trace *t, unsigned kinds, const struct sim_trace_filter *filter)
 {
     t->kinds = t->wanted = kinds;
+    t->filter = filter ? *filter : (struct sim_trace_filter){0};
 }
 
 void sim_trace_off(struct sim_trace *t)
@@ -173,41 +175,48 @@ static void put_addresses(struct line *l, const struct sim_frame *f)
 }
 
 /* Ports are 0 where the NIC's parser sees none: fragments, other protocols. */
-static void put_frame(struct line *l, const void *frame, size_t n)
+static void put_frame(struct line *l, const struct sim_frame *f)
 {
-    struct sim_frame f;
-    sim_parse(&f, frame, n);
-    put(l, ",\"length\":%zu", n);
-    if (f.vlan)
-        put(l, ",\"vlan\":%u", f.tci & VLAN_ID_MASK);
-    if (!f.ip_version) {
-        put(l, ",\"ethertype\":\"0x%04x\"", f.ethertype);
+    put(l, ",\"length\":%zu", f->n);
+    if (f->vlan)
+        put(l, ",\"vlan\":%u", f->tci & VLAN_ID_MASK);
+    if (!f->ip_version) {
+        put(l, ",\"ethertype\":\"0x%04x\"", f->ethertype);
         return;
     }
-    put_addresses(l, &f);
-    if (f.l4 == SIM_L4_TCP)
-        put_tcp_flags(l, f.tcp_flags);
-    if (f.fragment)
+    put_addresses(l, f);
+    if (f->l4 == SIM_L4_TCP)
+        put_tcp_flags(l, f->tcp_flags);
+    if (f->fragment)
         put(l, ",\"fragment\":true");
 }
 
 void sim_trace_rx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n, const struct sim_verdict *v)
 {
+    struct sim_frame f;
     struct line l;
+    sim_parse(&f, frame, n);
+    if (!sim_trace_filter_frame(&t->filter, v->queue, v, &f))
+        return;
     begin(&l, t, now_ns, "rx");
     put(&l, ",\"queue\":%d,\"table\":\"%s\",\"rule\":%d", v->queue, v->table ? v->table : "none", v->rule);
     put(&l, ",\"hash\":\"0x%08x\"", v->rss_hash);
     if (v->drop)
         put(&l, ",\"drop\":\"%s\"", v->drop);
-    put_frame(&l, frame, n);
+    put_frame(&l, &f);
     finish(t, &l);
 }
 
-void sim_trace_tx(struct sim_trace *t, uint64_t now_ns, const void *frame, size_t n)
+void sim_trace_tx(struct sim_trace *t, uint64_t now_ns, unsigned queue, const void *frame, size_t n)
 {
+    struct sim_frame f;
     struct line l;
+    sim_parse(&f, frame, n);
+    if (!sim_trace_filter_frame(&t->filter, queue, NULL, &f))
+        return;
     begin(&l, t, now_ns, "tx");
-    put_frame(&l, frame, n);
+    put(&l, ",\"queue\":%u", queue);
+    put_frame(&l, &f);
     finish(t, &l);
 }
 
@@ -215,6 +224,8 @@ void sim_trace_register(struct sim_trace *t, uint64_t now_ns, bool is_write, con
                         uint32_t value)
 {
     struct line l;
+    if (!sim_trace_filter_register(&t->filter, name))
+        return;
     begin(&l, t, now_ns, is_write ? "write" : "read");
     put(&l, ",\"register\":\"%s\",\"offset\":\"0x%05x\",\"value\":\"0x%08x\"", name, offset, value);
     finish(t, &l);

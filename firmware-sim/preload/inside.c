@@ -111,7 +111,8 @@ static void start_trace(struct sim *s, unsigned i)
         return;
     sim_trace_to(&s->trace, i ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd);
     sim_trace_want(&s->trace,
-                   SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0));
+                   SIM_TRACE_FRAMES | SIM_TRACE_REMARKS | (in.claim.trace_registers ? SIM_TRACE_REGISTERS : 0),
+                   &in.claim.trace_filter);
 }
 
 static int make_sim(unsigned i, struct sim_error *err)
@@ -165,6 +166,14 @@ static void orphaned(void *arg)
     pthread_create(&thread, NULL, end_orphan, NULL);
 }
 
+/* --pcap: the launcher has opened the file. */
+static int start_capture(unsigned i, const char *wire, struct sim_error *err)
+{
+    const struct sim_capture both_ways = {.queue = SIM_CAPTURE_WIRE, .rx = true, .tx = true, .path = "--pcap"};
+    int fd = in.fds[SIM_CLAIM_PCAP + i];
+    return fd < 0 ? 0 : sim_captures_add(&in.port[i].sim->captures, &both_ways, fd, wire, err);
+}
+
 /* The first port's engine serves the control socket and watches the launcher. */
 static int start_engine(unsigned i, struct sim_error *err)
 {
@@ -178,8 +187,10 @@ static int start_engine(unsigned i, struct sim_error *err)
     };
     if (!config.wire)
         return -EINVAL;
-    if (in.fds[SIM_CLAIM_PCAP + i] >= 0)
-        config.pcap = sim_pcap_new(in.fds[SIM_CLAIM_PCAP + i], wire);
+    in.port[i].sim->name = wire;
+    int rc = start_capture(i, wire, err);
+    if (rc)
+        return rc;
     in.port[i].engine = sim_engine_start(in.port[i].sim, &config, err);
     return in.port[i].engine ? 0 : -EAGAIN;
 }
@@ -276,6 +287,7 @@ __attribute__((destructor)) static void power_down(void)
             sim_engine_stop(p->engine);
         sim_lock(p->sim);
         sim_trace_flush(&p->sim->trace);
+        sim_captures_fini(&p->sim->captures);
         sim_unlock(p->sim);
     }
     if (!in.port[0].engine)

@@ -114,6 +114,7 @@ EXPORTED struct nb_nicsim_verdict nb_nicsim_inject(struct nb_nicsim *nic, const 
         return (struct nb_nicsim_verdict){-1, "none", -1, 0, "not the length of a frame"};
     enter(nic);
     nic->sim->steps++;
+    sim_capture(&nic->sim->captures, SIM_CAPTURE_WIRE, false, nic->sim->steps, frame, n);
     struct sim_verdict v = sim_rx_classify(nic->sim, frame, n, sim_clock(nic->sim));
     leave(nic);
     return (struct nb_nicsim_verdict){v.queue, v.table, v.rule, v.rss_hash, v.drop};
@@ -140,6 +141,7 @@ static void keep_outbox(struct nb_nicsim *nic)
         struct sent *to = &nic->sent[(nic->sent_first + nic->sent_count++) % TAKEN_MAX];
         to->n = out->frame[i].length;
         memcpy(to->bytes, out->frame[i].bytes, to->n);
+        sim_capture(&nic->sim->captures, SIM_CAPTURE_WIRE, true, nic->sim->steps, to->bytes, to->n);
     }
 }
 

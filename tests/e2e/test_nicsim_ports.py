@@ -145,6 +145,47 @@ def test_faults_and_trace_of_the_other_port_while_it_is_busy(between):
     equal(ports, {1}, "ports in the trace")
 
 
+def directions(pcap):
+    """How many ICMP requests and answers a capture has, with their direction as tshark sees it."""
+    fields = nbtest.command("tshark", "-r", pcap, "-Y", "icmp", "-T", "fields", "-e", "frame.packet_flags_direction", "-e",
+                            "icmp.type").stdout.decode().split("\n")
+    rows = [tuple(int(word, 0) for word in line.split()) for line in fields if line]
+    return {row: rows.count(row) for row in rows}
+
+
+def test_captures_of_wire_and_queue_are_switched_while_it_runs(between):
+    wire, queue, sent = (between.pmd.folder / name for name in ("wire.pcapng", "queue.pcapng", "sent.pcapng"))
+    inside("left", "ping", "-c", "3", "-i", "0.01", RIGHT)
+    between.pmd.nic("pcap", "to", wire)
+    between.pmd.nic("pcap", "to", queue, "queue", "0", "rx")
+    between.pmd.nic("port", "1", "pcap", "to", sent, "queue", "0", "tx")
+    inside("left", "ping", "-c", "5", "-i", "0.01", RIGHT)
+    check(f"{queue} queue 0 rx " in between.pmd.nic("pcap"), "what is captured")
+    between.pmd.nic("pcap", "off")
+    between.pmd.nic("port", "1", "pcap", "off", sent)
+    equal(between.pmd.nic("pcap"), "", "what is captured afterwards")
+    inside("left", "ping", "-c", "3", "-i", "0.01", RIGHT)
+    equal(directions(wire), {(1, 8): 5, (2, 0): 5}, "requests inbound and answers outbound on the wire")
+    equal(directions(queue), {(1, 8): 5}, "requests of the receive queue")
+    equal(directions(sent), {(2, 8): 5}, "requests of the other port's transmit queue")
+
+
+def test_trace_is_only_what_the_filter_passes(between):
+    trace = between.pmd.folder / "filtered.json"
+    between.pmd.nic("trace", "to", trace, "frames", "registers", "register=RD*", f"flow={LEFT}-{RIGHT}", "decision=default",
+                    "decision=rss")
+    check(f"trace frames registers register=RD* flow={LEFT}-{RIGHT}" in between.pmd.nic("status"), "status")
+    inside("left", "ping", "-c", "5", "-i", "0.01", RIGHT)
+    between.pmd.say("port stop 1")
+    between.pmd.say("port start 1")
+    between.pmd.nic("trace", "off")
+    lines = [json.loads(line) for line in trace.read_text(encoding="ascii").splitlines()]
+    frames = [(line["event"], line["src"]) for line in lines if "length" in line]
+    equal(frames, [("rx", LEFT)] * 5, "frames with a decision, of one flow")
+    registers = {line["register"][:2] for line in lines if "register" in line}
+    check(registers <= {"RD"}, f"registers: {registers}")
+
+
 def test_cable_joins_two_programs_and_its_end_is_a_link_down(between):
     """The second program's wire has the first one's path; frames of each reach the other."""
     path = f"link:{between.pmd.folder}/cable"

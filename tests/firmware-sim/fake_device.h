@@ -114,7 +114,7 @@ static unsigned fake_tx_poll(struct sim_device *dev, unsigned max)
     static const uint8_t frame[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xB5};
     unsigned n = dev->to_send < max ? dev->to_send : max;
     for (unsigned i = 0; i < n; i++)
-        dev->host.wire_tx(dev->host.arg, frame, sizeof frame);
+        dev->host.wire_tx(dev->host.arg, i % 2, frame, sizeof frame);
     dev->to_send -= n;
     return n;
 }

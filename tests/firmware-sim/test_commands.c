@@ -115,7 +115,9 @@ static void test_trace_wants_a_file_and_known_kinds(void **state)
     expect("trace on", "error: trace on: no file yet; use `trace to FILE`, or start with --trace FILE\n");
     expect("trace to", "error: trace to: wanted a file name\n");
     expect("trace to /nowhere/x", "error: trace to /nowhere/x: No such file or directory\n");
-    expect("trace to /dev/null frames bytes", "error: trace bytes: wanted frames, registers or remarks\n");
+    expect("trace to /dev/null frames bytes",
+           "error: trace bytes: wanted frames, registers, remarks or register=GLOB|queue=N|port=N|"
+           "flow=ADDR[:PORT]-ADDR[:PORT]|decision=TABLE\n");
     expect("trace to /dev/null frames remarks", "ok\n");
     assert_int_equal(sim.trace.kinds, SIM_TRACE_FRAMES | SIM_TRACE_REMARKS);
     expect("trace off", "ok\n");
@@ -128,12 +130,25 @@ static void test_trace_wants_a_file_and_known_kinds(void **state)
     assert_int_equal(sim.trace.kinds, SIM_TRACE_ALL);
 }
 
+static void test_trace_filter_goes_with_the_kinds_and_is_shown(void **state)
+{
+    (void)state;
+    expect("trace to /dev/null registers register=FDIR* frames queue=1", "ok\n");
+    char *status = sim_command_run(&sim, "status", &awaited);
+    assert_non_null(strstr(status, "\ntrace frames registers register=FDIR* queue=1\n"));
+    free(status);
+    expect("trace on queue=x", "error: trace queue=x: wanted queue=a queue, or -1\n");
+    assert_int_equal(sim.trace.filter.n, 2);
+    expect("trace on frames", "ok\n");
+    assert_int_equal(sim.trace.filter.n, 0);
+}
+
 static void test_words_that_are_no_command_are_refused(void **state)
 {
     (void)state;
     expect("frobnicate", "error: frobnicate: no such command; try help\n");
     expect("", "error: an empty command; try help\n");
-    expect("a b c d e f g h i", "error: more than 8 words\n");
+    expect("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25", "error: more than 24 words\n");
     expect("status now", "error: usage: status \n");
 }
 
@@ -201,6 +216,7 @@ int main(void)
         WITH_SIM(test_longest_frame_can_be_injected),
         WITH_SIM(test_link_goes_down_and_up),
         WITH_SIM(test_trace_wants_a_file_and_known_kinds),
+        WITH_SIM(test_trace_filter_goes_with_the_kinds_and_is_shown),
         WITH_SIM(test_words_that_are_no_command_are_refused),
         WITH_SIM(test_help_names_every_command),
         WITH_SIM(test_stats_show_drops_with_their_reason),

@@ -25,7 +25,7 @@ static size_t capture(int n, uint8_t *bytes, size_t room)
     int fd = memfd_create("capture", 0);
     struct sim_pcap *pcap = sim_pcap_new(dup(fd), "tap:x");
     for (int i = 0; i < n; i++)
-        sim_pcap_frame(pcap, 0x0102030405060708, i & 1, frame, 60 + i);
+        sim_pcap_frame(pcap, 0x0102030405060708, i & 1, i == 3 ? 9 : -1, frame, 60 + i);
     sim_pcap_free(pcap);
     ssize_t size = pread(fd, bytes, room, 0);
     close(fd);
@@ -67,11 +67,26 @@ static void test_packet_has_time_lengths_bytes_and_direction(void **state)
     assert_int_equal(word(options + 8), 0);
 }
 
+static void test_packet_of_a_queue_names_it(void **state)
+{
+    uint8_t bytes[4096];
+    capture(4, bytes, sizeof bytes);
+    (void)state;
+    const uint8_t *p = bytes;
+    for (int i = 0; i < 5; i++)
+        p += word(p + 4);
+    const uint8_t *options = p + 28 + 64;
+    assert_int_equal(word(options + 8), 4 << 16 | 6);
+    assert_int_equal(word(options + 12), 9);
+    assert_int_equal(word(options + 16), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_are_framed_and_in_order),
         cmocka_unit_test(test_packet_has_time_lengths_bytes_and_direction),
+        cmocka_unit_test(test_packet_of_a_queue_names_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

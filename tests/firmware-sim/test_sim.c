@@ -108,8 +108,8 @@ static void test_frame_beyond_the_limit_is_counted_not_sent(void **state)
     static uint8_t huge[SIM_FRAME_MAX + 1];
     (void)state;
     sim_lock(&sim);
-    fake_last->host.wire_tx(fake_last->host.arg, huge, SIM_FRAME_MAX);
-    fake_last->host.wire_tx(fake_last->host.arg, huge, SIM_FRAME_MAX + 1);
+    fake_last->host.wire_tx(fake_last->host.arg, 0, huge, SIM_FRAME_MAX);
+    fake_last->host.wire_tx(fake_last->host.arg, 0, huge, SIM_FRAME_MAX + 1);
     sim_unlock(&sim);
     assert_int_equal(sim.out.n, 1);
     assert_int_equal(sim.count.tx_oversize, 1);

@@ -27,7 +27,7 @@ static int setup(void **state)
     file = memfd_create("trace", 0);
     sim_trace_init(&trace);
     sim_trace_to(&trace, dup(file));
-    trace.kinds = SIM_TRACE_ALL;
+    sim_trace_want(&trace, SIM_TRACE_ALL, NULL);
     return file < 0;
 }
 
@@ -144,6 +144,38 @@ static void test_slow_reader_loses_whole_lines_and_is_told_how_many(void **state
     close(fifo[0]);
 }
 
+static void test_only_what_passes_the_filter_is_written(void **state)
+{
+    (void)state;
+    struct sim_verdict v = {.queue = 3, .table = "rss", .rule = 7};
+    struct sim_trace_filter filter = {0};
+    struct sim_error err;
+    assert_int_equal(sim_trace_filter_add(&filter, "register=RDT*", &err), 0);
+    assert_int_equal(sim_trace_filter_add(&filter, "queue=4", &err), 0);
+    sim_trace_want(&trace, SIM_TRACE_ALL, &filter);
+    sim_trace_register(&trace, 5, true, "TDT[3]", 0x10D8, 0x1FF);
+    sim_trace_rx(&trace, 42, tcp4, sizeof tcp4, &v);
+    sim_trace_tx(&trace, 43, 3, tcp4, sizeof tcp4);
+    assert_string_equal(written(), "");
+    sim_trace_tx(&trace, 44, 4, tcp4, 13);
+    assert_string_equal(written(), "{\"t\":44,\"port\":0,\"event\":\"tx\",\"queue\":4,\"length\":13,"
+                                   "\"ethertype\":\"0x0000\"}\n");
+}
+
+static void test_pause_keeps_what_was_wanted(void **state)
+{
+    (void)state;
+    struct sim_trace_filter filter = {0};
+    struct sim_error err;
+    assert_int_equal(sim_trace_filter_add(&filter, "queue=4", &err), 0);
+    sim_trace_want(&trace, SIM_TRACE_FRAMES, &filter);
+    sim_trace_off(&trace);
+    assert_false(sim_trace_on(&trace, SIM_TRACE_FRAMES));
+    sim_trace_resume(&trace);
+    assert_int_equal(trace.kinds, SIM_TRACE_FRAMES);
+    assert_int_equal(trace.filter.n, 1);
+}
+
 #define WITH_TRACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -152,6 +184,8 @@ int main(void)
         WITH_TRACE(test_received_frame_says_table_rule_queue_and_tuple),
         WITH_TRACE(test_dropped_frame_says_why),
         WITH_TRACE(test_register_access_is_named),
+        WITH_TRACE(test_only_what_passes_the_filter_is_written),
+        WITH_TRACE(test_pause_keeps_what_was_wanted),
         WITH_TRACE(test_remark_is_escaped_and_cut),
         WITH_TRACE(test_more_lines_than_the_buffer_holds_are_all_written),
         WITH_TRACE(test_slow_reader_loses_whole_lines_and_is_told_how_many),

@@ -172,7 +172,7 @@ static void emit(struct sim_device *dev, unsigned queue, uint8_t *frame, size_t 
         memset(frame + n, 0, MIN_BYTES - n);
         n = MIN_BYTES;
     }
-    dev->host.wire_tx(dev->host.arg, frame, n);
+    dev->host.wire_tx(dev->host.arg, queue, frame, n);
     i82599_count_tx(dev, queue, frame, n);
 }
 

@@ -43,6 +43,7 @@ struct rig {
     char trace[512];
     unsigned traced;
     unsigned sent;
+    unsigned sent_queue[RIG_SENT];
     size_t sent_bytes[RIG_SENT];
     uint8_t sent_frame[RIG_SENT][16384];
 };
@@ -74,10 +75,11 @@ static inline void rig_interrupt(void *arg)
     ((struct rig *)arg)->interrupts++;
 }
 
-static inline void rig_wire_tx(void *arg, const void *frame, size_t n)
+static inline void rig_wire_tx(void *arg, unsigned queue, const void *frame, size_t n)
 {
     struct rig *rig = arg;
 
+    rig->sent_queue[rig->sent % RIG_SENT] = queue;
     assert_in_range(n, 1, sizeof rig->sent_frame[0]);
     rig->sent_bytes[rig->sent % RIG_SENT] = n;
     memcpy(rig->sent_frame[rig->sent++ % RIG_SENT], frame, n);
