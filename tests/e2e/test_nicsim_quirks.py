@@ -2,7 +2,7 @@
 """What Debian's ixgbe driver (DPDK 22.11) does that surprises, each shown on the simulated 82599 with dpdk-testpmd. Who
 changes the model learns here whether the real driver still behaves as it does on the card; who writes a rule planner
 learns what to reckon with. The order of the tests is the order of a port's life."""
-import re
+import tempfile
 
 import frames
 import nbtest
@@ -13,7 +13,10 @@ FIVE_TUPLES = 128
 SMALL_TABLE = 10
 RULE = "pattern eth / ipv4 src is 10.0.0.1 dst is 10.0.{n} / tcp src is 1000 dst is 80 / end actions queue index 2 / "
 FIVE_TUPLE, MARKED = RULE + "end", RULE + "mark id {mark} / end"
-PORT_ONLY = "pattern eth / ipv4 src spec 0.0.0.0 src mask 0.0.0.0 / tcp dst is {port} / end actions queue index 1 / mark id {mark} / end"
+PORT_ONLY = "pattern eth / ipv4 src spec 0.0.0.0 src mask 0.0.0.0 / tcp dst is {port} / end " \
+            "actions queue index 1 / mark id {mark} / end"
+PART_OF_PORT = "pattern eth / ipv4 src spec 0.0.0.0 src mask 0.0.0.0 / tcp dst spec {port} dst mask 0x000f / end " \
+               "actions queue index 1 / mark id 1 / end"
 ALL_IGNORED = 0xFFFFFFFF
 
 
@@ -110,11 +113,93 @@ def test_mask_of_the_first_rule_binds_all_others_and_outlives_a_flush(pmd):
     pmd.flow_destroy(rule)
 
 
-def test_rule_of_a_foreign_queue_may_be_called_valid(pmd):
-    """Which errno an earlier call left decides; so either answer is the driver's, but the card must not be touched."""
-    answer = pmd.say("flow validate 0 ingress " + MARKED.format(n="0.2", mark=1).replace("index 2", "index 99"))
-    check(re.search(r"validated|Not supported|error", answer), answer)
-    equal(used(pmd), 0, "filters")
+def test_another_mask_is_refused_with_the_result_of_a_comparison_as_error_number(pmd):
+    rule = pmd.flow_create(MARKED.format(n="0.2", mark=1))
+    refused = create(pmd, PORT_ONLY.format(port=81, mark=3000))
+    check("Unknown error" in refused, refused)
+    pmd.flow_destroy(rule)
+
+
+def test_value_outside_its_mask_is_taken_and_never_matches(pmd):
+    """The driver hashes the value as given, the card the packet's under the mask."""
+    for port, table in ((0x1233, "rss"), (0x0003, "flow-director")):
+        rule = pmd.flow_create(PART_OF_PORT.format(port=port))
+        equal(pmd.receive(frames.tcp("10.0.0.1", 5, "10.0.0.2", 0x1233))["table"], table, f"with value {port:#x}")
+        pmd.flow_destroy(rule)
+
+
+def test_rule_with_an_empty_pattern_catches_every_ipv4_packet(pmd):
+    rule = pmd.flow_create("pattern eth / ipv4 / tcp / end actions queue index 2 / end")
+    for frame in (frames.tcp("192.0.2.1", 1, "192.0.2.2", 2), frames.udp("192.0.2.1", 1, "192.0.2.2", 2)):
+        equal(pmd.receive(frame)["table"], "5-tuple", "table")
+    pmd.flow_destroy(rule)
+
+
+def test_rule_for_tcp_that_does_not_say_proto_catches_udp_too(pmd):
+    for proto, table in (("", "5-tuple"), ("proto is 6", "rss")):
+        rule = pmd.flow_create(FIVE_TUPLE.format(n="0.2").replace("dst is 10.0.0.2", f"dst is 10.0.0.2 {proto}"))
+        equal(pmd.receive(frames.tcp("10.0.0.1", 1000, "10.0.0.2", 80))["table"], "5-tuple", "table of TCP")
+        equal(pmd.receive(frames.udp("10.0.0.1", 1000, "10.0.0.2", 80))["table"], table, f"table of UDP, '{proto}'")
+        pmd.flow_destroy(rule)
+
+
+def test_second_rule_of_a_kind_is_refused(pmd):
+    syn = "pattern eth / ipv4 / tcp flags spec 2 flags mask 2 / end actions queue index {} / end"
+    for first, second, words in ((FIVE_TUPLE.format(n="0.2"),) * 2 + ("File exists",),
+                                 (MARKED.format(n="0.2", mark=1), MARKED.format(n="0.2", mark=2), "Invalid argument"),
+                                 (syn.format(1), syn.format(2), "Invalid argument")):
+        rule = pmd.flow_create(first)
+        answer = create(pmd, second)
+        check("created" not in answer and words in answer, answer)
+        pmd.flow_destroy(rule)
+
+
+def test_rules_cannot_be_counted_nor_the_port_isolated(pmd):
+    rule = pmd.flow_create(MARKED.format(n="0.2", mark=1))
+    for command in (f"flow query 0 {rule} count", "flow isolate 0 1"):
+        answer = pmd.say(command)
+        check("Function not implemented" in answer, answer)
+    pmd.flow_destroy(rule)
+
+
+def test_queue_that_does_not_exist_is_valid_if_the_last_error_was_none(_):
+    """rte_flow_validate returns the negated rte_errno that an earlier call left; creating such a rule fails later on."""
+    with tempfile.TemporaryDirectory(prefix="nbtest.") as folder:
+        dpdk = nbtest.command("pkg-config", "--cflags", "--libs", "libdpdk").stdout.decode().split()
+        nbtest.command("gcc", nbtest.ROOT / "tests/e2e/programs/errno_probe.c", "-o", f"{folder}/errno_probe", *dpdk)
+        said = nbtest.command(nbtest.BUILD / "nicsim", "--nic", "82599", "--wire", "none", "--", f"{folder}/errno_probe",
+                              "-l", "0").stdout.decode()
+    equal(said.splitlines(), ["validate 0 0", "create 0 refused", "validate 22 -22", "create 22 refused"], "answers")
+
+
+def test_rss_does_not_reach_beyond_queue_15(_):
+    """The driver fills the RETA with more queues than its four bits hold; the rest of the number is lost."""
+    with testpmd.Testpmd("--rss-ip", queues=20) as pmd:
+        queues = {int(line.split()[3]) for line in pmd.nic("table", "reta").splitlines()}
+    equal(queues, set(range(16)), "queues in the RETA of a port with 20")
+
+
+def test_flow_director_ends_vector_reception_at_the_next_start(_):
+    with testpmd.Testpmd("--rss-ip", eal=("-l", "0,1", "--log-level", "pmd.net.ixgbe.init:debug")) as pmd:
+        check("Vector rx enabled" in pmd.said, "vector reception at first")
+        pmd.say("flow validate 0 ingress " + MARKED.format(n="0.2", mark=1))
+        pmd.say("port stop 0")
+        restarted = pmd.say("port start 0")
+        check("doesn't meet Vector Rx preconditions" in restarted, restarted[-1500:])
+
+
+def test_flush_of_one_port_takes_the_rules_of_the_others_from_the_driver_only(_):
+    """The driver's lists are one for all ports, and the flush of one frees what belongs to another: its filter stays in the
+    card, and nobody can remove it one by one any more."""
+    two = ("--nic", "82599", "--queues", "4", "--wire", "none")
+    with testpmd.Testpmd("--rss-ip", nic_options=two) as pmd:
+        for port in (0, 1):  # testpmd does not flush what it knows to be empty
+            check("created" in pmd.say(f"flow create {port} ingress " + MARKED.format(n="0.2", mark=1)), "a rule")
+        pmd.say("flow flush 0")
+        equal(pmd.nic("port", "1", "table", "flow-director").split()[0], "1", "filters in the other card")
+        answer = pmd.say("flow destroy 1 rule 0")
+        check("Filter type (0) not supported" in answer, answer)
+        equal(pmd.nic("port", "1", "table", "flow-director").split()[0], "1", "filters after that")
 
 
 def test_restart_of_the_port_ignores_every_field(pmd):
