@@ -52,9 +52,10 @@ static const struct nb_keyword app_keywords[] = {
     {"module", &nb_type_text, FIELD(struct nb_config_app, module), .min = 1,
      .help = "A bundled application (http), or the path of a shared object that exports `nb_app` (app.h)."},
     {"listen", &nb_type_list, VALUES(struct nb_config_app, listen),
-     .count_offset = offsetof(struct nb_config_app, n_listen), .min = 1, .max = NB_MAX_LISTENERS,
-     .inside = &listen_element,
-     .help = "Where it accepts connections, on every worker. 0.0.0.0 is every address of ours."},
+     .count_offset = offsetof(struct nb_config_app, n_listen), .max = NB_MAX_LISTENERS, .inside = &listen_element,
+     .fallback = "",
+     .help = "Where it accepts connections, on every worker. 0.0.0.0 is every address of ours. "
+             "empty: nowhere; it only connects."},
     {"options", &nb_type_pairs, FIELD(struct nb_config_app, pair),
      .count_offset = offsetof(struct nb_config_app, n_options), .max = NB_CONFIG_APP_OPTIONS, .fallback = "",
      .help = "The application's own settings; it refuses what it does not know."},
@@ -250,7 +251,7 @@ static int check(const struct nb_config *c, struct nb_error *err)
     for (unsigned i = 0; i < c->n_ports && !rc; i++)
         rc = check_port(c, i, err);
     for (unsigned i = 0; i < c->n_apps && !rc; i++) {
-        listeners += c->app[i].n_listen;
+        listeners += c->app[i].n_listen ? c->app[i].n_listen : 1;
         rc = check_app(c, i, err);
     }
     if (!rc && listeners > NB_MAX_LISTENERS)

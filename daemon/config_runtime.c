@@ -75,16 +75,26 @@ static void set_port(const struct nb_config_port *from, struct nb_port_config *t
     to->software_checksums = from->software_checksums;
 }
 
+static void add_listener(const struct nb_config_app *app, const struct nb_endpoint *at, struct nb_runtime_config *rt)
+{
+    rt->listener[rt->n_listeners++] = (struct nb_listener_config){
+        .address = at->address,
+        .tcp_port = at->port,
+        .app = app->app,
+        .options = app->option,
+        .n_options = app->n_options,
+    };
+}
+
+/* An application that listens nowhere has one instance all the same. */
 static void add_listeners(const struct nb_config_app *app, struct nb_runtime_config *rt)
 {
+    const struct nb_endpoint nowhere = {.port = 0};
+
     for (unsigned i = 0; i < app->n_listen; i++)
-        rt->listener[rt->n_listeners++] = (struct nb_listener_config){
-            .address = app->listen[i].address,
-            .tcp_port = app->listen[i].port,
-            .app = app->app,
-            .options = app->option,
-            .n_options = app->n_options,
-        };
+        add_listener(app, &app->listen[i], rt);
+    if (!app->n_listen)
+        add_listener(app, &nowhere, rt);
 }
 
 int nb_config_runtime(const struct nb_config *config, struct nb_runtime_config *runtime, struct nb_error *err)

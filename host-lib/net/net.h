@@ -80,6 +80,10 @@ enum nb_net_verdict nb_net_input(struct nb_net *net, unsigned port, struct rte_m
 void nb_net_output(struct nb_net *net, unsigned port, uint32_t destination, uint32_t *path, struct rte_mbuf *packet,
                    uint64_t now_us);
 
+/* Where a new connection to key->remote leaves: fills key->local unless it is given, and returns the port. -ENETUNREACH;
+ * -EADDRNOTAVAIL: key->local is no address of ours. IPv4. */
+int nb_net_source(const struct nb_net *net, struct nb_flow_key *key);
+
 /* Must the checksum at L4 be verified in software? */
 bool nb_net_verify_l4(const struct nb_net_port *port, const struct rte_mbuf *m, bool trusted);
 

@@ -105,6 +105,8 @@ static int16_t error_of(const struct nb_sock *sock, enum nb_closed_reason reason
         return sock->soft_error ? sock->soft_error : ETIMEDOUT;
     case NB_CLOSED_REFUSED:
         return ECONNREFUSED;
+    case NB_CLOSED_NO_PORT:
+        return EADDRNOTAVAIL;
     }
     return ECONNABORTED;
 }

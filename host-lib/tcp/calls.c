@@ -30,11 +30,28 @@ static bool connects_to_itself(const struct nb_flow_key *key)
     return key->local_port == key->remote_port && memcmp(&key->local, &key->remote, sizeof key->local) == 0;
 }
 
-struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_options *options,
-                        int *err)
+/* Nothing is under the tuple, or (if wanted) an old connection that a new one may follow. *iss_above: what its sequence
+ * numbers must lie above, if anything. */
+static bool tuple_is_free(struct nb_tcp *tcp, const struct nb_flow_key *key, uint32_t hash, bool reuse,
+                          const nb_seq_t **iss_above, nb_seq_t *last)
+{
+    struct nb_flow_ref ref = nb_flow_find(tcp->config.flows, key, hash);
+    *iss_above = NULL;
+    if (connects_to_itself(key))
+        return false;
+    if (ref.kind == NB_FLOW_TIME_WAIT && reuse && nb__time_wait_release(tcp, ref.object, last)) {
+        *iss_above = last;
+        return true;
+    }
+    return ref.kind == NB_FLOW_NONE;
+}
+
+struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_open *how, int *err)
 {
     uint32_t hash = nb_flow_hash(tcp->config.flows, key);
-    if (connects_to_itself(key) || nb_flow_find(tcp->config.flows, key, hash).kind != NB_FLOW_NONE) {
+    const nb_seq_t *iss_above;
+    nb_seq_t last;
+    if (!tuple_is_free(tcp, key, hash, how->reuse_time_wait, &iss_above, &last)) {
         *err = -EADDRINUSE;
         return NULL;
     }
@@ -45,9 +62,11 @@ struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const
     }
     tcb->flags = NB_TCB_ACTIVE | NB_TCB_KNOWN;
     tcb->queue = tcp->config.worker;
-    if (options)
-        tcb->options = options;
-    nb__begin(tcp, tcb, NULL);
+    tcb->user = how->user;
+    tcb->listener_user = how->owner;
+    if (how->options)
+        tcb->options = how->options;
+    nb__begin(tcp, tcb, iss_above);
     nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_SENT);
     nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, tcb->rto_us);
     return tcb;
@@ -56,10 +75,7 @@ struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const
 struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key, uint64_t now_us, int *err)
 {
     nb__set_now(tcp, now_us);
-    struct nb_tcb *tcb = nb__open(tcp, key, NULL, err);
-    if (tcb)
-        nb__emit_syn(tcp, tcb);
-    return tcb;
+    return nb_tcp_open(tcp, key, &(struct nb_tcp_open){0}, err);
 }
 
 /* SEND is possible from the SYN on until we close; before ESTABLISHED it only queues. */

@@ -30,6 +30,8 @@
 #include "tcb.h"
 #include "timewait.h"
 
+struct nb_tcp_open;
+
 /* TCBs by index, linked through list_next, in the order they were put in. A TCB is in one list or none
  * (NB_TCB_LISTED). */
 struct nb_tcb_list {
@@ -166,7 +168,7 @@ uint16_t nb__own_mss(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 /* --- calls.c ------------------------------------------------------------------------------------ */
 
 /* A connection to be opened actively, or -errno in *err. Nothing is sent yet. */
-struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_options *options,
+struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_open *how,
                         int *err);
 
 /* A queued FIN has no record yet: make one. */

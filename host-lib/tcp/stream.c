@@ -98,7 +98,7 @@ void nb_tcp_unlisten(struct nb_tcp *tcp, const void *user)
 struct nb_tcb *nb_tcp_open(struct nb_tcp *tcp, const struct nb_flow_key *key, struct nb_tcp_open *how, int *err)
 {
     how->taken = 0;
-    struct nb_tcb *tcb = nb__open(tcp, key, how->options, err);
+    struct nb_tcb *tcb = nb__open(tcp, key, how, err);
     if (!tcb)
         return NULL;
     if (how->fastopen)

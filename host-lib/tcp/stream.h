@@ -50,6 +50,8 @@ void nb_tcp_unlisten(struct nb_tcp *tcp, const void *user);
 /* An active open with everything that may be said about it beforehand. */
 struct nb_tcp_open {
     const struct nb_tcp_options *options; /* NULL: the instance's */
+    void *user, *owner;                   /* comes back through nb_tcb_user and nb_tcb_listener_user */
+    bool reuse_time_wait;                 /* follow a connection that is in TIME-WAIT, where that is safe */
     bool fastopen;                        /* RFC 7413: with a cookie, or asking for one */
     const struct iovec *iov;              /* data for the SYN */
     size_t n_iov;

@@ -163,7 +163,7 @@ struct nb_tcb {
     uint32_t data_segs_in, data_segs_out, out_of_order, dsacks, rtos, rto_recoveries;
     uint64_t forwarded;                     /* packets that came over another worker */
     uint64_t chrono_us[3], chrono_start_us; /* chrono.c */
-    void *listener_user;                    /* NULL with NB_TCB_ACTIVE */
+    void *listener_user;                    /* whose it is: the listener's, or nb_tcp_open.owner */
     uint32_t index;                         /* of the slot */
     uint16_t queue;                         /* the last packet's */
     uint16_t mtu_bytes;                     /* of the path, as far as we know */

@@ -111,11 +111,16 @@ struct nb_tcb *nb_tcp_lookup(struct nb_tcp *tcp, struct nb_conn c); /* NULL when
 struct nb_conn nb_tcb_conn(const struct nb_tcb *tcb);
 void *nb_tcb_user(const struct nb_tcb *tcb);
 void nb_tcb_set_user(struct nb_tcb *tcb, void *user);
-void *nb_tcb_listener_user(const struct nb_tcb *tcb); /* NULL for active opens */
+void *nb_tcb_listener_user(const struct nb_tcb *tcb); /* active opens: nb_tcp_open.owner, else NULL */
 const struct nb_flow_key *nb_tcb_key(const struct nb_tcb *tcb);
 uint64_t nb_tcb_id(const struct nb_tcb *tcb); /* as in nb_flow_info */
 uint32_t nb_tcb_incarnation(const struct nb_tcb *tcb);
 enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb);
+
+/* Since when the tuple of a TIME-WAIT record (NB_FLOW_TIME_WAIT's object) is in TIME-WAIT, if an active open may follow
+ * at once; else UINT64_MAX. That is safe when timestamps tell the old connection's segments from the new one's, and a
+ * second has passed since its last, so that ours are later in any case (RFC 6191 §3). */
+uint64_t nb_tcp_time_wait_reusable(const struct nb_tcp *tcp, const struct nb_flow_object *object);
 
 /* Active open (RFC 9293 §3.10.1) from key->local_port to key->remote: the caller has chosen the port. NULL when the
  * table is full (*err = -ENOBUFS) or the tuple is in use (-EADDRINUSE). */

@@ -9,7 +9,8 @@
 
 #include "core.h"
 
-#define REPLY_INTERVAL_US 500000 /* how often a record answers, as for connections */
+#define REPLY_INTERVAL_US 500000  /* how often a record answers, as for connections */
+#define REUSE_AFTER_US    1000000 /* a tick of the slowest timestamp clock (RFC 7323 §5.4) */
 
 bool nb__time_wait_init(struct nb_tcp *tcp)
 {
@@ -132,6 +133,24 @@ static void answer(struct nb_tcp *tcp, struct nb_time_wait *tw)
         return;
     tw->replied_at = now ? now : 1; /* 0 means never */
     nb__emit_time_wait_ack(tcp, tw);
+}
+
+uint64_t nb_tcp_time_wait_reusable(const struct nb_tcp *tcp, const struct nb_flow_object *object)
+{
+    const struct nb_time_wait *tw = (const struct nb_time_wait *)object;
+    uint64_t began_us = tw->expires_us - NB_TIME_WAIT_US;
+    return tw->timestamps && tcp->now_us >= began_us + REUSE_AFTER_US ? began_us : UINT64_MAX;
+}
+
+bool nb__time_wait_release(struct nb_tcp *tcp, const struct nb_flow_object *object, nb_seq_t *snd_nxt)
+{
+    struct nb_time_wait *tw = (struct nb_time_wait *)(uintptr_t)object; /* the record begins with it */
+    if (nb_tcp_time_wait_reusable(tcp, object) == UINT64_MAX)
+        return false;
+    *snd_nxt = tw->snd_nxt;
+    record_put(tcp, tw);
+    nb__count(tcp, NB_COUNTER_TIME_WAIT_REUSED);
+    return true;
 }
 
 static void restart(struct nb_tcp *tcp, struct nb_time_wait *tw)

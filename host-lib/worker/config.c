@@ -86,8 +86,9 @@ static int check_listener(const struct nb_runtime_config *config, unsigned i, st
     if (l->app->abi != NB_APP_ABI)
         return nb_error_set(err, -EINVAL, "application %s: built for interface version %u, this is version %u",
                             l->app->name, l->app->abi, NB_APP_ABI);
-    if (l->tcp_port == 0)
-        return nb_error_set(err, -EINVAL, "listener %s: TCP port 0: 1 to 65535 are accepted", l->app->name);
+    if (!l->tcp_port && !l->app->on_connected)
+        return nb_error_set(err, -EINVAL, "application %s: nowhere to listen, and it makes no connections",
+                            l->app->name);
     for (unsigned k = 0; address && k < config->n_ports; k++)
         if (config->port[k].address.word[0] == address)
             return 0;

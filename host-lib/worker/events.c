@@ -88,9 +88,14 @@ static bool on_accepted(void *arg, struct nb_tcb *tcb)
 
 static void on_connected(void *arg, struct nb_tcb *tcb)
 {
-    struct nb_flow_news news = news_of(arg, NB_FLOW_NEWS_ESTABLISHED, tcb);
+    struct nb_worker *w = arg;
+    struct nb_flow_news news = news_of(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
+    const struct nb_app *app = app_of(tcb);
 
-    tell(arg, &news);
+    w->counters[NB_COUNTER_CONNECTIONS_OPENED]++;
+    tell(w, &news);
+    if (app && app->on_connected)
+        app->on_connected(w, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb));
 }
 
 static void on_data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)

@@ -37,6 +37,10 @@ static void read_one(struct nb_worker *w, unsigned from, const struct nb_mail *m
     case NB_MAIL_FORWARD_GONE:
         nb_registry_remove(&w->registry, &mail->flow.key, (uint16_t)from, mail->flow.incarnation);
         break;
+    case NB_MAIL_PORT_WANTED:
+    case NB_MAIL_PORT_ANSWER:
+        nb__connect_letter(w, from, mail);
+        break;
     }
 }
 

@@ -28,6 +28,8 @@ enum nb_mail_kind {
     NB_MAIL_FORWARD_PUT,      /* flow: you are its home, I own it */
     NB_MAIL_FORWARD_REMOVE,   /* flow: you need not know of it any more */
     NB_MAIL_FORWARD_GONE,     /* flow: you think that I own it; I do not */
+    NB_MAIL_PORT_WANTED,      /* flow: may I have this local port of yours (0: any)? incarnation: a ticket */
+    NB_MAIL_PORT_ANSWER,      /* flow: this one, and you are its owner; 0: no. incarnation: the same ticket */
 };
 
 /* Why a segment is sent to another worker. */

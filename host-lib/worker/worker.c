@@ -61,6 +61,7 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
     nb_tcp_advance(w->tcp, now_us);
     nb_net_advance(&w->net, now_us);
     nb__reta_tend(w);
+    nb__connect_tend(w);
     nb_tcp_flush(w->tcp, now_us);
     nb__ring_doorbells(w);
     return nb__tx_flush(w) || any;
@@ -69,9 +70,10 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
 uint64_t nb_worker_next_us(const struct nb_worker *w)
 {
     uint64_t tcp = nb_tcp_next_us(w->tcp), net = nb_net_next_us(&w->net), tx = nb__tx_next_us(w);
-    uint64_t next = tcp < net ? tcp : net;
+    uint64_t connect = nb__connect_next_us(w), next = RTE_MIN(tcp, net);
 
-    return tx < next ? tx : next;
+    next = RTE_MIN(next, tx);
+    return RTE_MIN(next, connect);
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------------
@@ -157,6 +159,14 @@ static int init_tables(struct nb_worker *w, const struct nb_limits *limits)
     return w->flows && nb_registry_init(&w->registry, forwards, w->flows, secret + 2) ? 0 : -ENOMEM;
 }
 
+static int init_openings(struct nb_worker *w)
+{
+    w->openings = calloc(1, sizeof *w->openings);
+    if (!w->openings)
+        return -ENOMEM;
+    return getrandom(w->openings->secret, sizeof w->openings->secret, 0) == sizeof w->openings->secret ? 0 : -EIO;
+}
+
 static int start_service(struct nb_worker *w, struct nb_service *s, struct nb_error *err)
 {
     const struct nb_listener_config *c = s->config;
@@ -166,6 +176,8 @@ static int start_service(struct nb_worker *w, struct nb_service *s, struct nb_er
     if (rc < 0)
         return rc;
     s->started = true;
+    if (!c->tcp_port)
+        return 0;
     rc = nb_tcp_listen(w->tcp, &c->address, NB_FAMILY_IPV4, c->tcp_port, s);
     if (rc < 0)
         return nb_error_set(err, rc, "listener %s on TCP port %u: %s", c->app->name, c->tcp_port,
@@ -214,6 +226,8 @@ static int init(struct nb_worker *w, const struct nb_worker_config *config)
         return -EIO;
     rc = init_tables(w, &config->runtime->limits);
     if (rc == 0)
+        rc = init_openings(w);
+    if (rc == 0)
         rc = init_tcp(w, config);
     if (rc == 0)
         rc = init_net(w, config, secret);
@@ -246,6 +260,7 @@ struct nb_worker *nb_worker_new(const struct nb_worker_config *config, struct nb
 void nb_worker_stop(struct nb_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;
+    nb__connect_stop(w);
     nb_tcp_abort_all(w->tcp);
     stop_services(w);
     nb_tcp_flush(w->tcp, now_us);
@@ -264,6 +279,7 @@ void nb_worker_free(struct nb_worker *w)
     nb__tx_fini(w);
     nb_registry_fini(&w->registry);
     nb_flow_table_free(w->flows);
+    free(w->openings);
     free(w->news);
     free(w);
 }

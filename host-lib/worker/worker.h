@@ -19,6 +19,7 @@
  *   home.c       whose segment is it: ours, another worker's, nobody's
  *   letters.c    what arrives over the rings
  *   reta.c       when the indirection table changes
+ *   connect.c    active opens, and local ports for them
  *   events.c     what the TCP core has to say, passed to applications and the steering thread; conn.c the way back
  *   thread.c     the thread around it: clock, idle sleep · runtime.c, port.c, config.c  the whole data plane
  */
@@ -36,6 +37,7 @@
 #include "../tcp/tcp.h"
 #include "../wire/segment.h"
 #include "call.h"
+#include "connect.h"
 #include "mail.h"
 #include "registry.h"
 #include "rss.h"
@@ -107,6 +109,7 @@ struct nb_worker {
     struct nb_call_desk *desk;
     struct rte_mempool *mempool;
     struct nb_registry registry;
+    struct nb_openings *openings;
     uint64_t sweep_at_us, settled_at_us;
     uint32_t reta_slot, reta_away; /* how far the walks of reta.c are */
 

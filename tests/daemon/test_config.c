@@ -201,8 +201,6 @@ static const struct {
     {PORT "  - device: net_tap0\n    address: 10.1.0.2/24\n", "nb.yaml:4: device: net_tap0 is ports[0] already"},
     {PORT "  - device: net_tap1\n    address: 10.99.0.2/16\n", "nb.yaml:4: address: ports[0] has 10.99.0.2 already"},
     {PORT "apps: [{listen: ['0.0.0.0:80']}]\n", "nb.yaml:4: apps[0]: key module is missing"},
-    {PORT "apps: [{module: http}]\n", "apps[0]: key listen is missing"},
-    {PORT "apps: [{module: http, listen: []}]\n", "listen: a list of 0; accepted: 1 to 64"},
     {PORT "apps: [{module: http, listen: [80]}]\n",
      "listen[0]: 80 is not accepted here; accepted: an IPv4 address and"},
     {PORT "apps: [{module: http, listen: ['0.0.0.0:0']}]\n", "0.0.0.0:0 is not accepted"},

@@ -92,12 +92,11 @@ static struct nb_runtime *fuzz_start(void)
     config.limits.mbufs = 512;
     if (nb__engine_start_stepped(&config, 1000, &rt, &err) < 0)
         require(false, err.text);
+    const uint16_t home[] = {1, 1}; /* worker 1, whatever the tuple */
     for (unsigned i = 0; i < FUZZ_WORKERS; i++) {
         rt->worker[i]->net.port[0].trust_rx_checksum = true;
         memcpy(rt->worker[i]->net.port[0].mac, "\2\0\0\0\0\2", 6);
-        rt->worker[i]->port[0].rss.reta_size = 2; /* an all-zero key: home is worker 1, whatever the tuple */
-        rt->worker[i]->port[0].rss.reta[0] = 1;
-        rt->worker[i]->port[0].rss.reta[1] = 1;
+        nb_rss_set_reta(&rt->worker[i]->port[0].rss, home, 2);
     }
     return rt;
 }

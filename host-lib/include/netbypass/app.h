@@ -19,6 +19,7 @@ enum nb_closed_reason {
     NB_CLOSED_TIMED_OUT, /* retransmission limit reached (RFC 9293 §3.8.3 R2) */
     NB_CLOSED_ABORTED,   /* nb_conn_abort, or the worker is stopping */
     NB_CLOSED_REFUSED,   /* active open answered with RST */
+    NB_CLOSED_NO_PORT,   /* active open for which no worker had a local port; there is no handle */
 };
 
 /* A key and value from the application's own section of the configuration. */
@@ -26,7 +27,7 @@ struct nb_app_option {
     const char *key, *value;
 };
 
-#define NB_APP_ABI 1
+#define NB_APP_ABI 2
 
 struct nb_app {
     unsigned abi;     /* NB_APP_ABI */
@@ -40,6 +41,9 @@ struct nb_app {
 
     /* A connection is established. Return false to refuse it (RST). */
     bool (*on_accept)(struct nb_worker *w, void *state, struct nb_conn c);
+
+    /* A connection that nb_conn_connect began is established. */
+    void (*on_connected)(struct nb_worker *w, void *state, struct nb_conn c, void *user);
 
     /* In-order data. The application owns the chain `data` from here and frees it with rte_pktmbuf_free(); it holds
      * payload only. nb_conn_consumed() gives the window back. */

@@ -23,6 +23,24 @@ struct nb_conn {
     uint32_t generation; /* never 0 for a real connection */
 };
 
+/* Where to connect. Zero it first. */
+struct nb_connect {
+    struct nb_addr remote;
+    uint16_t remote_port; /* host byte order */
+    uint8_t family;       /* enum nb_family; NB_FAMILY_IPV4 */
+    uint16_t local_port;  /* 0: chosen so that the answers reach this worker */
+    struct nb_addr local; /* all zero: the address of the port that leads there */
+    void *user;           /* the connection's nb_conn_set_user pointer from the start */
+};
+
+/* Begin a connection (active open, RFC 9293 §3.10.1) for the application whose instance on this worker is `state`, as
+ * its callbacks get it (not NULL). Its on_connected is called when it stands, its on_closed when it does not come about
+ * (NB_CLOSED_REFUSED, _TIMED_OUT, _RESET, _NO_PORT). Returns 0 and the handle; where a local port has to be asked of
+ * another worker first, the handle is all zero until on_connected. -EINVAL: no such instance, no remote address or
+ * port; -EAFNOSUPPORT; -ENETUNREACH; -EADDRNOTAVAIL: `local` is not ours, or no local port is left; -EADDRINUSE:
+ * local_port is taken; -ENOBUFS: limits.connections are reached. */
+int nb_conn_connect(struct nb_worker *w, const void *state, const struct nb_connect *to, struct nb_conn *c);
+
 /* Queue a copy of bytes[0..n) for sending. Returns the bytes taken, which may be fewer than n (send buffer full: wait
  * for on_writable), or -ENOTCONN, -EPIPE (our side is closed already). Sent at the latest when the callback returns. */
 int nb_conn_write(struct nb_worker *w, struct nb_conn c, const void *bytes, size_t n);

@@ -17,6 +17,9 @@
     X(ARP_REPLIES, "arp_replies", "ARP requests for our address answered")                                             \
     X(ECHO_REPLIES, "echo_replies", "ICMP echo requests (ping) answered")                                              \
     X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \
+    X(CONNECTIONS_OPENED, "connections_opened", "active opens that reached ESTABLISHED")                               \
+    X(PORTS_GRANTED, "ports_granted", "active opens from a local port that another worker granted")                    \
+    X(PORT_SHORTAGE, "port_shortage", "active opens given up because no local port was left")                          \
     X(CONNECTIONS_CLOSED, "connections_closed", "connections that ended, for whatever reason")                         \
     X(RETRANSMITTED, "retransmitted", "segments sent again")                                                           \
     X(LOSS_PROBES, "loss_probes", "of those, tail loss probes: it was slow or lost (RFC 8985)")                        \
@@ -24,7 +27,7 @@
     X(RST_RECEIVED, "rst_received", "acceptable resets received")                                                      \
     X(CHALLENGE_ACK, "challenge_ack", "challenge ACKs sent (RFC 5961)")                                                \
     X(OUT_OF_ORDER, "out_of_order", "segments that arrived ahead of a gap and were kept")                              \
-    X(TIME_WAIT_REUSED, "time_wait_reused", "SYNs that took over a TIME-WAIT tuple (RFC 6191)")                        \
+    X(TIME_WAIT_REUSED, "time_wait_reused", "new connections that took over a TIME-WAIT tuple (RFC 6191)")             \
     X(DROP_NOT_FOR_US, "drop_not_for_us", "frames with another destination MAC or IP address")                         \
     X(DROP_UNKNOWN_PROTOCOL, "drop_unknown_protocol", "frames of a protocol this stack does not speak")                \
     X(DROP_MALFORMED, "drop_malformed", "frames whose headers contradict themselves or their length")                  \

@@ -30,7 +30,7 @@ struct nb_port_config {
 
 struct nb_listener_config {
     struct nb_addr address;     /* all zero: any of ours */
-    uint16_t tcp_port;          /* host byte order */
+    uint16_t tcp_port;          /* host byte order; 0: the application does not listen, it only connects */
     const struct nb_app *app;
     const struct nb_app_option *options;
     unsigned n_options;

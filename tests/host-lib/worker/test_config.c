@@ -12,6 +12,11 @@
 
 #include "../../../host-lib/worker/config.h"
 
+static void ignore(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)w, (void)state, (void)c, (void)user;
+}
+
 static const struct nb_app app = {.abi = NB_APP_ABI, .name = "echo"};
 static struct nb_runtime_config config;
 
@@ -144,18 +149,22 @@ static void test_ports_must_differ(void **state)
 
 static void test_listener_must_be_able_to_listen(void **state)
 {
-    struct nb_app old = app;
+    struct nb_app old = app, client = app;
 
     (void)state;
     config.listener[0].address.word[0] = rte_cpu_to_be_32(0x0a630102);
     accepted();
     config.listener[0].address.word[0] = rte_cpu_to_be_32(0x0a630103);
     refused(-EADDRNOTAVAIL, "10.99.1.3 is not the address of a port");
+    config.listener[0].address.word[0] = 0;
     config.listener[0].tcp_port = 0;
-    refused(-EINVAL, "1 to 65535");
+    refused(-EINVAL, "echo: nowhere to listen");
+    client.on_connected = ignore;
+    config.listener[0].app = &client;
+    accepted();
     old.abi = 99;
     config.listener[0].app = &old;
-    refused(-EINVAL, "version 99, this is version 1");
+    refused(-EINVAL, "version 99, this is version 2");
     config.listener[0].app = NULL;
     refused(-EINVAL, "no application");
 }
