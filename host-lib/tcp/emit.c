@@ -3,9 +3,11 @@
  * When the buffer pool is empty a packet is not sent and DROP_NO_MBUF counted. Data then stays where it is and is tried
  * again when a timer fires; a lost ACK or RST is like one lost on the way.
  */
+#include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
 
 #include "../wire/segment_emit.h"
+#include "../wire/segment_plain.h"
 #include "core.h"
 #include "ecn.h"
 #include "minmax.h"
@@ -70,14 +72,20 @@ static void add_sacks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct
         out->options |= NB_SEG_SACK;
 }
 
+/* The packet has its headers: let it go. */
+static void part_with(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packet)
+{
+    tcb->tx_packets++;
+    tcp->env.output(tcp->env.arg, &tcb->flow.key, &tcb->path, packet);
+}
+
 /* Write the headers and let the packet go. */
 static void leave(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packet, const struct nb_seg_out *out)
 {
     nb_seg_emit(packet, out, tcp->config.checksum_offload);
-    tcb->tx_packets++;
     if (out->flags & NB_TCP_ACK)
         nb__ack_sent(tcb);
-    tcp->env.output(tcp->env.arg, &tcb->flow.key, &tcb->path, packet);
+    part_with(tcp, tcb, packet);
 }
 
 static struct rte_mbuf *packet_by_copy(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned header_bytes, nb_seq_t seq,
@@ -101,8 +109,46 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
     return packet;
 }
 
+/* Is the next segment like nearly all (segment_plain.h)? */
+static bool is_plain(const struct nb_tcb *tcb)
+{
+    const struct nb_tcp_options *o = tcb->options;
+    const uint32_t asked = NB_TCB_TIMESTAMPS | NB_TCB_ECN | NB_TCB_DSACK;
+    return (tcb->flags & asked) == NB_TCB_TIMESTAMPS && tcb->reasm == NB_REASM_NONE &&
+           tcb->flow.key.family == NB_FAMILY_IPV4 && !(o->tos | o->ttl | o->pmtu_dont);
+}
+
+/* The same segment as the functions below make, in one go. */
+static bool emit_plain(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
+{
+    const bool offload = tcp->config.checksum_offload;
+    const struct nb_seg_plain plain = {.key = &tcb->flow.key,
+                                       .seq = seq,
+                                       .ack = tcb->rcv_nxt,
+                                       .ts_value = tcp->now_ms + tcb->ts_offset,
+                                       .ts_echo = tcb->ts_recent,
+                                       .window = nb__window_field(tcp, tcb),
+                                       .flags = flags | NB_TCP_ACK};
+    struct rte_mbuf *packet = packet_new(tcp, NB_SEG_PLAIN_HEADER_BYTES + n);
+    uint64_t sum = 0;
+    if (!packet)
+        return false;
+    if (n) {
+        void *payload = rte_pktmbuf_mtod_offset(packet, void *, NB_SEG_PLAIN_HEADER_BYTES);
+        nb_sendq_copy(&tcb->sendq, seq, payload, n);
+        sum = offload ? 0 : nb_checksum_add(0, payload, n);
+    }
+    nb_seg_emit_plain(packet, &plain, sum, offload);
+    nb__ack_sent(tcb);
+    tcb->data_segs_out += n > 0;
+    part_with(tcp, tcb, packet);
+    return true;
+}
+
 bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
 {
+    if (likely(n <= COPY_BYTES_MAX && is_plain(tcb)))
+        return emit_plain(tcp, tcb, seq, n, flags);
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
     bool new_data = n && seq_geq(seq, tcb->snd_nxt);
     struct nb_seg_out out = segment_of(tcp, tcb, seq, flags | nb__ecn_flags(tcb, new_data));
@@ -120,6 +166,10 @@ bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigne
 
 void nb__emit_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq)
 {
+    if (likely(is_plain(tcb))) {
+        emit_plain(tcp, tcb, seq, 0, 0);
+        return;
+    }
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
     struct nb_seg_out out = segment_of(tcp, tcb, seq, nb__ecn_flags(tcb, false));
     add_sacks(tcp, tcb, &out, blocks);
