@@ -31,8 +31,10 @@ bool nb__window_update(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_s
     if (tcb->txq.unsent != NB_TX_NONE)
         nb__cwnd_after_idle(tcp, tcb);
     if (window > tcb->max_snd_wnd) {
+        bool bounds_mss = tcb->max_snd_wnd / 2 <= tcb->mss; /* see pmtu.c */
         tcb->max_snd_wnd = window;
-        nb__mss_sync(tcp, tcb);
+        if (bounds_mss)
+            nb__mss_sync(tcp, tcb);
     }
     return true;
 }
@@ -327,12 +329,60 @@ static void take_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
         answer_to_probe(tcp, tcb);
 }
 
+/* --- the usual step --------------------------------------------------------------------------- */
+
+/* What nearly every ACK of a request or a response is: it acknowledges all that is in flight, which is one record that
+ * was sent once, and nothing is or was unusual about this flight. */
+static bool is_usual(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    const struct nb_flight *f = tcb->flight;
+    const struct nb_tx *tx = nb__tx_head(tcp, tcb);
+    return tx && seg->ack == tcb->snd_nxt && tx->next == tcb->txq.unsent && tx->end == seg->ack && !tx->marks &&
+           !(seg->options & NB_SEG_SACK) && (tcb->flags & (NB_TCB_SACK | NB_TCB_ECN)) == NB_TCB_SACK &&
+           tcb->recovery == NB_TCP_RECOVERY_OPEN && !nb__flight_is_unusual(f);
+}
+
+/* The same as take_ack() and settling the flight, with what is known then: nothing can be lost, SACKed or sent again,
+ * and RACK's memory of the flight ends with it. */
+static void take_usual(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    const struct nb_cc *cc = nb_cc_of(tcb);
+    struct nb_tx *tx = nb__tx_head(tcp, tcb);
+    uint32_t rtt_us = (uint32_t)(tcp->now_us - tx->sent_us), segs = tx->segs;
+    bool small = segs == 1 && seg->ack - tcb->snd_una < tcb->mss; /* the peer may have waited with the ACK */
+    nb__window_update(tcp, tcb, seg);
+    tcb->snd_una = seg->ack;
+    tcb->retransmits = tcb->probes = tcb->backoff = 0;
+    tcb->ack_received_ms = tcp->now_ms;
+    tcb->delivered += segs;
+    if (!small || rtt_us < tcb->min_rtt_us)
+        nb__min_rtt_sample(tcp, tcb, rtt_us);
+    nb__rtt_sample(tcp, tcb, rtt_us);
+    nb__rate_of_one(tcp, tcb, tx);
+    nb__tx_remove(tcp, tcb, tx);
+    nb_sendq_acked(&tcb->sendq, &tcp->send, tcb->snd_una);
+    nb__chrono_stop(tcp, tcb, NB_CHRONO_BUSY);
+    if (cc->sample)
+        cc->sample(tcp, tcb, rtt_us);
+    if (!tcb->rack_persist)
+        tcb->rack_steps = 1;
+    tcb->flight->packets_out = 0;
+    nb__timer_stop(tcb, NB_TCB_TIMERS_SEND);
+    cc->avoid(tcp, tcb, segs);
+    tcb->cwnd_stamp_ms = tcp->now_ms;
+    nb__flight_drop(tcp, tcb);
+    nb__pacing_update(tcp, tcb);
+}
+
 /* --- the step --------------------------------------------------------------------------------- */
 
 void nb__ack_advances(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     nb_seq_t before = tcb->snd_una;
-    take_ack(tcp, tcb, seg);
+    if (is_usual(tcp, tcb, seg))
+        take_usual(tcp, tcb, seg);
+    else
+        take_ack(tcp, tcb, seg);
     nb__tcb_pend(tcp, tcb);
     if (tcb->snd_una == before)
         return;

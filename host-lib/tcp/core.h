@@ -53,6 +53,8 @@ struct nb_tcp {
     struct nb_tcb_list pending; /* something happened to them in this burst */
     struct nb_tcb_list stalled; /* have data to send and wait for room at the port */
     uint64_t serial;            /* of the last connection made */
+    char cc_name[sizeof((struct nb_tcp_settings *)0)->congestion_control]; /* the setting when it was last looked up, */
+    uint8_t cc;                                                            /* and what it means */
 
     struct nb_listen_table listen;
     struct nb_sendq_pool send;

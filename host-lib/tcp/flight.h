@@ -74,6 +74,13 @@ struct nb_flight_pool {
 bool nb__flight_pool_init(struct nb_flight_pool *pool, uint32_t capacity);
 void nb__flight_pool_fini(struct nb_flight_pool *pool);
 
+/* Is there more to it than segments on their way: SACKs, losses, a reduction that may be undone, a probe? */
+static inline bool nb__flight_is_unusual(const struct nb_flight *f)
+{
+    return f->sacked_out | f->lost_out | f->retrans_out | f->undo_possible | f->reneged | f->resend_waits | f->tlp |
+           f->rack_dsack_seen | f->mtu_probe_bytes;
+}
+
 /* See that the TCB has one. False when the pool is empty. */
 bool nb__flight_take(struct nb_tcp *tcp, struct nb_tcb *tcb);
 

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 
 #include "core.h"
@@ -40,9 +41,20 @@ static void choose_iss(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *i
     nb_sendq_init(&tcb->sendq, isn.iss + 1);
 }
 
+/* The setting is a name, and names are compared only when it has changed. */
+static uint8_t default_cc(struct nb_tcp *tcp)
+{
+    const char *name = tcp->settings.congestion_control;
+    if (unlikely(memcmp(tcp->cc_name, name, sizeof tcp->cc_name) != 0)) {
+        enum nb_cc_algorithm found = nb_cc_find(name);
+        memcpy(tcp->cc_name, name, sizeof tcp->cc_name);
+        tcp->cc = (uint8_t)(found == NB_CC_COUNT ? NB_CC_CUBIC : found);
+    }
+    return tcp->cc;
+}
+
 void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above)
 {
-    enum nb_cc_algorithm cc = nb_cc_find(tcp->settings.congestion_control);
     tcb->flags |= offers(tcp);
     choose_iss(tcp, tcb, iss_above);
     nb__rtt_init(tcp, tcb);
@@ -60,9 +72,8 @@ void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above
     tcb->rack_steps = 1;
     tcb->pacing_rate = UINT64_MAX;
     tcb->cwnd_stamp_ms = tcp->now_ms;
-    tcb->cc = (uint8_t)(cc == NB_CC_COUNT ? NB_CC_CUBIC : cc);
-    if (tcb->options->congestion)
-        tcb->cc = (uint8_t)(tcb->options->congestion - 1);
+    uint8_t chosen = tcb->options->congestion;
+    tcb->cc = chosen ? (uint8_t)(chosen - 1) : default_cc(tcp);
 }
 
 /* --- options ---------------------------------------------------------------------------------- */

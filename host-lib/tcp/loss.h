@@ -136,6 +136,9 @@ void nb__retransmit_lost(struct nb_tcp *tcp, struct nb_tcb *tcb);
 /* --- rate.c ----------------------------------------------------------------------------------- */
 void nb__rate_delivered(struct nb_tcb *tcb, struct nb_ack *ack, struct nb_tx *tx);
 void nb__rate_finish(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack);
+
+/* All in one: this record, sent once, was all that was in flight and is delivered. */
+void nb__rate_of_one(const struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_tx *tx);
 void nb__rate_check_app_limited(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 #endif

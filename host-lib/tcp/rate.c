@@ -23,7 +23,19 @@ void nb__rate_delivered(struct nb_tcb *tcb, struct nb_ack *ack, struct nb_tx *tx
     f->first_sent_us = tx->sent_us;
 }
 
-/* §3.3 GenerateRateSample. */
+/* §3.3 GenerateRateSample: so many segments in so much time. */
+static void take_sample(struct nb_tcb *tcb, uint32_t delivered, uint64_t interval_us, bool app_limited)
+{
+    if (interval_us < tcb->min_rtt_us)
+        return;
+    uint64_t now = (uint64_t)delivered * tcb->mss * 1000000 / interval_us;
+    if (!app_limited || now >= tcb->delivery_rate) {
+        tcb->delivery_rate = now;
+        tcb->flags =
+            app_limited ? tcb->flags | NB_TCB_RATE_APP_LIMITED : tcb->flags & ~(uint32_t)NB_TCB_RATE_APP_LIMITED;
+    }
+}
+
 void nb__rate_finish(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack)
 {
     struct nb_flight *f = tcb->flight;
@@ -34,16 +46,14 @@ void nb__rate_finish(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack)
         f->delivered_us = tcp->now_us;
     if (!rate->prior_us || f->reneged)
         return;
-    uint32_t delivered = tcb->delivered - rate->prior_delivered;
-    uint64_t interval_us = nb__max(rate->interval_us, tcp->now_us - rate->prior_us);
-    if (interval_us < tcb->min_rtt_us)
-        return;
-    uint64_t now = (uint64_t)delivered * tcb->mss * 1000000 / interval_us;
-    if (!rate->app_limited || now >= tcb->delivery_rate) {
-        tcb->delivery_rate = now;
-        tcb->flags =
-            rate->app_limited ? tcb->flags | NB_TCB_RATE_APP_LIMITED : tcb->flags & ~(uint32_t)NB_TCB_RATE_APP_LIMITED;
-    }
+    take_sample(tcb, tcb->delivered - rate->prior_delivered, nb__max(rate->interval_us, tcp->now_us - rate->prior_us),
+                rate->app_limited);
+}
+
+void nb__rate_of_one(const struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_tx *tx)
+{
+    take_sample(tcb, tcb->delivered - tx->delivered,
+                nb__max(tx->sent_us - tx->first_sent_us, tcp->now_us - tx->delivered_us), tx->app_limited);
 }
 
 /* §3.4: more could be sent, but there is nothing to send. */
