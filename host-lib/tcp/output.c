@@ -296,9 +296,49 @@ bool nb__send_queued(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_nagle nagle
     return false;
 }
 
+/* --- sending the usual ------------------------------------------------------------------------ */
+
+/* What nearly every request and response is: one record that fits a segment and the window, nothing else in flight or
+ * queued. Then neither Nagle, cwnd nor bursts are in question. */
+static bool is_alone(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_tx *tx, enum nb_nagle nagle)
+{
+    return !tcb->flight && tcb->txq.head == tcb->txq.unsent && tcb->txq.tail == tcb->txq.unsent &&
+           nb__tx_bytes(tx) <= tcb->mss && seq_leq(tx->end, nb_tcb_wnd_end(tcb)) && !(nagle & NB_NAGLE_CORK) &&
+           tcb->reasm == NB_REASM_NONE && !(tcb->flags & NB_TCB_DSACK) && !tcp->settings.mtu_probing;
+}
+
+/* The same as nb__send_queued(), with what is known then. False: nothing could be sent. */
+static bool send_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
+{
+    const struct nb_cc *cc = nb_cc_of(tcb);
+    uint32_t n = nb__tx_bytes(tx);
+    uint8_t flags = (uint8_t)((tx->flags & NB_TX_FIN ? NB_TCP_FIN : 0) | (tx->flags & NB_TX_PSH ? NB_TCP_PSH : 0));
+    if (!nb__port_room(tcp, tcb) || !nb__flight_take(tcp, tcb) || !nb__emit_data(tcp, tcb, tx->seq, n, flags))
+        return false;
+    if (cc->event)
+        cc->event(tcp, tcb, NB_CC_EVENT_TX_START);
+    tcb->data_sent_ms = tcp->now_ms;
+    nb__ack_data_sent(tcp, tcb);
+    nb__tx_sent_alone(tcp, tcb, tx);
+    tcb->snd_nxt = tx->end;
+    tcb->tx_bytes += n;
+    if (n < tcb->mss)
+        tcb->snd_sml = tx->end;
+    if (tcb->flags & NB_TCB_PROGRESS)
+        tcp->env.progress(tcp->env.arg, tcb);
+    nb__chrono_stop(tcp, tcb, NB_CHRONO_RWND_LIMITED);
+    nb__cwnd_validate(tcp, tcb, tcb->cwnd <= 1);
+    if (!nb__probe_schedule(tcp, tcb, false))
+        nb__rto_rearm(tcp, tcb);
+    return true;
+}
+
 void nb__push(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_nagle nagle)
 {
-    if (tcb->txq.unsent == NB_TX_NONE || !nb__may_send(tcb))
+    struct nb_tx *tx = nb__tx_unsent(tcp, tcb);
+    if (!tx || !nb__may_send(tcb))
+        return;
+    if (is_alone(tcp, tcb, tx, nagle) && send_alone(tcp, tcb, tx))
         return;
     /* Nothing under way whose ACK would call us again: the window is closed, too small to be worth it, or we are out of
      * buffers. Room at the port comes by itself, but the user may not want to wait for it. */

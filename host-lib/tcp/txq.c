@@ -112,6 +112,20 @@ void nb__tx_list(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
     list_behind(tcp, tcb->flight, nb__tx_at(tcp, tcb->flight->sent_tail), tx);
 }
 
+void nb__tx_sent_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
+{
+    struct nb_flight *f = tcb->flight;
+    f->sent_head = f->sent_tail = index_of(tcp, tx);
+    f->packets_out = f->max_packets_out = 1;
+    tx->sent_us = tx->first_sent_us = tx->delivered_us = tcp->now_us;
+    tx->delivered = tcb->delivered;
+    tx->segs = 1;
+    tx->mss = tcb->mss;
+    tx->sent_next = tx->sent_prev = NB_TX_NONE;
+    tx->listed = true;
+    tcb->txq.unsent = NB_TX_NONE;
+}
+
 /* --- sequence order --------------------------------------------------------------------------- */
 
 void nb__txq_init(struct nb_txq *q)
