@@ -249,14 +249,17 @@ void nb__tx_join(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 {
     struct nb_tx *rest = nb__tx_next(tcp, tx);
     uint32_t bytes = nb__tx_bytes(rest);
-    adjust_counts(tcb->flight, rest, rest->segs);
+    bool sent = in_flight(tcb, rest); /* a probe for the MTU joins what was not, and has no segments yet */
+    if (sent)
+        adjust_counts(tcb->flight, rest, rest->segs);
     tx->end = rest->end;
     tx->flags |= rest->flags;
     tx->marks |= rest->marks & NB_TX_EVER_RETRANS;
     tx->cost += bytes;
     tcb->queued_bytes += bytes;
     nb__tx_remove(tcp, tcb, rest);
-    nb__tx_set_segs(tcb, tx, tx->mss);
+    if (sent)
+        nb__tx_set_segs(tcb, tx, tx->mss);
 }
 
 void nb__tx_trim(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint32_t n)

@@ -15,7 +15,7 @@
 
 #include <netbypass/flow.h>
 
-#define SEEDS 50 /* of each kind of link: four kinds, 200 conversations */
+#define SEEDS 60 /* of each kind of link: nine kinds, 540 conversations */
 
 static uint64_t mix(uint64_t x)
 {
@@ -46,6 +46,9 @@ static struct run_options options_for(uint64_t seed)
         o.side[i].mbufs = 2047;
         o.side[i].slow_reader = PICK(0, 0, 1);
         o.side[i].by_chain = PICK(0, 0, 1);
+        o.side[i].plain = PICK(0, 0, 0, 1);
+        o.side[i].ecn = PICK(0, 1);
+        o.side[i].congestion = PICK(0, 1) ? "reno" : NULL;
     }
     return o;
 }
@@ -80,23 +83,58 @@ static void clean(struct run_options *o, uint64_t state)
 
 static void losing(struct run_options *o, uint64_t state)
 {
-    o->link.loss_permille = PICK(5, 20, 50, 150);
+    o->link.loss_ppm = PICK(5000, 20000, 50000, 150000);
 }
 
-static void reordering(struct run_options *o, uint64_t state)
+static void losing_in_bursts(struct run_options *o, uint64_t state)
+{
+    o->link.burst_ppm = PICK(1000, 10000);
+    o->link.burst_us = PICK(100, 10000, 2000000);
+}
+
+/* Not every second or third: a window of two segments and the retransmission of one can fall into step with that. */
+static void losing_every_nth(struct run_options *o, uint64_t state)
+{
+    o->link.lose_every = PICK(7, 10, 100);
+}
+
+/* Whole round trips of jitter, so that order means nothing. */
+static void shuffling(struct run_options *o, uint64_t state)
 {
     o->link.jitter_us = o->link.delay_us * PICK(1, 3);
-    o->link.duplicate_permille = PICK(0, 20, 100);
-    o->link.loss_permille = PICK(0, 10, 50);
+    o->link.duplicate_ppm = PICK(0, 20000, 100000);
+    o->link.loss_ppm = PICK(0, 10000, 50000);
+}
+
+/* A few packets come late, as on two paths of different length. */
+static void reordering(struct run_options *o, uint64_t state)
+{
+    o->link.reorder_ppm = PICK(10000, 100000);
+    o->link.reorder_us = (unsigned)o->link.delay_us / 4 + PICK(0, 10, 1000);
+    o->link.loss_ppm = PICK(0, 0, 10000);
+}
+
+static void corrupting(struct run_options *o, uint64_t state)
+{
+    o->link.corrupt_ppm = PICK(10000, 100000);
 }
 
 /* A slow link with a short queue, and few buffers at the ends. */
 static void narrow(struct run_options *o, uint64_t state)
 {
-    o->link.packet_us = PICK(50, 1000);
-    o->link.queue_packets = PICK(4, 20);
+    o->link.rate_bps = PICK(1000000, 12000000, 200000000);
+    o->link.queue_bytes = PICK(6000, 30000);
     for (unsigned i = 0; i < 2; i++)
         o->side[i].mbufs = PICK(31, 63, 255);
+}
+
+/* Large packets vanish and nobody says so: probing has to find out. */
+static void swallowing(struct run_options *o, uint64_t state)
+{
+    o->link.mtu_bytes = (uint16_t)PICK(1100, 1200, 1492);
+    o->link.loss_ppm = PICK(0, 0, 10000);
+    for (unsigned i = 0; i < 2; i++)
+        o->side[i].mtu_probing = (uint8_t)PICK(1, 1, 2);
 }
 
 static void test_clean_link_delivers_everything(void **state)
@@ -111,16 +149,46 @@ static void test_losing_link_delivers_everything(void **state)
     run_seeds(2, losing);
 }
 
-static void test_reordering_and_repeating_link_delivers_everything(void **state)
+static void test_link_losing_in_bursts_delivers_everything(void **state)
 {
     (void)state;
-    run_seeds(3, reordering);
+    run_seeds(3, losing_in_bursts);
+}
+
+static void test_link_losing_every_nth_packet_delivers_everything(void **state)
+{
+    (void)state;
+    run_seeds(4, losing_every_nth);
+}
+
+static void test_shuffling_and_repeating_link_delivers_everything(void **state)
+{
+    (void)state;
+    run_seeds(5, shuffling);
+}
+
+static void test_reordering_link_delivers_everything(void **state)
+{
+    (void)state;
+    run_seeds(6, reordering);
+}
+
+static void test_corrupting_link_delivers_everything(void **state)
+{
+    (void)state;
+    run_seeds(7, corrupting);
 }
 
 static void test_narrow_link_and_scarce_buffers_deliver_everything(void **state)
 {
     (void)state;
-    run_seeds(4, narrow);
+    run_seeds(8, narrow);
+}
+
+static void test_link_that_swallows_large_packets_delivers_everything(void **state)
+{
+    (void)state;
+    run_seeds(9, swallowing);
 }
 
 int main(void)
@@ -128,8 +196,13 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean_link_delivers_everything),
         cmocka_unit_test(test_losing_link_delivers_everything),
-        cmocka_unit_test(test_reordering_and_repeating_link_delivers_everything),
+        cmocka_unit_test(test_link_losing_in_bursts_delivers_everything),
+        cmocka_unit_test(test_link_losing_every_nth_packet_delivers_everything),
+        cmocka_unit_test(test_shuffling_and_repeating_link_delivers_everything),
+        cmocka_unit_test(test_reordering_link_delivers_everything),
+        cmocka_unit_test(test_corrupting_link_delivers_everything),
         cmocka_unit_test(test_narrow_link_and_scarce_buffers_deliver_everything),
+        cmocka_unit_test(test_link_that_swallows_large_packets_delivers_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,19 +9,13 @@
 
 #include "../../host-lib/tcp/core.h"
 #include "../../host-lib/tcp/minmax.h"
+#include "../../host-lib/tcp/stream.h"
 #include "../../host-lib/wire/segment_emit.h"
 #include "mbufs.h"
 #include "tcb_check.h"
 
 #define GIVE_UP_US (7200ull * 1000000) /* of virtual time */
 #define WRITE_MAX  4000
-
-struct packet {
-    struct packet *next;
-    uint64_t at;
-    unsigned to;
-    struct rte_mbuf *m;
-};
 
 struct run;
 struct side {
@@ -41,19 +35,14 @@ struct run {
     const struct run_options *o;
     struct run_result result;
     uint64_t random, now;
-    uint64_t link_free_at[2];
-    struct packet *in_flight;
-    unsigned n_in_flight[2];
+    struct link *to[2]; /* the side of that index */
     struct side side[2];
     bool failed;
 };
 
 static uint32_t random32(struct run *r)
 {
-    r->random ^= r->random << 13;
-    r->random ^= r->random >> 7;
-    r->random ^= r->random << 17;
-    return (uint32_t)(r->random >> 16);
+    return link_random(&r->random);
 }
 
 static bool chance(struct run *r, unsigned permille)
@@ -74,59 +63,34 @@ static uint8_t stream_byte(unsigned side, uint32_t i)
     return (uint8_t)(i * 167 + (i >> 8) * 13 + (i >> 16) + side * 101);
 }
 
-/* --- the link
- * ------------------------------------------------------------------------------------------------------------ */
-
-static void enqueue(struct run *r, unsigned to, struct rte_mbuf *m, uint64_t at)
-{
-    struct packet *p = malloc(sizeof *p), **link = &r->in_flight;
-    *p = (struct packet){.at = at, .to = to, .m = m};
-    while (*link && (*link)->at <= at)
-        link = &(*link)->next;
-    p->next = *link;
-    *link = p;
-    r->n_in_flight[to]++;
-}
+/* --- the path --------------------------------------------------------------------------------- */
 
 /* With SIM_TRACE set every packet is told. */
-static void trace(const struct run *r, unsigned to, struct rte_mbuf *m, const char *fate)
+static void trace(const struct run *r, unsigned to, struct rte_mbuf *m, const char *what)
 {
     struct nb_seg seg = {.key = r->side[!to].key};
     uint16_t l3 = (uint16_t)nb_ip_header_bytes(r->o->family);
     if (!getenv("SIM_TRACE") || nb_seg_parse(&seg, m, l3, m->pkt_len - l3, false) != 0)
         return;
-    fprintf(stderr, "%12.6f to %u: flags %02x seq %u ack %u bytes %u window %u%s\n", (double)r->now / 1e6, to,
-            seg.flags, seg.seq, seg.ack, seg.payload_bytes, seg.window, fate);
+    fprintf(stderr, "%12.6f %s %u: flags %02x seq %u ack %u bytes %u window %u\n", (double)r->now / 1e6, what, to,
+            seg.flags, seg.seq, seg.ack, seg.payload_bytes, seg.window);
 }
 
 /* A copy into the other side's buffers, as a wire would make; none left is one more way to lose a packet. */
-static void transmit(struct run *r, unsigned to, struct rte_mbuf *m)
-{
-    const struct link_options *l = &r->o->link;
-    r->result.packets++;
-    uint64_t start = nb__max(r->now, r->link_free_at[to]);
-    bool full = l->queue_packets && r->n_in_flight[to] >= l->queue_packets;
-    struct rte_mbuf *copy = NULL;
-    if (!full && !chance(r, l->loss_permille))
-        copy = rte_pktmbuf_copy(m, r->side[to].pool, 0, UINT32_MAX);
-    trace(r, to, m, copy ? "" : " (lost)");
-    if (!copy) {
-        r->result.lost++;
-        return;
-    }
-    r->link_free_at[to] = start + l->packet_us;
-    enqueue(r, to, copy, start + l->packet_us + l->delay_us + (l->jitter_us ? random32(r) % l->jitter_us : 0));
-}
-
 static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *m)
 {
     struct side *s = arg;
+    struct run *r = s->run;
     (void)key;
     (void)path;
-    transmit(s->run, !s->index, m);
-    if (chance(s->run, s->run->o->link.duplicate_permille))
-        transmit(s->run, !s->index, m);
+    unsigned to = !s->index;
+    trace(r, to, m, "for");
+    struct rte_mbuf *copy = rte_pktmbuf_copy(m, r->side[to].pool, 0, UINT32_MAX);
     rte_pktmbuf_free(m);
+    if (copy)
+        link_send(r->to[to], copy, nb_ip_header_bytes(r->o->family), r->now);
+    else
+        r->result.lost++;
 }
 
 /* --- the applications
@@ -265,6 +229,17 @@ static void nudge(struct side *s)
 /* --- the run
  * ------------------------------------------------------------------------------------------------------------- */
 
+static void settings_init(struct nb_tcp_settings *settings, const struct side_options *o)
+{
+    if (o->plain)
+        settings->sack = settings->window_scaling = false, settings->timestamps = 0;
+    if (o->ecn)
+        settings->ecn = NB_ECN_ON;
+    settings->mtu_probing = o->mtu_probing;
+    if (o->congestion)
+        snprintf(settings->congestion_control, sizeof settings->congestion_control, "%s", o->congestion);
+}
+
 static void side_init(struct run *r, unsigned i)
 {
     const struct side_options *o = &r->o->side[i];
@@ -297,6 +272,8 @@ static void side_init(struct run *r, unsigned i)
                              .peer_closed = on_peer_closed,
                              .closed = on_closed};
     s->tcp = nb_tcp_new(&config, &env, r->now);
+    settings_init(nb_tcp_settings(s->tcp), o);
+    r->to[i] = link_new(&r->o->link, r->o->seed * 2 + i);
 }
 
 /* Begin where the sequence numbers of the side that connects are about to wrap. */
@@ -324,16 +301,20 @@ static void open_up(struct run *r)
         fail(r, "connect", (uint32_t)-err, 0);
 }
 
-static void deliver(struct run *r, struct packet *p)
+/* What was corrupted on the way does not parse, and what parses was not: a bit is all that was flipped. */
+static void deliver(struct run *r, unsigned to, struct rte_mbuf *m)
 {
-    struct side *s = &r->side[p->to];
+    struct side *s = &r->side[to];
     uint16_t l3 = (uint16_t)nb_ip_header_bytes(r->o->family);
     struct nb_seg seg = {.key = s->key};
-    if (nb_seg_parse(&seg, p->m, l3, p->m->pkt_len - l3, true) != 0) {
-        fail(r, "a packet does not parse", p->m->pkt_len, 0);
-        rte_pktmbuf_free(p->m);
+    int reason = nb_seg_parse(&seg, m, l3, m->pkt_len - l3, true);
+    if (reason) {
+        if (!r->o->link.corrupt_ppm)
+            fail(r, "a packet does not parse: bytes, counter", m->pkt_len, (uint32_t)reason);
+        rte_pktmbuf_free(m);
         return;
     }
+    trace(r, to, m, "at");
     seg.hash = nb_flow_hash(s->flows, &seg.key);
     nb_tcp_input(s->tcp, &seg, nb_flow_find(s->flows, &seg.key, seg.hash), (uint16_t)s->index, r->now);
     if (chance(r, 700)) /* else the burst goes on with the next packet */
@@ -342,12 +323,10 @@ static void deliver(struct run *r, struct packet *p)
 
 static void deliver_due(struct run *r)
 {
-    while (r->in_flight && r->in_flight->at <= r->now) {
-        struct packet *p = r->in_flight;
-        r->in_flight = p->next;
-        r->n_in_flight[p->to]--;
-        deliver(r, p);
-        free(p);
+    struct rte_mbuf *m;
+    for (unsigned i = 0; i < 2; i++) {
+        while ((m = link_take(r->to[i], r->now)))
+            deliver(r, i, m);
     }
     for (unsigned i = 0; i < 2; i++)
         nb_tcp_flush(r->side[i].tcp, r->now);
@@ -355,9 +334,9 @@ static void deliver_due(struct run *r)
 
 static uint64_t next_event(const struct run *r)
 {
-    uint64_t next = r->in_flight ? r->in_flight->at : UINT64_MAX;
+    uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < 2; i++)
-        next = nb__min(next, nb_tcp_next_us(r->side[i].tcp));
+        next = nb__min(next, nb__min(link_next_us(r->to[i]), nb_tcp_next_us(r->side[i].tcp)));
     return next;
 }
 
@@ -392,7 +371,17 @@ static void step(struct run *r)
 
 static bool at_rest(const struct run *r)
 {
-    return both_closed(r) && !r->in_flight && next_event(r) == UINT64_MAX;
+    return both_closed(r) && next_event(r) == UINT64_MAX;
+}
+
+/* Both ends finished. A side whose last ACKs were lost for longer than the other's TIME-WAIT lasts learns it from an
+ * RST; it lost nothing by that. */
+static bool in_peace(const struct run *r, unsigned i)
+{
+    const struct side *s = &r->side[i], *other = &r->side[!i];
+    bool too_late = s->reason == NB_CLOSED_RESET && other->closed && other->reason == NB_CLOSED_NORMAL &&
+                    other->received == r->o->side[i].send_bytes;
+    return s->closed && (s->reason == NB_CLOSED_NORMAL || too_late);
 }
 
 static void judge(struct run *r, uint64_t started)
@@ -400,7 +389,7 @@ static void judge(struct run *r, uint64_t started)
     r->result.took_us -= started;
     for (unsigned i = 0; i < 2; i++) {
         struct side *s = &r->side[i];
-        if (!s->closed || s->reason != NB_CLOSED_NORMAL)
+        if (!in_peace(r, i))
             fail(r, "a side did not close in peace: side, reason", i, s->reason);
         else if (s->received != r->o->side[!i].send_bytes || !s->peer_closed)
             fail(r, "a stream is incomplete: side, received", i, s->received);
@@ -419,6 +408,14 @@ static void side_fini(struct run *r, unsigned i)
     nb_flow_table_free(s->flows);
 }
 
+static void count_link(struct run *r, unsigned i)
+{
+    const struct link_counts *c = link_counts(r->to[i]);
+    r->result.packets += c->packets;
+    r->result.lost += c->lost + c->overflowed + c->corrupted;
+    link_free(r->to[i]);
+}
+
 struct run_result two_ends_run(const struct run_options *options)
 {
     struct run *r = calloc(1, sizeof *r);
@@ -434,12 +431,8 @@ struct run_result two_ends_run(const struct run_options *options)
     judge(r, started);
     for (unsigned i = 0; i < 2; i++)
         side_fini(r, i);
-    while (r->in_flight) {
-        struct packet *p = r->in_flight;
-        r->in_flight = p->next;
-        rte_pktmbuf_free(p->m);
-        free(p);
-    }
+    for (unsigned i = 0; i < 2; i++)
+        count_link(r, i);
     for (unsigned i = 0; i < 2; i++) {
         if (!support_pool_full(r->side[i].pool))
             fail(r, "a pool is not full again: side", i, 0);

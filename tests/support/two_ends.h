@@ -1,5 +1,5 @@
-/* two_ends.h - two TCP cores and a link between them that delays, loses, repeats and reorders, in virtual time, from a
- * seed. Each side sends a stream that the other can regenerate, and checks what it receives byte by byte.
+/* two_ends.h - two TCP cores and a path between them (link.h), in virtual time, from a seed. Each side sends a stream
+ * that the other can regenerate, and checks what it receives byte by byte.
  */
 #ifndef SUPPORT_TWO_ENDS_H
 #define SUPPORT_TWO_ENDS_H
@@ -7,12 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct link_options {
-    uint32_t delay_us, jitter_us; /* jitter reorders */
-    unsigned loss_permille, duplicate_permille;
-    unsigned queue_packets; /* 0: no bound */
-    uint32_t packet_us;     /* time a packet occupies the link */
-};
+#include "link.h"
 
 struct side_options {
     uint32_t send_bytes; /* its stream, then it closes its side */
@@ -21,21 +16,26 @@ struct side_options {
     unsigned mbufs;
     bool slow_reader; /* consumes now and then instead of at once */
     bool by_chain;    /* sends mbuf chains rather than copies */
+    bool plain;       /* offers no SACK, timestamps or window scale */
+    bool ecn;
+    uint8_t mtu_probing;
+    const char *congestion; /* NULL: the default */
 };
 
 struct run_options {
     uint64_t seed;
     uint8_t family;
-    bool simultaneous_open; /* both connect; else b listens */
-    struct link_options link;
+    bool simultaneous_open;   /* both connect; else b listens */
+    struct link_options link; /* both ways */
     struct side_options side[2];
 };
 
 struct run_result {
     bool ok;
-    char why[160];    /* not: */
-    uint64_t took_us; /* until both sides had everything and were closed */
-    uint32_t packets, lost, retransmitted;
+    char why[160];          /* not: */
+    uint64_t took_us;       /* until both sides had everything and were closed */
+    uint64_t packets, lost; /* corrupted ones included */
+    uint32_t retransmitted;
 };
 
 /* Run to the end, TIME-WAIT included; every pool must be full again. */

@@ -4,8 +4,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
+#include <rte_mbuf.h>
 
 #include "tcb_check.h"
 
@@ -181,6 +183,39 @@ static void test_no_probe_is_sent_without_enough_data_behind_it(void **state)
     end_free(e);
 }
 
+static struct rte_mbuf *chain_of(struct one_end *e, unsigned links, uint16_t each)
+{
+    struct rte_mbuf *chain = NULL;
+    for (unsigned i = 0; i < links; i++) {
+        struct rte_mbuf *m = rte_pktmbuf_alloc(e->pool);
+        memset(rte_pktmbuf_append(m, each), 0, each);
+        if (chain)
+            rte_pktmbuf_chain(chain, m);
+        else
+            chain = m;
+    }
+    return chain;
+}
+
+/* A probe takes the next bytes from wherever they are queued, also when nothing is in flight. */
+static void test_probe_is_made_of_a_small_write_and_what_follows_it(void **state)
+{
+    (void)state;
+    static const uint8_t small[800];
+    struct one_end *e = established(ALWAYS);
+    end_write_n(e, 10 * BASE);
+    ack_all(e);
+    assert_true(end_info(e).cwnd > 10);
+    assert_int_equal(nb_tcp_write(e->tcp, e->tcb, small, sizeof small), sizeof small);
+    assert_int_equal(nb_tcp_send(e->tcp, e->tcb, chain_of(e, 33, 1960)), 0); /* too much for the same record */
+    end_flush(e);
+    assert_null(support_tcp_check(e->tcp));
+    assert_int_equal(e->sent[0].n, MIDDLE);
+    assert_int_equal(end_info(e).unacked, e->n_sent);
+    end_forget_sent(e);
+    end_free(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -189,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_without_probing_segments_keep_their_size),
         cmocka_unit_test(test_probe_that_arrives_makes_segments_larger),
         cmocka_unit_test(test_probe_that_is_lost_alone_is_sent_again_in_small_and_cwnd_stays),
+        cmocka_unit_test(test_probe_is_made_of_a_small_write_and_what_follows_it),
         cmocka_unit_test(test_no_probe_is_sent_without_enough_data_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
