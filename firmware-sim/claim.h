@@ -23,8 +23,8 @@ enum sim_claim_fd {
     SIM_CLAIM_LOCK,    /* of the instance directory */
     SIM_CLAIM_CONTROL, /* listening */
     SIM_CLAIM_TRACE,
-    SIM_CLAIM_WIRE, /* of each port */
-    SIM_CLAIM_PCAP = SIM_CLAIM_WIRE + SIM_PORTS_MAX,
+    SIM_CLAIM_WIRE, /* of each port, as many as a wire has */
+    SIM_CLAIM_PCAP = SIM_CLAIM_WIRE + SIM_PORTS_MAX * SIM_WIRE_FDS,
     SIM_CLAIM_FDS = SIM_CLAIM_PCAP + SIM_PORTS_MAX,
 };
 

@@ -10,18 +10,20 @@
 #include "engine.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-#define RX_BURST       32
-#define NS_PER_MS      1000000u
-#define TRACE_FLUSH_MS 20 /* while somebody traces registers: how old a line may get before it is in the file */
+#define RX_BURST 32
+#define NS_PER_S 1000000000u
+#define FOR_GOOD UINT64_MAX
+#define TRACE_FLUSH_NS                                                                                                 \
+    20000000u /* 20 ms: while somebody traces registers: how old a line may get before it is in the file */
 
 enum { POLL_WAKE, POLL_WIRE, POLL_LIFELINE, POLL_FIXED };
 
@@ -31,6 +33,8 @@ struct sim_engine {
     struct sim_control *control;
     pthread_t thread;
     atomic_bool stop;
+    bool plugged;     /* the wire works */
+    bool wire_open;   /* a wire that is its own source may be asked for frames */
     uint64_t now_ns;  /* of this round */
     unsigned refused; /* by the wire in this round */
     unsigned n;
@@ -43,17 +47,28 @@ struct sim_engine {
 /* A wire that fails for good (its interface was deleted) is unplugged: the link goes down, the rest goes on. */
 static void unplug(struct sim_engine *e)
 {
-    e->config.wire_fd = -1;
+    e->plugged = false;
     sim_lock(e->sim);
     sim_set_link(e->sim, false);
     sim_unlock(e->sim);
 }
 
+static bool is_source(const struct sim_engine *e)
+{
+    return e->config.wire->ops->due_ns;
+}
+
+static bool may_receive(const struct sim_engine *e)
+{
+    return e->plugged && (!is_source(e) || e->wire_open);
+}
+
 static void receive_burst(struct sim_engine *e)
 {
+    struct sim_wire *w = e->config.wire;
     ssize_t n = 1;
-    for (e->n = 0; e->n < RX_BURST && e->config.wire_fd >= 0; e->n++) {
-        n = e->config.wire->receive(e->config.wire_fd, e->in[e->n].bytes, SIM_FRAME_MAX);
+    for (e->n = 0; e->n < RX_BURST && may_receive(e); e->n++) {
+        n = w->ops->receive(w, e->in[e->n].bytes, SIM_FRAME_MAX);
         if (n <= 0)
             break;
         e->in[e->n].length = n;
@@ -76,7 +91,7 @@ static void capture(struct sim_engine *e)
 static void to_wire(void *arg, const void *frame, size_t n)
 {
     struct sim_engine *e = arg;
-    e->refused += e->config.wire->send(e->config.wire_fd, frame, n) != 0;
+    e->refused += e->config.wire->ops->send(e->config.wire, frame, n) != 0;
 }
 
 static void to_nic(void *arg, const void *frame, size_t n)
@@ -106,12 +121,26 @@ static void deliver_burst(struct sim_engine *e)
     sim_fault_due(f, SIM_FAULT_RX, e->now_ns, to_nic, e);
 }
 
+/* Locked. A source gives frames to a receiver that is on, and the next ones when these are in memory. */
+static void mind_source(struct sim_engine *e)
+{
+    struct sim *s = e->sim;
+    bool on = s->ops->rx_enabled(s->dev);
+    e->wire_open = on && !s->ops->pending(s->dev, SIM_EVENT_RX_WRITE, -1);
+    s->start_awaited |= !on;
+}
+
+static bool source_is_due(const struct sim_engine *e)
+{
+    return is_source(e) && may_receive(e) && e->config.wire->ops->due_ns(e->config.wire) <= e->now_ns;
+}
+
 /* One round: everything that is there now, at most a burst of each kind. False: there was nothing. */
 static bool do_round(struct sim_engine *e)
 {
     struct sim *s = e->sim;
+    e->now_ns = e->config.wire->now_ns = sim_now_ns();
     receive_burst(e);
-    e->now_ns = sim_now_ns();
     e->refused = 0;
     sim_lock(s);
     deliver_burst(e);
@@ -119,7 +148,11 @@ static bool do_round(struct sim_engine *e)
     unsigned sent = s->tx_ready ? sim_tx_poll(s, SIM_TX_BURST, e->now_ns) : 0;
     if (!sent)
         s->out.n = 0;
+    if (is_source(e))
+        mind_source(e);
     sim_unlock(s);
+    if (s->out.n)
+        e->config.wire->realtime_ns = sim_realtime_ns(s);
     if (s->captures.n && (e->n || s->out.n))
         capture(e);
     send_outbox(e);
@@ -128,7 +161,7 @@ static bool do_round(struct sim_engine *e)
         s->count.tx_refused += e->refused;
         sim_unlock(s);
     }
-    return e->n || written || sent;
+    return e->n || written || sent || source_is_due(e);
 }
 
 /* The driver has enabled the receiver and somebody waits for that: the first port's engine has the control socket. */
@@ -171,17 +204,18 @@ static void lose_launcher(struct sim_engine *e)
         e->config.orphaned(e->config.arg);
 }
 
-/* Wait for something to happen (timeout_ms 0: only look) and serve what is not frames. */
-static void look_around(struct sim_engine *e, int timeout_ms)
+/* Wait for something to happen (timeout_ns 0: only look) and serve what is not frames. */
+static void look_around(struct sim_engine *e, uint64_t timeout_ns)
 {
     struct pollfd p[POLL_FIXED + SIM_CONTROL_POLL_MAX] = {
         [POLL_WAKE] = {e->sim->wake_fd, POLLIN, 0},
-        [POLL_WIRE] = {timeout_ms ? e->config.wire_fd : -1, POLLIN, 0},
+        [POLL_WIRE] = {timeout_ns && e->plugged && !is_source(e) ? e->config.wire->fds[0] : -1, POLLIN, 0},
         [POLL_LIFELINE] = {e->config.lifeline_fd, POLLRDHUP, 0},
     };
     unsigned n = POLL_FIXED + sim_control_poll_set(e->control, p + POLL_FIXED);
-    int ready = poll(p, n, timeout_ms);
-    if (timeout_ms)
+    const struct timespec limit = {timeout_ns / NS_PER_S, timeout_ns % NS_PER_S};
+    int ready = ppoll(p, n, timeout_ns == FOR_GOOD ? NULL : &limit, NULL);
+    if (timeout_ns)
         wake_up(e->sim);
     if (ready <= 0)
         return;
@@ -192,17 +226,23 @@ static void look_around(struct sim_engine *e, int timeout_ms)
     sim_control_serve(e->control, p + POLL_FIXED, n - POLL_FIXED);
 }
 
-/* Until when to sleep if nothing happens: a held frame, a loose plug, a trace that is being read. -1: for good. */
-static int sleep_limit_ms(const struct sim *s)
+static uint64_t least(uint64_t a, uint64_t b)
 {
+    return a < b ? a : b;
+}
+
+/* How long to sleep if nothing happens: a held frame, a loose plug, the next frame of a source, a trace that is being
+ * read. */
+static uint64_t sleep_limit_ns(const struct sim_engine *e)
+{
+    const struct sim *s = e->sim;
     uint64_t next = sim_fault_next_ns(&s->fault), now = sim_now_ns();
-    int limit = sim_trace_on(&s->trace, SIM_TRACE_REGISTERS) ? TRACE_FLUSH_MS : -1;
+    uint64_t limit = sim_trace_on(&s->trace, SIM_TRACE_REGISTERS) ? TRACE_FLUSH_NS : FOR_GOOD;
+    if (is_source(e) && may_receive(e))
+        next = least(next, e->config.wire->ops->due_ns(e->config.wire));
     if (next == SIM_FAULT_NEVER)
         return limit;
-    uint64_t ms = next > now ? (next - now + NS_PER_MS - 1) / NS_PER_MS : 1;
-    if (limit >= 0 && ms > (unsigned)limit)
-        return limit;
-    return ms < INT_MAX ? (int)ms : INT_MAX;
+    return least(limit, next > now ? next - now : 1);
 }
 
 /* Under load the control socket and the lifeline are looked at every so many rounds. */
@@ -224,8 +264,10 @@ static void *engine_main(void *arg)
         note_start(e->sim);
         sim_control_started(e->control);
         sim_captures_flush(&e->sim->captures);
+        if (e->config.wire->ops->flush)
+            e->config.wire->ops->flush(e->config.wire);
         if (fall_asleep(e->sim))
-            look_around(e, sleep_limit_ms(e->sim));
+            look_around(e, sleep_limit_ns(e));
     }
     return NULL;
 }
@@ -255,6 +297,7 @@ struct sim_engine *sim_engine_start(struct sim *s, const struct sim_engine_confi
     }
     e->sim = s;
     e->config = *config;
+    e->plugged = true;
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     e->control = sim_control_new(s, config->control_fd);
     int rc = s->wake_fd < 0 ? -errno : !e->control ? -ENOMEM : start_thread(e);

@@ -8,10 +8,9 @@
 #include "wire.h"
 
 struct sim_engine_config {
-    const struct sim_wire_ops *wire;
-    int wire_fd;     /* -1 when the wire has none */
-    int control_fd;  /* listening; -1: no control socket. Taken over */
-    int lifeline_fd; /* hangs up when the launcher is gone; -1: none */
+    struct sim_wire *wire; /* started; stays the caller's */
+    int control_fd;        /* listening; -1: no control socket. Taken over */
+    int lifeline_fd;       /* hangs up when the launcher is gone; -1: none */
     /* Called once in the engine's thread when that happens. */
     void (*orphaned)(void *arg);
     void *arg;
@@ -22,7 +21,7 @@ struct sim_engine;
 /* Start the thread. NULL with words. */
 struct sim_engine *sim_engine_start(struct sim *s, const struct sim_engine_config *config, struct sim_error *err);
 
-/* Stop it and wait for its end. The wire's descriptor stays open. */
+/* Stop it and wait for its end. */
 void sim_engine_stop(struct sim_engine *e);
 
 #endif

@@ -138,7 +138,7 @@ static int open_output(const char *option, const char *path, int flags, int *fd,
 static int open_port(struct sim_launch *l, unsigned i, struct sim_error *err)
 {
     const struct sim_port_options *port = &l->options->port[i];
-    if (port->wire_ops->open(port->wire_argument, &l->fds[SIM_CLAIM_WIRE + i], err))
+    if (port->wire_ops->open(port->wire_argument, &l->fds[SIM_CLAIM_WIRE + i * SIM_WIRE_FDS], err))
         return SIM_EXIT_FAILED;
     return open_output("--pcap", port->pcap, 0, &l->fds[SIM_CLAIM_PCAP + i], err);
 }
@@ -246,8 +246,8 @@ void sim_launch_release(struct sim_launch *l)
     if (l->dir[0])
         sim_instance_remove(l->dir);
     for (unsigned i = 0; i < l->options->ports; i++)
-        if (l->options->port[i].wire_ops->release && l->fds[SIM_CLAIM_WIRE + i] >= 0)
-            l->options->port[i].wire_ops->release(l->fds[SIM_CLAIM_WIRE + i]);
+        if (l->options->port[i].wire_ops->release && l->fds[SIM_CLAIM_WIRE + i * SIM_WIRE_FDS] >= 0)
+            l->options->port[i].wire_ops->release(l->fds[SIM_CLAIM_WIRE + i * SIM_WIRE_FDS]);
     for (int i = 0; i < SIM_CLAIM_FDS; i++)
         if (l->fds[i] >= 0)
             close(l->fds[i]);

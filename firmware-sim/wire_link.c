@@ -41,7 +41,7 @@ static int be_first(int fd, const struct sockaddr_un *address, int why_not_secon
     return 0;
 }
 
-static int link_open(const char *path, int *fd_out, struct sim_error *err)
+static int link_open(const char *path, int fds[SIM_WIRE_FDS], struct sim_error *err)
 {
     const int bytes = BUFFER_BYTES;
     struct sockaddr_un address;
@@ -55,7 +55,7 @@ static int link_open(const char *path, int *fd_out, struct sim_error *err)
         close(fd);
         return sim_fail(err, rc, "--wire link:%s: %s", path, strerror(-rc));
     }
-    *fd_out = fd;
+    fds[0] = fd;
     return 0;
 }
 
@@ -72,8 +72,9 @@ static void take_peer(int fd)
     close(peer);
 }
 
-static ssize_t link_receive(int fd, void *frame, size_t room)
+static ssize_t link_receive(struct sim_wire *w, void *frame, size_t room)
 {
+    int fd = w->fds[0];
     ssize_t n = recv(fd, frame, room, MSG_DONTWAIT);
     if (n > 0)
         return n;
@@ -86,9 +87,9 @@ static ssize_t link_receive(int fd, void *frame, size_t room)
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-static int link_send(int fd, const void *frame, size_t n)
+static int link_send(struct sim_wire *w, const void *frame, size_t n)
 {
-    return send(fd, frame, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    return send(w->fds[0], frame, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* Who listened has made the name and takes it away. */

@@ -51,7 +51,7 @@ static int netdev_check(const char *name, struct sim_error *err)
     return 0;
 }
 
-static int netdev_open(const char *name, int *fd_out, struct sim_error *err)
+static int netdev_open(const char *name, int fds[SIM_WIRE_FDS], struct sim_error *err)
 {
     int index = if_nametoindex(name);
     if (!index)
@@ -59,7 +59,7 @@ static int netdev_open(const char *name, int *fd_out, struct sim_error *err)
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int rc = fd < 0 ? -errno : attach(fd, index);
     if (!rc) {
-        *fd_out = fd;
+        fds[0] = fd;
         return 0;
     }
     if (fd >= 0)
@@ -113,8 +113,9 @@ static size_t put_tag_back(uint8_t *frame, size_t n, uint32_t tag)
     return n + TAG_BYTES;
 }
 
-static ssize_t netdev_receive(int fd, void *frame, size_t room)
+static ssize_t netdev_receive(struct sim_wire *w, void *frame, size_t room)
 {
+    int fd = w->fds[0];
     struct virtio_net_hdr about;
     uint32_t tag = 0;
     ssize_t n;
@@ -127,7 +128,7 @@ static ssize_t netdev_receive(int fd, void *frame, size_t room)
     return tag && n >= ADDRESSES_BYTES ? (ssize_t)put_tag_back(frame, n, tag) : n;
 }
 
-static int netdev_send(int fd, const void *frame, size_t n)
+static int netdev_send(struct sim_wire *w, const void *frame, size_t n)
 {
     struct virtio_net_hdr about = {0};
     union {
@@ -136,7 +137,7 @@ static int netdev_send(int fd, const void *frame, size_t n)
     } bytes = {frame};
     struct iovec iov[] = {{&about, sizeof about}, {bytes.iov, n}};
     const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-    return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    return sendmsg(w->fds[0], &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 const struct sim_wire_ops sim_wire_netdev = {

@@ -42,7 +42,7 @@ static int tap_check(const char *name, struct sim_error *err)
     return 0;
 }
 
-static int tap_open(const char *name, int *fd_out, struct sim_error *err)
+static int tap_open(const char *name, int fds[SIM_WIRE_FDS], struct sim_error *err)
 {
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
     strcpy(ifr.ifr_name, name);
@@ -57,22 +57,23 @@ static int tap_open(const char *name, int *fd_out, struct sim_error *err)
         close(fd);
         return explain(error, name, err);
     }
-    *fd_out = fd;
+    fds[0] = fd;
     return 0;
 }
 
 /* EIO is how a TAP says that its interface is down: no frames, not a fault. EBADFD: the interface was deleted. */
-static ssize_t tap_receive(int fd, void *frame, size_t room)
+static ssize_t tap_receive(struct sim_wire *w, void *frame, size_t room)
 {
+    int fd = w->fds[0];
     ssize_t n = read(fd, frame, room);
     if (n >= 0)
         return n;
     return errno == EAGAIN || errno == EINTR || errno == EIO ? 0 : -errno;
 }
 
-static int tap_send(int fd, const void *frame, size_t n)
+static int tap_send(struct sim_wire *w, const void *frame, size_t n)
 {
-    return write(fd, frame, n) < 0 ? -errno : 0;
+    return write(w->fds[0], frame, n) < 0 ? -errno : 0;
 }
 
 const struct sim_wire_ops sim_wire_tap = {

@@ -37,6 +37,7 @@ static struct {
         struct sim *sim;
         struct sim_mmio_target target;
         struct sim_engine *engine; /* NULL in stepped time */
+        struct sim_wire wire;
     } port[SIM_PORTS_MAX];
     bool awaits_eal; /* powered up before rte_eal_init */
 } in;
@@ -177,20 +178,19 @@ static int start_capture(unsigned i, const char *wire, struct sim_error *err)
 /* The first port's engine serves the control socket and watches the launcher. */
 static int start_engine(unsigned i, struct sim_error *err)
 {
-    const char *argument, *wire = in.claim.port[i].wire;
+    const char *wire = in.claim.port[i].wire;
     struct sim_engine_config config = {
-        .wire = sim_wire_parse(wire, &argument, err),
-        .wire_fd = in.fds[SIM_CLAIM_WIRE + i],
+        .wire = &in.port[i].wire,
         .control_fd = i ? -1 : in.fds[SIM_CLAIM_CONTROL],
         .lifeline_fd = i ? -1 : in.lifeline,
         .orphaned = orphaned,
     };
-    if (!config.wire)
-        return -EINVAL;
-    in.port[i].sim->name = wire;
-    int rc = start_capture(i, wire, err);
+    int rc = sim_wire_start(&in.port[i].wire, wire, &in.fds[SIM_CLAIM_WIRE + i * SIM_WIRE_FDS], err);
+    if (!rc)
+        rc = start_capture(i, wire, err);
     if (rc)
         return rc;
+    in.port[i].sim->name = wire;
     in.port[i].engine = sim_engine_start(in.port[i].sim, &config, err);
     return in.port[i].engine ? 0 : -EAGAIN;
 }
@@ -285,6 +285,7 @@ __attribute__((destructor)) static void power_down(void)
         struct port *p = &in.port[i];
         if (p->engine)
             sim_engine_stop(p->engine);
+        sim_wire_stop(&p->wire);
         sim_lock(p->sim);
         sim_trace_flush(&p->sim->trace);
         sim_captures_fini(&p->sim->captures);

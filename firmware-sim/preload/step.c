@@ -13,6 +13,7 @@
 #include "options.h"
 #include "presentation.h"
 #include "random.h"
+#include "wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -36,8 +37,9 @@ struct nb_nicsim {
     struct sim *sim;
     struct sim_random random;
     unsigned sent_first, sent_count;
-    struct sent *sent; /* ring of TAKEN_MAX */
-    bool in_trap;      /* the callback of a busy command runs */
+    struct sent *sent;    /* ring of TAKEN_MAX */
+    struct sim_wire wire; /* ops NULL: nothing is plugged in */
+    bool in_trap;         /* the callback of a busy command runs */
     void (*on_busy)(void *arg);
     void *on_busy_arg;
 };
@@ -108,14 +110,59 @@ EXPORTED struct nb_nicsim *nb_nicsim_new(const struct nb_nicsim_config *config, 
 
 /* --- frames ------------------------------------------------------------------------------------------------------- */
 
+static struct sim_verdict arrive(struct sim *s, const void *frame, size_t n)
+{
+    sim_capture(&s->captures, SIM_CAPTURE_WIRE, false, s->steps, frame, n);
+    return sim_rx_classify(s, frame, n, sim_clock(s));
+}
+
+/* Only a wire that is a source of its own, or none at all, can wait for steps. */
+static int plug(struct nb_nicsim *nic, const char *spec, struct sim_error *err)
+{
+    const char *argument;
+    int fds[SIM_WIRE_FDS] = {-1, -1};
+    const struct sim_wire_ops *ops = sim_wire_parse(spec, &argument, err);
+    if (!ops)
+        return -EINVAL;
+    if (!ops->due_ns && ops != &sim_wire_none)
+        return sim_fail(err, -EINVAL, "%s: this wire has a time of its own; in stepped time there is pcap and none",
+                        spec);
+    int rc = ops->open(argument, fds, err);
+    if (!rc)
+        rc = sim_wire_start(&nic->wire, spec, fds, err);
+    return rc;
+}
+
+static void unplug(struct nb_nicsim *nic)
+{
+    const struct sim_wire was = nic->wire;
+    sim_wire_stop(&nic->wire);
+    for (int i = 0; was.ops && i < SIM_WIRE_FDS; i++)
+        if (was.fds[i] >= 0)
+            close(was.fds[i]);
+}
+
+EXPORTED int nb_nicsim_plug(struct nb_nicsim *nic, const char *wire, char why[NB_NICSIM_WHY_MAX])
+{
+    struct sim_error err;
+    enter(nic);
+    unplug(nic);
+    int rc = plug(nic, wire, &err);
+    if (rc)
+        unplug(nic);
+    leave(nic);
+    if (rc)
+        snprintf(why, NB_NICSIM_WHY_MAX, "%s", err.text);
+    return rc;
+}
+
 EXPORTED struct nb_nicsim_verdict nb_nicsim_inject(struct nb_nicsim *nic, const void *frame, size_t n)
 {
     if (n < 14 || n > SIM_FRAME_MAX)
         return (struct nb_nicsim_verdict){-1, "none", -1, 0, "not the length of a frame"};
     enter(nic);
     nic->sim->steps++;
-    sim_capture(&nic->sim->captures, SIM_CAPTURE_WIRE, false, nic->sim->steps, frame, n);
-    struct sim_verdict v = sim_rx_classify(nic->sim, frame, n, sim_clock(nic->sim));
+    struct sim_verdict v = arrive(nic->sim, frame, n);
     leave(nic);
     return (struct nb_nicsim_verdict){v.queue, v.table, v.rule, v.rss_hash, v.drop};
 }
@@ -142,6 +189,9 @@ static void keep_outbox(struct nb_nicsim *nic)
         to->n = out->frame[i].length;
         memcpy(to->bytes, out->frame[i].bytes, to->n);
         sim_capture(&nic->sim->captures, SIM_CAPTURE_WIRE, true, nic->sim->steps, to->bytes, to->n);
+        nic->wire.realtime_ns = nic->sim->steps;
+        if (nic->wire.ops)
+            nic->wire.ops->send(&nic->wire, to->bytes, to->n);
     }
 }
 
@@ -165,6 +215,22 @@ static unsigned step_tx(struct nb_nicsim *nic, unsigned max)
     return done;
 }
 
+/* Is there another frame on the wire? */
+static bool wire_pends(struct nb_nicsim *nic)
+{
+    return nic->wire.ops && nic->wire.ops->due_ns && nic->wire.ops->due_ns(&nic->wire) != SIM_WIRE_NEVER;
+}
+
+static unsigned step_wire(struct nb_nicsim *nic, unsigned max)
+{
+    uint8_t frame[SIM_FRAME_MAX];
+    unsigned done = 0;
+    nic->wire.now_ns = SIM_WIRE_NEVER - 1; /* every frame's time has come */
+    for (; done < max && wire_pends(nic); done++)
+        arrive(nic->sim, frame, nic->wire.ops->receive(&nic->wire, frame, sizeof frame));
+    return done;
+}
+
 static unsigned step(struct nb_nicsim *nic, enum nb_nicsim_event event, int queue, unsigned max)
 {
     struct sim *s = nic->sim;
@@ -176,6 +242,8 @@ static unsigned step(struct nb_nicsim *nic, enum nb_nicsim_event event, int queu
         return max && s->ops->complete_filter(s->dev);
     case NB_NICSIM_TX:
         return step_tx(nic, max);
+    case NB_NICSIM_WIRE:
+        return step_wire(nic, max);
     case NB_NICSIM_EVENTS:
         break;
     }
@@ -185,7 +253,8 @@ static unsigned step(struct nb_nicsim *nic, enum nb_nicsim_event event, int queu
 EXPORTED unsigned nb_nicsim_pending(struct nb_nicsim *nic, enum nb_nicsim_event event, int queue)
 {
     enter(nic);
-    unsigned n = nic->sim->ops->pending(nic->sim->dev, (enum sim_event)event, queue);
+    unsigned n =
+        event == NB_NICSIM_WIRE ? wire_pends(nic) : nic->sim->ops->pending(nic->sim->dev, (enum sim_event)event, queue);
     leave(nic);
     return n;
 }
@@ -215,6 +284,8 @@ static unsigned list_choices(struct nb_nicsim *nic, struct choice choices[])
         choices[n++] = (struct choice){NB_NICSIM_FILTER, -1};
     if (s->ops->pending(s->dev, SIM_EVENT_TX, -1))
         choices[n++] = (struct choice){NB_NICSIM_TX, -1};
+    if (wire_pends(nic))
+        choices[n++] = (struct choice){NB_NICSIM_WIRE, -1};
     return n;
 }
 

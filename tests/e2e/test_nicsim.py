@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_bad_words_end_with_status_2_and_what_would_do(_):
     for words, said in (
             (["--nic", "x", "--wire", "none", "true"], "--nic x: no such model; there is 82599"),
             (["--nic", "82599", "--wire", "rope:x", "true"],
-             "--wire rope:x: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, none"),
+             "--wire rope:x: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, "
+             "pcap:IN[,OUT[,fast]], none"),
             (["--nic", "82599", "--wire", "none"], "which program? give it after --"),
             (["--frob"], "--frob: no such option")):
         code, _out, err = run(NICSIM, *words)
@@ -287,7 +289,7 @@ def test_program_with_address_sanitizer_runs_and_reports(_):
 
 def test_ping_through_a_tap_with_capture_and_trace(_):
     nbtest.make_wire("nbsim0", ["10.9.0.1/24"])
-    mac = ":".join(f"{b:02x}" for b in testpmd.MAC)
+    mac = ":".join(f"{b:02x}" for b in frames.MAC)
     command("ip", "neigh", "add", "10.9.0.2", "lladdr", mac, "dev", "nbsim0")
     pcap, trace = FOLDER / "wire.pcapng", FOLDER / "trace.json"
     with testpmd.Testpmd("--forward-mode=icmpecho", wire="tap:nbsim0",
@@ -308,6 +310,24 @@ def test_ping_through_a_tap_with_capture_and_trace(_):
                      "-e", "icmp.type").stdout.decode().split("\n")
     directions = [(int(d, 0), int(t)) for d, t in (line.split() for line in fields if line)]
     equal((directions.count((1, 8)), directions.count((2, 0))), (20, 20), "requests inbound, replies outbound")
+
+
+def test_capture_is_played_at_its_pace_and_answers_are_recorded(_):
+    """Twelve frames, a tenth of a second between the halves, through testpmd and back out."""
+    packets = [frames.udp("10.0.0.1", 1000 + i, "10.0.0.2", 7) for i in range(12)]
+    played, sent, trace = FOLDER / "in.pcap", FOLDER / "out.pcapng", FOLDER / "played.json"
+    records = (struct.pack("<IIII", 5, 100_000 * (i // 6), len(f), len(f)) + f for i, f in enumerate(packets))
+    played.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(records))
+    with testpmd.Testpmd("--auto-start", "--no-flush-rx", "--forward-mode=io", wire=f"pcap:{played},{sent}",
+                         nic_options=["--trace", trace, "--trace-only", "port=7"]) as pmd:
+        nbtest.wait_until(lambda: "tx_frames 12\n" in pmd.nic("stats"), "twelve frames sent on")
+        equal(pmd.quit(), 0, "exit status")
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    received = [line for line in lines if line["event"] == "rx"]
+    equal([line["sport"] for line in received], list(range(1000, 1012)), "frames received")
+    check(received[6]["t"] - received[5]["t"] >= 90_000_000, "a tenth of a second between the halves")
+    ports = command("tshark", "-r", sent, "-T", "fields", "-e", "udp.srcport").stdout.decode().split()
+    equal(sorted(map(int, ports)), list(range(1000, 1012)), "frames in the record")
 
 
 def test_tap_is_made_when_it_is_not_there_and_goes_with_nicsim(_):

@@ -16,27 +16,28 @@
 
 static struct sim sim;
 static struct sim_engine *engine;
+static struct sim_wire wire;
 static int cable[2];    /* the engine's end first */
 static int lifeline[2]; /* likewise */
 static int orphaned[2]; /* read end first */
 static const uint8_t frame[60] = {[12] = 0x88, [13] = 0xB5};
 
-static int no_open(const char *argument, int *fd, struct sim_error *err)
+static int no_open(const char *argument, int fds[SIM_WIRE_FDS], struct sim_error *err)
 {
     (void)argument;
-    (void)fd;
+    (void)fds;
     return sim_fail(err, -ENOTSUP, "not opened by name");
 }
 
-static ssize_t pair_receive(int fd, void *bytes, size_t room)
+static ssize_t pair_receive(struct sim_wire *w, void *bytes, size_t room)
 {
-    ssize_t n = recv(fd, bytes, room, MSG_DONTWAIT);
+    ssize_t n = recv(w->fds[0], bytes, room, MSG_DONTWAIT);
     return n > 0 ? n : n == 0 ? -EBADFD : errno == EAGAIN ? 0 : -errno;
 }
 
-static int pair_send(int fd, const void *bytes, size_t n)
+static int pair_send(struct sim_wire *w, const void *bytes, size_t n)
 {
-    return send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    return send(w->fds[0], bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 static const struct sim_wire_ops pair_wire = {
@@ -56,8 +57,9 @@ static int setup(void **state)
     if (sim_init(&sim, &fake_ops, &config, &err) || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, cable) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET, 0, lifeline) || pipe(orphaned))
         return -1;
+    wire = (struct sim_wire){.ops = &pair_wire, .fds = {cable[0], -1}};
     struct sim_engine_config ec = {
-        .wire = &pair_wire, .wire_fd = cable[0], .control_fd = -1, .lifeline_fd = lifeline[0], .orphaned = on_orphaned};
+        .wire = &wire, .control_fd = -1, .lifeline_fd = lifeline[0], .orphaned = on_orphaned};
     engine = sim_engine_start(&sim, &ec, &err);
     return engine == NULL;
 }

@@ -109,14 +109,18 @@ static void test_bad_words_are_refused_with_what_would_do(void **state)
     (void)state;
     expect_error("nicsim --nic x --wire none -- p", "--nic x: no such model; there is fake");
     expect_error("nicsim --nic fake --wire str:x -- p",
-                 "--wire str:x: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, none");
+                 "--wire str:x: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, "
+                 "pcap:IN[,OUT[,fast]], none");
     expect_error("nicsim --nic fake --wire tapx -- p",
-                 "--wire tapx: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, none");
+                 "--wire tapx: no such kind of wire; there is tap:INTERFACE, netdev:INTERFACE, link:PATH, "
+                 "pcap:IN[,OUT[,fast]], none");
     expect_error("nicsim --nic fake --wire tap:sixteen-letters-- -- p",
                  "--wire tap:sixteen-letters--: wanted an interface name of 1 to 15 characters");
     expect_error("nicsim --nic fake --wire netdev:sixteen-letters-- -- p",
                  "--wire netdev:sixteen-letters--: wanted an interface name of 1 to 15 characters");
     expect_error("nicsim --nic fake --wire link: -- p", "--wire link:: wanted a path of 1 to 107 characters");
+    expect_error("nicsim --nic fake --wire pcap: -- p", "--wire pcap:: wanted pcap:IN[,OUT[,fast]]");
+    expect_error("nicsim --nic fake --wire pcap:a,b,slow -- p", "--wire pcap:a,b,slow: wanted pcap:IN[,OUT[,fast]]");
     expect_error("nicsim --nic fake --wire none:x -- p", "--wire none takes no argument (got 'x')");
     expect_error("nicsim --queues 0", "--queues 0: wanted a number from 1 to 128");
     expect_error("nicsim --queues 129", "--queues 129: wanted a number from 1 to 128");

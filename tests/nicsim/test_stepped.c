@@ -20,6 +20,7 @@
 #include <rte_mbuf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define QUEUES      4
 #define RING        64
@@ -129,6 +130,14 @@ static uint16_t received(uint16_t queue)
     const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, 34);
     uint16_t sport = p[0] << 8 | p[1];
     rte_pktmbuf_free(m);
+    return sport;
+}
+
+static uint16_t received_anywhere(void)
+{
+    uint16_t sport = 0;
+    for (uint16_t q = 0; !sport && q < QUEUES; q++)
+        sport = received(q);
     return sport;
 }
 
@@ -299,6 +308,50 @@ static void test_frame_sent_is_on_the_wire_when_it_is_stepped(void **state)
     assert_int_equal(nb_nicsim_take(nic, taken, sizeof taken), 0);
 }
 
+/* --- a capture as the wire -----------------------------------------------------------------------------------------
+ */
+
+/* A classic capture of frames from these client ports. Its name. */
+static const char *make_capture(unsigned n, const uint16_t sports[])
+{
+    static char path[] = "/dev/shm/nicsim-stepped-XXXXXX";
+    const uint32_t head[] = {0xA1B2C3D4, 4 << 16 | 2, 0, 0, 65535, 1}, record[] = {0, 0, FRAME, FRAME};
+    strcpy(path + sizeof path - 7, "XXXXXX");
+    int fd = mkstemp(path);
+    uint8_t frame[FRAME];
+    assert_int_equal(write(fd, head, sizeof head), sizeof head);
+    for (unsigned i = 0; i < n; i++) {
+        make_frame(frame, sports[i]);
+        assert_int_equal(write(fd, record, sizeof record), sizeof record);
+        assert_int_equal(write(fd, frame, sizeof frame), sizeof frame);
+    }
+    close(fd);
+    return path;
+}
+
+static void test_frames_of_a_capture_come_when_they_are_stepped(void **state)
+{
+    (void)state;
+    const uint16_t sports[] = {1000, 2000};
+    char spec[128], why[NB_NICSIM_WHY_MAX];
+    const char *path = make_capture(2, sports);
+    snprintf(spec, sizeof spec, "pcap:%s", path);
+    assert_int_equal(nb_nicsim_plug(nic, spec, why), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_RX_WRITE, -1), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_WIRE, -1), 1);
+        assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_WIRE, -1, 1), 1);
+        assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_RX_WRITE, -1, 1), 1);
+        assert_int_equal(received_anywhere(), sports[i]);
+    }
+    assert_int_equal(nb_nicsim_pending(nic, NB_NICSIM_WIRE, -1), 0);
+    assert_int_equal(nb_nicsim_step(nic, NB_NICSIM_WIRE, -1, 1), 0);
+    assert_int_equal(nb_nicsim_plug(nic, "none", why), 0);
+    assert_int_equal(nb_nicsim_plug(nic, "tap:x", why), -EINVAL);
+    assert_non_null(strstr(why, "in stepped time there is pcap and none"));
+}
+
 /* --- seeds -------------------------------------------------------------------------------------------------------- */
 
 /* All that can be seen of a run, folded into one number (FNV-1a). */
@@ -382,6 +435,7 @@ int main(void)
         IN_A_RUN(test_frames_meet_the_old_table_until_the_command_is_stepped),
         IN_A_RUN(test_driver_gives_up_on_a_command_that_is_done_later_all_the_same),
         IN_A_RUN(test_frame_sent_is_on_the_wire_when_it_is_stepped),
+        IN_A_RUN(test_frames_of_a_capture_come_when_they_are_stepped),
         IN_A_RUN(test_runs_of_one_seed_are_the_same_and_of_others_are_not),
         IN_A_RUN(test_nic_is_made_once),
     };

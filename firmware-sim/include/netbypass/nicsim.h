@@ -43,6 +43,7 @@ enum nb_nicsim_event {
     NB_NICSIM_RX_WRITE, /* a classified frame is written to its queue's ring */
     NB_NICSIM_FILTER,   /* a filter command is done */
     NB_NICSIM_TX,       /* a frame of a transmit ring is sent; nb_nicsim_take() gives it */
+    NB_NICSIM_WIRE,     /* the next frame of the capture that is plugged in comes and is classified */
     NB_NICSIM_EVENTS,
 };
 
@@ -61,6 +62,11 @@ struct nb_nicsim *nb_nicsim_new(const struct nb_nicsim_config *config, char why[
 /* Begin a run. Frames in flight are dropped, a busy filter command is done, frames on transmit rings are sent and
  * forgotten, and so are those not taken. */
 void nb_nicsim_begin(struct nb_nicsim *nic, uint64_t seed);
+
+/* Plug in a capture: "pcap:IN[,OUT]", as in nicsim(1). Its frames come one by one, when NB_NICSIM_WIRE is stepped;
+ * their times do not matter. What the NIC sends is written to OUT, besides being there to be taken. "none": unplug,
+ * which completes OUT. 0 or -errno with words in why. */
+int nb_nicsim_plug(struct nb_nicsim *nic, const char *wire, char why[NB_NICSIM_WHY_MAX]);
 
 /* A frame (14 bytes to 15.5 KiB, without FCS) comes from the wire and is classified. The bytes are copied. */
 struct nb_nicsim_verdict nb_nicsim_inject(struct nb_nicsim *nic, const void *frame, size_t n);
