@@ -136,10 +136,17 @@ class Testpmd:
             answer = self.say(f"port config 0 rss reta {entries}")
             check("Bad" not in answer and "error" not in answer.lower(), answer)
 
+    def xstats(self):
+        """The driver's extended statistics by name."""
+        return {name: int(value) for name, value in re.findall(r"^(\w+): (\d+)$", self.say("show port xstats 0"), re.MULTILINE)}
+
     def xstat(self, name):
-        found = re.search(rf"^{name}: (\d+)$", self.say("show port xstats 0"), re.MULTILINE)
-        check(found, f"no xstat {name}")
-        return int(found.group(1))
+        return self.xstats()[name]
+
+    def drops(self):
+        """Why the NIC dropped frames, and how many for each reason that has some."""
+        counts = dict(line.rsplit(": ", 1) for line in self.nic("table", "drops").splitlines())
+        return {why: int(n) for why, n in counts.items() if int(n)}
 
     # the NIC
 
@@ -176,12 +183,26 @@ class Testpmd:
         for frame in frames:
             verdict = self.inject(frame)
             check("drop" not in verdict, f"the NIC dropped the frame: {verdict}")
-        nbtest.wait_until(lambda: self.stats()["tx_frames"] >= want, "every frame sent on")
+        self.wait_sent(want)
         equal(self.stats()["tx_frames"], want, "frames sent")
+
+    def wait_sent(self, frames):
+        """Wait until so many frames have left the NIC since it was made. testpmd must be listened to meanwhile: a full
+        terminal would stop it."""
+        def reached():
+            self.skip_what_was_said()
+            return self.stats()["tx_frames"] >= frames
+        nbtest.wait_until(reached, f"{frames} frames sent")
 
     def judged(self, *fields):
         """What tshark finds in the frames that left since the last look; see tshark.judge. Needs capture."""
         found = tshark.judge(self.pcap, *fields, skip=self.captured)
+        self.captured += len(found)
+        return found
+
+    def sent(self):
+        """The frames that left since the last look, as bytes. Needs capture."""
+        found = tshark.frames(self.pcap, skip=self.captured)
         self.captured += len(found)
         return found
 
