@@ -1,6 +1,6 @@
 /* errno_probe.c - what ixgbe says to a rule for a queue that does not exist, depending on what rte_errno held before.
- * testpmd cannot show it: its own calls leave an error behind. Prints a line for each call: its name, what rte_errno held,
- * and the answer.
+ * testpmd cannot show it: its own calls leave an error behind. Prints a line for each call: its name, what rte_errno
+ * held, and the answer.
  */
 #include <rte_eal.h>
 #include <rte_errno.h>
