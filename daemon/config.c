@@ -50,7 +50,7 @@ static const struct nb_keyword listen_element = {"listen", &nb_type_endpoint, .s
 
 static const struct nb_keyword app_keywords[] = {
     {"module", &nb_type_text, FIELD(struct nb_config_app, module), .min = 1,
-     .help = "A bundled application (http), or the path of a shared object that exports `nb_app` (app.h)."},
+     .help = "A bundled application (http, proxy, bulk), or the path of a shared object that exports `nb_app` (app.h)."},
     {"listen", &nb_type_list, VALUES(struct nb_config_app, listen),
      .count_offset = offsetof(struct nb_config_app, n_listen), .max = NB_MAX_LISTENERS, .inside = &listen_element,
      .fallback = "",

@@ -10,7 +10,6 @@
  *   CLOSED      nb_conn_close was called; on_closed comes
  *
  * A response is a value and a count of bytes sent: where sending stopped, it goes on by making the same bytes again.
- * Kept input is coalesced, so a peer that sends it byte by byte pins no more packet buffers than its bytes fill.
  * Connections come from a pool made at start; nothing is allocated afterwards.
  */
 #include <netbypass/app.h>
@@ -21,6 +20,8 @@
 
 #include <rte_mbuf.h>
 
+#include "../kept.h"
+#include "../option.h"
 #include "parser.h"
 #include "response.h"
 
@@ -35,8 +36,7 @@ struct http_conn {
     struct http_parser parser;
     struct http_response response;
     uint64_t sent;         /* bytes of the response, head included, that the stack has taken */
-    struct rte_mbuf *head; /* input kept while RESPONDING: segments linked by next */
-    struct rte_mbuf *tail;
+    struct app_kept input; /* kept while RESPONDING */
     uint32_t lingered_bytes;
     enum phase phase;
     bool peer_closed;
@@ -52,62 +52,20 @@ struct http_worker {
 
 /* --- kept input --------------------------------------------------------------------------------------------------- */
 
-static bool coalesce(struct rte_mbuf *into, struct rte_mbuf *m)
-{
-    if (!RTE_MBUF_DIRECT(into) || rte_mbuf_refcnt_read(into) != 1 || rte_pktmbuf_tailroom(into) < m->data_len)
-        return false;
-    memcpy(rte_pktmbuf_mtod_offset(into, char *, into->data_len), rte_pktmbuf_mtod(m, char *), m->data_len);
-    into->data_len += m->data_len;
-    return true;
-}
-
-static void keep_input(struct http_conn *conn, struct rte_mbuf *m)
-{
-    for (struct rte_mbuf *next; m; m = next) {
-        next = m->next;
-        if (m->data_len == 0 || (conn->tail && coalesce(conn->tail, m))) {
-            rte_pktmbuf_free_seg(m);
-            continue;
-        }
-        m->next = NULL;
-        *(conn->tail ? &conn->tail->next : &conn->head) = m;
-        conn->tail = m;
-    }
-}
-
-static void drop_first_segment(struct http_conn *conn)
-{
-    struct rte_mbuf *m = conn->head;
-    conn->head = m->next;
-    if (!conn->head)
-        conn->tail = NULL;
-    rte_pktmbuf_free_seg(m);
-}
-
-static size_t drop_input(struct http_conn *conn)
-{
-    size_t n = 0;
-    while (conn->head) {
-        n += conn->head->data_len;
-        drop_first_segment(conn);
-    }
-    return n;
-}
-
 /* Parse kept input up to the end of one request. */
 static enum http_outcome parse_input(struct nb_worker *w, struct nb_conn c, struct http_conn *conn)
 {
     enum http_outcome outcome = HTTP_NEED_MORE;
     size_t consumed = 0;
-    while (conn->head && outcome == HTTP_NEED_MORE) {
-        struct rte_mbuf *m = conn->head;
+    while (conn->input.head && outcome == HTTP_NEED_MORE) {
+        struct rte_mbuf *m = conn->input.head;
         size_t taken;
         outcome = http_parser_feed(&conn->parser, rte_pktmbuf_mtod(m, char *), m->data_len, &taken);
         consumed += taken;
         m->data_off += taken;
         m->data_len -= taken;
         if (m->data_len == 0)
-            drop_first_segment(conn);
+            rte_pktmbuf_free_seg(app_kept_take(&conn->input));
     }
     if (consumed)
         nb_conn_consumed(w, c, consumed);
@@ -181,7 +139,7 @@ static void close_conn(struct nb_worker *w, struct nb_conn c, struct http_conn *
 
 static void discard_input(struct nb_worker *w, struct nb_conn c, struct http_conn *conn)
 {
-    size_t n = drop_input(conn);
+    size_t n = app_kept_drop(&conn->input);
     if (n)
         nb_conn_consumed(w, c, n);
     conn->lingered_bytes += (uint32_t)n;
@@ -193,9 +151,9 @@ static void discard_input(struct nb_worker *w, struct nb_conn c, struct http_con
  * or was followed by others. */
 static void finish(struct nb_worker *w, struct nb_conn c, struct http_conn *conn, bool broken)
 {
-    bool more = broken || conn->parser.body_left || conn->head;
+    bool more = broken || conn->parser.body_left || conn->input.head;
     if (!more || conn->peer_closed) {
-        size_t unread = drop_input(conn);
+        size_t unread = app_kept_drop(&conn->input);
         if (unread)
             nb_conn_consumed(w, c, unread);
         close_conn(w, c, conn);
@@ -252,7 +210,7 @@ static bool on_accept(struct nb_worker *w, void *state, struct nb_conn c)
 static void on_data(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
 {
     struct http_conn *conn = user;
-    keep_input(conn, data);
+    app_keep(&conn->input, data);
     if (conn->phase == AWAITING)
         advance(w, state, c, conn);
     else if (conn->phase != RESPONDING)
@@ -280,30 +238,12 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
     struct http_worker *http = state;
     struct http_conn *conn = user;
     (void)w, (void)c, (void)reason;
-    drop_input(conn);
+    app_kept_drop(&conn->input);
     conn->next_free = http->free;
     http->free = conn;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
-
-static int parse_options(const struct nb_app_option *option, unsigned n, unsigned *connections, struct nb_error *err)
-{
-    *connections = CONNECTIONS_DEFAULT;
-    for (unsigned i = 0; i < n; i++) {
-        if (strcmp(option[i].key, "connections") != 0)
-            return nb_error_set(err, -EINVAL, "http: unknown option '%s'; accepted: connections", option[i].key);
-        char *end;
-        errno = 0;
-        unsigned long value = strtoul(option[i].value, &end, 10);
-        if (errno || end == option[i].value || *end || option[i].value[0] == '-' || value < 1 ||
-            value > CONNECTIONS_MAX)
-            return nb_error_set(err, -EINVAL, "http: connections '%s': accepted: 1 to %d", option[i].value,
-                                CONNECTIONS_MAX);
-        *connections = (unsigned)value;
-    }
-    return 0;
-}
 
 static void stop(struct nb_worker *w, void *state)
 {
@@ -316,19 +256,22 @@ static void stop(struct nb_worker *w, void *state)
 static int start(struct nb_worker *w, const struct nb_app_option *options, unsigned n_options, void **state,
                  struct nb_error *err)
 {
-    unsigned connections;
-    int rc = parse_options(options, n_options, &connections, err);
+    uint64_t connections = CONNECTIONS_DEFAULT;
+    const struct app_option table[] = {
+        {"connections", APP_NUMBER, .min = 1, .max = CONNECTIONS_MAX, .value = &connections},
+    };
+    int rc = app_options_read("http", table, RTE_DIM(table), options, n_options, err);
     if (rc)
         return rc;
     struct http_worker *http = calloc(1, sizeof *http);
     struct http_conn *conn = http ? calloc(connections, sizeof *conn) : NULL;
     if (!conn) {
         free(http);
-        return nb_error_set(err, -ENOMEM, "http: no memory for %u connections on worker %u", connections,
+        return nb_error_set(err, -ENOMEM, "http: no memory for %u connections on worker %u", (unsigned)connections,
                             nb_worker_index(w));
     }
     http->conn = conn;
-    for (unsigned i = connections; i-- > 0;) {
+    for (uint64_t i = connections; i-- > 0;) {
         conn[i].next_free = http->free;
         http->free = &conn[i];
     }
@@ -338,7 +281,7 @@ static int start(struct nb_worker *w, const struct nb_app_option *options, unsig
     return 0;
 }
 
-__attribute__((visibility("default"))) const struct nb_app nb_app = {
+__attribute__((visibility("default"))) const struct nb_app nb_app_http = {
     .abi = NB_APP_ABI,
     .name = "http",
     .start = start,

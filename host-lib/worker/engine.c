@@ -275,6 +275,8 @@ int nb__engine_start_stepped(const struct nb_runtime_config *config, uint64_t no
         nb__engine_close(rt);
         return rc;
     }
+    for (unsigned i = 0; i < rt->n_workers; i++)
+        nb_worker_begin(rt->worker[i], now_us);
     *out = rt;
     return 0;
 }

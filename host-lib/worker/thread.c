@@ -105,8 +105,10 @@ void *nb__thread_main(void *thread)
         made = nb__engine_make_worker(rt, t->index, nb__clock_us(&rt->clock), &t->err) == 0;
     set_phase(t, made ? NB_THREAD_READY : NB_THREAD_FAILED);
     if (made) {
-        if (wait_for_ports(rt))
+        if (wait_for_ports(rt)) {
+            nb_worker_begin(rt->worker[t->index], nb__clock_us(&rt->clock));
             loop(rt, rt->worker[t->index]);
+        }
         nb_worker_stop(rt->worker[t->index], nb__clock_us(&rt->clock));
     }
     rte_thread_unregister();

@@ -257,6 +257,18 @@ struct nb_worker *nb_worker_new(const struct nb_worker_config *config, struct nb
     return NULL;
 }
 
+void nb_worker_begin(struct nb_worker *w, uint64_t now_us)
+{
+    w->now_us = now_us;
+    nb_tcp_advance(w->tcp, now_us);
+    for (unsigned i = 0; i < w->n_services; i++) {
+        const struct nb_service *s = &w->service[i];
+
+        if (s->config->app->ready)
+            s->config->app->ready(w, s->state);
+    }
+}
+
 void nb_worker_stop(struct nb_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;

@@ -141,6 +141,9 @@ struct nb_worker_config {
 /* A worker with its tables and its listeners' applications started. NULL with *err filled. On the worker's thread. */
 struct nb_worker *nb_worker_new(const struct nb_worker_config *config, struct nb_error *err);
 
+/* The ports run: tell the applications. On the worker's thread, before the first turn. */
+void nb_worker_begin(struct nb_worker *w, uint64_t now_us);
+
 /* One turn of the loop. True when there was something to do. */
 bool nb_worker_step(struct nb_worker *w, uint64_t now_us);
 

@@ -39,6 +39,9 @@ struct nb_app {
                  struct nb_error *err);
     void (*stop)(struct nb_worker *w, void *state);
 
+    /* Called once per worker when the ports run: from here on connections can be opened (nb_conn_connect). */
+    void (*ready)(struct nb_worker *w, void *state);
+
     /* A connection is established. Return false to refuse it (RST). */
     bool (*on_accept)(struct nb_worker *w, void *state, struct nb_conn c);
 

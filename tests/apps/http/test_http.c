@@ -23,7 +23,7 @@
 #define PERIOD     251
 #define MBUFS      1023
 
-extern const struct nb_app nb_app;
+extern const struct nb_app nb_app_http;
 
 static struct rte_mempool *pool;
 
@@ -90,7 +90,7 @@ int nb_conn_close(struct nb_worker *w, struct nb_conn c)
 
 static void leave(enum nb_closed_reason reason)
 {
-    nb_app.on_closed(NULL, model.state, handle, model.user, reason);
+    nb_app_http.on_closed(NULL, model.state, handle, model.user, reason);
     model.gone = true;
 }
 
@@ -122,7 +122,7 @@ static bool accept_again(size_t room)
     memset(&model, 0, sizeof model);
     model.state = state;
     model.room = room;
-    return nb_app.on_accept(NULL, state, handle);
+    return nb_app_http.on_accept(NULL, state, handle);
 }
 
 static void deliver(const char *bytes, size_t n)
@@ -133,7 +133,7 @@ static void deliver(const char *bytes, size_t n)
         size_t part = n < rte_pktmbuf_tailroom(m) ? n : rte_pktmbuf_tailroom(m);
         memcpy(rte_pktmbuf_append(m, (uint16_t)part), bytes, part);
         model.delivered += part;
-        nb_app.on_data(NULL, model.state, handle, model.user, m);
+        nb_app_http.on_data(NULL, model.state, handle, model.user, m);
         bytes += part;
         n -= part;
     }
@@ -150,12 +150,12 @@ static void give_room(size_t n)
     if (!model.short_write)
         return;
     model.short_write = false;
-    nb_app.on_writable(NULL, model.state, handle, model.user);
+    nb_app_http.on_writable(NULL, model.state, handle, model.user);
 }
 
 static void peer_closes(void)
 {
-    nb_app.on_peer_closed(NULL, model.state, handle, model.user);
+    nb_app_http.on_peer_closed(NULL, model.state, handle, model.user);
 }
 
 static void expect_sent(const char *text)
@@ -175,7 +175,7 @@ static void expect_pattern(size_t at, size_t n)
 static int start_with(const char *key, const char *value, struct nb_error *err)
 {
     struct nb_app_option option = {key, value};
-    return nb_app.start(NULL, &option, key ? 1 : 0, &model.state, err);
+    return nb_app_http.start(NULL, &option, key ? 1 : 0, &model.state, err);
 }
 
 static int setup(void **state)
@@ -193,7 +193,7 @@ static int teardown(void **state)
     (void)state;
     if (!model.gone)
         leave(NB_CLOSED_RESET);
-    nb_app.stop(NULL, model.state);
+    nb_app_http.stop(NULL, model.state);
     return rte_mempool_in_use_count(pool) == 0 ? 0 : -1;
 }
 
@@ -317,7 +317,7 @@ static void check_shared_buffer(bool responder_gets_clone)
     clone = rte_pktmbuf_clone(m, pool);
     assert_non_null(clone);
     model.delivered += strlen(GET);
-    nb_app.on_data(NULL, model.state, handle, model.user, responder_gets_clone ? clone : m);
+    nb_app_http.on_data(NULL, model.state, handle, model.user, responder_gets_clone ? clone : m);
     say("X");
     struct rte_mbuf *ours = responder_gets_clone ? m : clone;
     assert_int_equal(rte_pktmbuf_mtod(ours, char *)[strlen(GET)], 0);
@@ -347,7 +347,7 @@ static void test_chains_and_empty_buffers_are_taken_apart(void **state)
             chain = m;
     }
     model.delivered = strlen(GET);
-    nb_app.on_data(NULL, model.state, handle, model.user, chain);
+    nb_app_http.on_data(NULL, model.state, handle, model.user, chain);
     expect_sent(ROOT);
     assert_int_equal(model.consumed, strlen(GET));
     assert_int_equal(rte_mempool_in_use_count(pool), 0);
@@ -460,7 +460,7 @@ static void test_connections_beyond_the_pool_are_refused_until_one_ends(void **s
     leave(NB_CLOSED_NORMAL);
     assert_true(accept_again(0));
     assert_ptr_not_equal(model.user, second);
-    nb_app.on_closed(NULL, model.state, handle, second, NB_CLOSED_NORMAL);
+    nb_app_http.on_closed(NULL, model.state, handle, second, NB_CLOSED_NORMAL);
 }
 
 static void expect_refused(const char *key, const char *value, const char *words)
@@ -487,7 +487,7 @@ static void test_start_without_options_has_defaults(void **state)
     void *first = model.state;
     struct nb_error err;
     assert_int_equal(start_with(NULL, NULL, &err), 0);
-    nb_app.stop(NULL, model.state);
+    nb_app_http.stop(NULL, model.state);
     model.state = first;
 }
 
