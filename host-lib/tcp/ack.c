@@ -359,7 +359,7 @@ static void take_usual(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_s
         nb__min_rtt_sample(tcp, tcb, rtt_us);
     nb__rtt_sample(tcp, tcb, rtt_us);
     nb__rate_of_one(tcp, tcb, tx);
-    nb__tx_remove(tcp, tcb, tx);
+    nb__tx_acked_alone(tcp, tcb, tx);
     nb_sendq_acked(&tcb->sendq, &tcp->send, tcb->snd_una);
     nb__chrono_stop(tcp, tcb, NB_CHRONO_BUSY);
     if (cc->sample)

@@ -145,9 +145,11 @@ void nb__ack_data_read(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n)
             tcb->flags & NB_TCB_ACK_PUSHED2 || (tcb->flags & NB_TCB_ACK_PUSHED && !(tcb->flags & NB_TCB_PINGPONG));
         due = tcb->rcv_nxt - tcb->rcv_acked > tcb->rcv_mss || (n > 0 && small && !tcb->rcv_unread);
     }
-    uint32_t now = nb_tcb_rcv_wnd(tcb), window = n > 0 && !due ? nb__window_select(tcp, tcb) : 0;
-    if (window && window >= 2 * now)
-        due = true;
+    uint32_t now = nb_tcb_rcv_wnd(tcb);
+    if (n > 0 && !due && nb__window_bound(tcb) >= 2 * now) {
+        uint32_t window = nb__window_select(tcp, tcb);
+        due = window && window >= 2 * now;
+    }
     if (due) {
         tcb->flags |= NB_TCB_ACK_NOW;
         nb__tcb_pend(tcp, tcb);

@@ -37,6 +37,22 @@ static unsigned room_in_tail(const struct nb_sendq *q, unsigned fill)
     return nb__min(fill - m->data_len, rte_pktmbuf_tailroom(m));
 }
 
+size_t nb_sendq_put(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *bytes, size_t n)
+{
+    if (q->head || pool->mbufs >= pool->mbufs_max)
+        return 0;
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pool->mempool);
+    if (!m)
+        return 0;
+    n = nb__min(n, rte_pktmbuf_tailroom(m));
+    m->data_len = (uint16_t)n;
+    memcpy(rte_pktmbuf_mtod(m, void *), bytes, n);
+    pool->mbufs++;
+    q->head = q->tail = q->cursor = m;
+    q->cursor_seq = q->head_seq;
+    return n;
+}
+
 size_t nb_sendq_append(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *bytes, size_t n, unsigned fill)
 {
     size_t taken = 0;

@@ -35,6 +35,9 @@ void nb_sendq_init(struct nb_sendq *q, nb_seq_t seq);
  * pool is empty or its bound reached. */
 size_t nb_sendq_append(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *bytes, size_t n, unsigned fill);
 
+/* Into an empty queue, a copy of as much as one mbuf takes. 0: the queue is not empty, or there is no mbuf. */
+size_t nb_sendq_put(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *bytes, size_t n);
+
 /* Append a chain, which must have data; takes it. False when the bound is reached: the chain stays the caller's. */
 bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struct rte_mbuf *chain);
 

@@ -140,14 +140,35 @@ static struct nb_tx *new_record(struct nb_tcp *tcp, struct nb_tcb *tcb, bool pie
     return tx;
 }
 
+/* The record is n bytes longer. */
+static void lengthen(struct nb_tcb *tcb, struct nb_tx *tx, uint32_t n)
+{
+    tx->end += n;
+    tx->cost += n;
+    tcb->queued_bytes += n;
+    tcb->snd_end += n;
+}
+
 /* Copy up to n bytes into the record. */
 static size_t fill(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, const void *bytes, size_t n)
 {
     size_t taken = nb_sendq_append(&tcb->sendq, &tcp->send, bytes, n, tcb->mss);
-    tx->end += (uint32_t)taken;
-    tx->cost += (uint32_t)taken;
-    tcb->queued_bytes += (uint32_t)taken;
-    tcb->snd_end += (uint32_t)taken;
+    lengthen(tcb, tx, (uint32_t)taken);
+    return taken;
+}
+
+/* What nearly every response is: written to a connection that has nothing queued, and no more than fits a segment. So
+ * it becomes one record and one buffer. Returns the bytes taken; the ordinary way goes on from there. */
+static size_t append_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n)
+{
+    if (tcb->txq.head != NB_TX_NONE || n > tcb->mss || !n)
+        return 0;
+    struct nb_tx *tx = new_record(tcp, tcb, false);
+    if (!tx)
+        return 0;
+    size_t taken = nb_sendq_put(&tcb->sendq, &tcp->send, bytes, n);
+    lengthen(tcb, tx, (uint32_t)taken);
+    nb__tcb_pend(tcp, tcb);
     return taken;
 }
 
@@ -180,8 +201,10 @@ static void send_on_the_way(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct
 size_t nb__append(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n, unsigned flags)
 {
     bool pieces = flags & NB_TCP_WRITE_PIECES, bounded = !(flags & NB_TCP_WRITE_UNBOUNDED);
+    size_t taken = flags == NB_TCP_WRITE_UNBOUNDED ? append_alone(tcp, tcb, bytes, n) : 0;
+    if (taken == n)
+        return n;
     uint32_t size = goal(tcb);
-    size_t taken = 0;
     while (taken < n) {
         struct nb_tx *tx = open_record(tcp, tcb, size, pieces);
         if (tx && pieces && tx->pieces == PIECES_MAX) {

@@ -112,6 +112,22 @@ void nb__tx_list(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
     list_behind(tcp, tcb->flight, nb__tx_at(tcp, tcb->flight->sent_tail), tx);
 }
 
+/* It was all there was, so its neighbours need not be told. */
+static void remove_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
+{
+    nb__txq_init(&tcb->txq);
+    tcb->queued_bytes -= tx->cost;
+    record_put(tcp, tx);
+}
+
+void nb__tx_acked_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
+{
+    if (tx->next == NB_TX_NONE)
+        remove_alone(tcp, tcb, tx);
+    else
+        nb__tx_remove(tcp, tcb, tx);
+}
+
 void nb__tx_sent_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 {
     struct nb_flight *f = tcb->flight;
@@ -156,10 +172,15 @@ struct nb_tx *nb__tx_append(struct nb_tcp *tcp, struct nb_tcb *tcb)
     struct nb_tx *tx = record_get(&tcp->tx);
     if (!tx)
         return NULL;
-    *tx = (struct nb_tx){.seq = tcb->snd_end, .end = tcb->snd_end, .cost = NB_TX_OVERHEAD_BYTES};
-    insert_behind(tcp, &tcb->txq, nb__tx_tail(tcp, tcb), tx);
+    *tx = (struct nb_tx){
+        .next = NB_TX_NONE, .prev = NB_TX_NONE, .seq = tcb->snd_end, .end = tcb->snd_end, .cost = NB_TX_OVERHEAD_BYTES};
+    uint32_t index = index_of(tcp, tx);
+    if (tcb->txq.head == NB_TX_NONE)
+        tcb->txq.head = tcb->txq.tail = index;
+    else
+        insert_behind(tcp, &tcb->txq, nb__tx_tail(tcp, tcb), tx);
     if (tcb->txq.unsent == NB_TX_NONE)
-        tcb->txq.unsent = index_of(tcp, tx);
+        tcb->txq.unsent = index;
     tcb->queued_bytes += tx->cost;
     return tx;
 }

@@ -102,6 +102,9 @@ void nb__tx_remove(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx);
 /* How many segments of mss the record takes. Counts in flight follow if it is in flight. */
 void nb__tx_set_segs(struct nb_tcb *tcb, struct nb_tx *tx, uint16_t mss);
 
+/* The only record in flight was acknowledged, and the flight ends. */
+void nb__tx_acked_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx);
+
 /* The only record was sent just now, as one segment, on a fresh flight. */
 void nb__tx_sent_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx);
 

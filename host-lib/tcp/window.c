@@ -40,24 +40,24 @@ void nb__window_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
     tcb->rcv_ssthresh = nb__min(INITIAL_WINDOW_BYTES, clamp(tcb));
 }
 
-static uint32_t space(const struct nb_tcb *tcb)
+uint32_t nb__window_bound(const struct nb_tcb *tcb)
 {
-    uint32_t size = clamp(tcb);
-    return tcb->rcv_unread < size ? size - tcb->rcv_unread : 0;
+    return tcb->rcv_ssthresh + (1u << tcb->rcv_scale);
 }
 
 uint32_t nb__window_select(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    uint32_t room = space(tcb), now = nb_tcb_rcv_wnd(tcb), mss = nb__min(tcb->rcv_mss, clamp(tcb));
+    uint32_t size = clamp(tcb), room = tcb->rcv_unread < size ? size - tcb->rcv_unread : 0;
     (void)tcp;
     /* Nearly full: offer nothing rather than a silly window. */
-    if (room < clamp(tcb) / 2 && room < nb__min(clamp(tcb) >> 4, mss))
+    if (room < size / 2 && room < nb__min(size >> 4, tcb->rcv_mss))
         return 0;
     uint32_t window = nb__min(room, tcb->rcv_ssthresh);
     if (tcb->rcv_scale) { /* in units that the field can express, rounded up */
         uint32_t unit = 1u << tcb->rcv_scale;
         return (window + unit - 1) & ~(unit - 1);
     }
+    uint32_t now = nb_tcb_rcv_wnd(tcb), mss = nb__min(tcb->rcv_mss, size);
     if (window + mss <= now || window > now + mss)
         return window / mss * mss;
     return now;

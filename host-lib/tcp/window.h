@@ -22,6 +22,9 @@ uint16_t nb__window_field(struct nb_tcp *tcp, struct nb_tcb *tcb);
 /* The window we would offer now. */
 uint32_t nb__window_select(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 
+/* Which is never more than this. */
+uint32_t nb__window_bound(const struct nb_tcb *tcb);
+
 /* Data arrived in order: the peer uses the window, so it may grow. */
 void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes);
 

@@ -15,7 +15,7 @@
 #include <rte_tcp.h>
 
 #include "checksum.h"
-#include "segment_plain.h"
+#include "ipv4.h"
 #include "tcp_option.h"
 
 /* The option with its kind and length, not padded. */
@@ -134,7 +134,7 @@ static void put_ipv4(struct writer *w, const struct nb_seg_out *out, uint16_t pa
     uint64_t addresses = (uint64_t)key->local.word[0] + key->remote.word[0];
     put32(w, RTE_IPV4_VHL_DEF << 24 | (uint32_t)out->tos << 16 | packet_bytes);
     put32(w, out->may_fragment ? 0 : RTE_IPV4_HDR_DF_FLAG);
-    uint32_t ttl = rte_cpu_to_be_32((uint32_t)(out->ttl ? out->ttl : NB_IP_TTL) << 24 | IPPROTO_TCP << 16);
+    uint32_t ttl = rte_cpu_to_be_32((uint32_t)(out->ttl ? out->ttl : NB_IPV4_TTL) << 24 | IPPROTO_TCP << 16);
     uint16_t checksum = offload ? 0 : nb_checksum_finish(w->sum + ttl + addresses);
     put_raw(w, ttl | rte_cpu_to_be_32(rte_be_to_cpu_16(checksum)));
     put_raw(w, key->local.word[0]);
@@ -145,7 +145,7 @@ static void put_ipv6(struct writer *w, const struct nb_seg_out *out, uint16_t l4
 {
     const struct nb_flow_key *key = out->key;
     put32(w, 6u << 28 | (uint32_t)out->tos << 20);
-    put32(w, (uint32_t)l4_bytes << 16 | IPPROTO_TCP << 8 | (out->ttl ? out->ttl : NB_IP_TTL));
+    put32(w, (uint32_t)l4_bytes << 16 | IPPROTO_TCP << 8 | (out->ttl ? out->ttl : NB_IPV4_TTL));
     for (unsigned i = 0; i < 4; i++)
         put_raw(w, key->local.word[i]);
     for (unsigned i = 0; i < 4; i++)

@@ -14,12 +14,12 @@
 #include <rte_tcp.h>
 
 #include "checksum.h"
+#include "ipv4.h"
 #include "segment.h"
 #include "tcp_option.h"
 
 #define NB_SEG_PLAIN_TCP_BYTES    ((unsigned)sizeof(struct rte_tcp_hdr) + NB_OPTION_TIMESTAMP_PADDED)
 #define NB_SEG_PLAIN_HEADER_BYTES ((unsigned)sizeof(struct rte_ipv4_hdr) + NB_SEG_PLAIN_TCP_BYTES)
-#define NB_IP_TTL                 64 /* RFC 1700's recommended default, also as IPv6 hop limit */
 
 struct nb_seg_plain {
     const struct nb_flow_key *key;
@@ -40,7 +40,7 @@ static inline void nb_seg_emit_plain(struct rte_mbuf *packet, const struct nb_se
     const uint32_t w[] = {
         htonl(RTE_IPV4_VHL_DEF << 24 | bytes),
         htonl(RTE_IPV4_HDR_DF_FLAG),
-        htonl(NB_IP_TTL << 24 | IPPROTO_TCP << 16),
+        htonl(NB_IPV4_TTL << 24 | IPPROTO_TCP << 16),
         local,
         remote,
         htonl((uint32_t)s->key->local_port << 16 | s->key->remote_port),

@@ -4,9 +4,11 @@
  * looks. A flow is looked up right before its segment is handed on and not earlier: the segment before it may have made
  * or ended that very flow.
  */
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include "rx_usual.h"
 #include "worker.h"
 
 void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason)
@@ -15,10 +17,19 @@ void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason)
     rte_pktmbuf_free(m);
 }
 
-/* Parse a packet into *a, whose why, port, queue and so on are set. False when it was not a segment or was dropped. */
-static bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
+/* The two bits of an IPv4 header, which the net layer has looked at. */
+static uint8_t ecn_of(const struct rte_mbuf *m)
 {
-    bool trusted = a->why != NB_WHY_WIRE;
+    const struct rte_ipv4_hdr *ip;
+    struct rte_ipv4_hdr copy;
+
+    ip = rte_pktmbuf_read(m, NB_ETH_HEADER_BYTES, sizeof copy, &copy);
+    return ip ? ip->type_of_service & 3 : 0;
+}
+
+/* The long way: whatever the frame is, the net layer knows what to do with it. */
+static bool parse_any(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m, bool trusted)
+{
     struct nb_net_segment segment;
     int reason;
 
@@ -32,6 +43,17 @@ static bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
         nb__drop(w, m, reason);
         return false;
     }
+    a->seg.ecn = ecn_of(m);
+    return true;
+}
+
+/* Parse a packet into *a, whose why, port, queue and so on are set. False when it was not a segment or was dropped. */
+static bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
+{
+    bool trusted = a->why != NB_WHY_WIRE;
+
+    if (!nb__rx_usual(&w->net.port[a->port], a->port, m, trusted, &a->seg) && !parse_any(w, a, m, trusted))
+        return false;
     a->seg.hash = nb_flow_hash(w->flows, &a->seg.key);
     nb_flow_prefetch(w->flows, a->seg.hash);
     return true;

@@ -1,0 +1,98 @@
+/* rx_usual.h - the frame that nearly all are, read at one glance: a whole TCP segment to us in one buffer, without IP
+ * options, with a timestamp as its only TCP option.
+ *
+ * Asks what the long way (net/ip.c, wire/segment.c) asks, all at once. False means only that the long way has to find
+ * out; nothing of the packet has changed then.
+ */
+#ifndef NB_WORKER_RX_USUAL_H
+#define NB_WORKER_RX_USUAL_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <netinet/in.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include "../net/net.h"
+#include "../wire/checksum.h"
+#include "../wire/ipv4.h"
+#include "../wire/segment.h"
+#include "../wire/tcp_option.h"
+
+struct nb__usual_frame {
+    struct rte_ether_hdr eth;
+    struct rte_ipv4_hdr ip;
+    struct rte_tcp_hdr tcp;
+    uint32_t option, ts_value, ts_echo;
+} __attribute__((packed, aligned(2)));
+
+/* An address that a host can have, and not ours. */
+static __rte_always_inline bool nb__can_be_source(const struct nb_net_port *p, uint32_t src)
+{
+    return !nb_ipv4_is_martian(src) && src != p->route.address && !nb_route_is_broadcast(&p->route, src);
+}
+
+/* A port that says that both checksums are right leaves nothing to compute; one that is not asked leaves everything.
+ * What lies between, the long way knows. */
+static inline bool nb__checksums_right(const struct nb_net_port *p, const struct rte_mbuf *m,
+                                       const struct nb__usual_frame *f, uint32_t l4_bytes, bool trusted)
+{
+    const uint64_t good = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+                   asked = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+    if (trusted)
+        return true;
+    if (p->trust_rx_checksum)
+        return (m->ol_flags & asked) == good;
+    uint64_t pseudo = (uint64_t)f->ip.src_addr + f->ip.dst_addr + htonl(l4_bytes) + htonl(IPPROTO_TCP);
+    return nb_checksum_fold(nb_checksum_ipv4(&f->ip)) == 0xffff &&
+           nb_checksum_fold(nb_checksum_add(pseudo, &f->tcp, l4_bytes)) == 0xffff;
+}
+
+static inline bool nb__rx_usual(const struct nb_net_port *p, unsigned port, struct rte_mbuf *m, bool trusted,
+                                struct nb_seg *seg)
+{
+    const struct nb__usual_frame *f = rte_pktmbuf_mtod(m, const struct nb__usual_frame *);
+    const uint32_t headers = sizeof f->tcp + NB_OPTION_TIMESTAMP_PADDED;
+
+    if (m->nb_segs != 1 || m->data_len < sizeof *f || f->eth.ether_type != htons(NB_ETH_IPV4) ||
+        f->ip.version_ihl != RTE_IPV4_VHL_DEF || f->ip.next_proto_id != NB_IP_TCP ||
+        f->ip.dst_addr != p->route.address || f->tcp.data_off != headers / 4 << 4 ||
+        f->option != htonl(NB_OPTION_TIMESTAMP_LEAD) ||
+        f->ip.fragment_offset & htons(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK) ||
+        memcmp(&f->eth.dst_addr, p->mac, NB_MAC_BYTES) != 0)
+        return false;
+    uint32_t total_bytes = ntohs(f->ip.total_length), l4_bytes = total_bytes - (uint32_t)sizeof f->ip;
+
+    if (total_bytes < sizeof f->ip + headers || NB_ETH_HEADER_BYTES + total_bytes > m->data_len || !f->tcp.src_port ||
+        !f->tcp.dst_port || !nb__can_be_source(p, f->ip.src_addr) || !nb__checksums_right(p, m, f, l4_bytes, trusted))
+        return false;
+    m->data_len = (uint16_t)(NB_ETH_HEADER_BYTES + total_bytes); /* padding goes */
+    m->pkt_len = m->data_len;
+    seg->m = m;
+    seg->key = (struct nb_flow_key){.local.word = {f->ip.dst_addr},
+                                    .remote.word = {f->ip.src_addr},
+                                    .local_port = ntohs(f->tcp.dst_port),
+                                    .remote_port = ntohs(f->tcp.src_port),
+                                    .port_group = (uint8_t)port,
+                                    .family = NB_FAMILY_IPV4};
+    seg->seq = ntohl(f->tcp.sent_seq);
+    seg->ack = ntohl(f->tcp.recv_ack);
+    seg->payload_offset = sizeof *f;
+    seg->window = ntohs(f->tcp.rx_win);
+    seg->payload_bytes = l4_bytes - headers;
+    seg->flags = f->tcp.tcp_flags;
+    seg->options = NB_SEG_TIMESTAMP;
+    seg->n_sack = 0;
+    seg->ecn = f->ip.type_of_service & 3;
+    seg->urgent = ntohs(f->tcp.tcp_urp);
+    seg->ts_value = ntohl(f->ts_value);
+    seg->ts_echo = ntohl(f->ts_echo);
+    seg->cookie.bytes = -1;
+    return true;
+}
+
+#endif
