@@ -86,9 +86,11 @@ static int sendable(const struct nb_tcb *tcb)
     return tcb->flags & NB_TCB_FIN_QUEUED ? -EPIPE : 0;
 }
 
+/* The SYN lies before the queue. (Not by comparing with iss in any other way: it may lie 2^31 and more behind.) */
 static uint32_t queued_payload(const struct nb_tcb *tcb)
 {
-    return seq_gt(tcb->snd_end, tcb->snd_una) ? tcb->snd_end - seq_max(tcb->snd_una, tcb->iss + 1) : 0;
+    nb_seq_t first = tcb->snd_una + (tcb->snd_una == tcb->iss);
+    return seq_gt(tcb->snd_end, first) ? tcb->snd_end - first : 0;
 }
 
 size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)

@@ -39,12 +39,19 @@ static void describe_path(const struct nb_tcp *tcp, const struct nb_tcb *tcb, st
     info->ack_received_ago_ms = tcp->now_ms - tcb->ack_received_ms;
 }
 
+/* In sequence space, SYN and FIN included, which wraps: less than once below everything that was ever sent. */
+static uint64_t bytes_acked(const struct nb_tcb *tcb)
+{
+    uint64_t all = tcb->tx_bytes + 2;
+    return all - (uint32_t)((uint32_t)all - (tcb->snd_una - tcb->iss));
+}
+
 static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
 {
     info->total_retransmitted = tcb->retransmitted;
     info->bytes_retransmitted = tcb->retransmitted_bytes;
     info->bytes_sent = tcb->tx_bytes + tcb->retransmitted_bytes;
-    info->bytes_acked = tcb->snd_una - tcb->iss;
+    info->bytes_acked = bytes_acked(tcb);
     info->bytes_received = tcb->rx_bytes;
     info->segs_out = (uint32_t)tcb->tx_packets;
     info->segs_in = (uint32_t)tcb->rx_packets;

@@ -30,37 +30,90 @@ void nb_reasm_fini(struct nb_reasm_pool *pool)
     pool->ranges = NULL;
 }
 
-/* Unlink the range that *link names and give it back, with or without its data. */
-static void range_put(struct nb_reasm_pool *pool, uint32_t *link, bool with_data)
+/* --- the list --------------------------------------------------------------------------------- */
+
+static struct nb_reasm_list *list_of(struct nb_reasm_pool *pool, uint32_t head)
 {
-    uint32_t index = *link;
+    return &pool->ranges[head].list;
+}
+
+static uint32_t index_of(const struct nb_reasm_pool *pool, const struct nb_reasm_range *r)
+{
+    return (uint32_t)(r - pool->ranges);
+}
+
+static void forget(struct nb_reasm_list *list, uint32_t index)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < NB_REASM_RECENT; i++) {
+        if (list->recent[i] != index)
+            list->recent[kept++] = list->recent[i];
+    }
+    while (kept < NB_REASM_RECENT)
+        list->recent[kept++] = NB_REASM_NONE;
+}
+
+/* The range has grown: it is the youngest. */
+static void touch(struct nb_reasm_pool *pool, uint32_t head, uint32_t index)
+{
+    struct nb_reasm_list *list = list_of(pool, head);
+    if (list->recent[0] == index)
+        return;
+    forget(list, index);
+    for (unsigned i = NB_REASM_RECENT - 1; i > 0; i--)
+        list->recent[i] = list->recent[i - 1];
+    list->recent[0] = index;
+}
+
+/* Unlink a range and give it back, with or without its data. */
+static void range_put(struct nb_reasm_pool *pool, uint32_t *head, uint32_t index, bool with_data)
+{
     struct nb_reasm_range *r = &pool->ranges[index];
+    struct nb_reasm_list list = *list_of(pool, *head);
+    list.n--;
+    list.mbufs -= r->mbufs;
     pool->mbufs -= r->mbufs;
+    forget(&list, index);
+    *(r->prev == NB_REASM_NONE ? head : &pool->ranges[r->prev].next) = r->next;
+    *(r->next == NB_REASM_NONE ? &list.tail : &pool->ranges[r->next].prev) = r->prev;
+    if (*head != NB_REASM_NONE)
+        *list_of(pool, *head) = list;
     if (with_data)
         rte_pktmbuf_free(r->first);
-    *link = r->next;
     r->next = pool->free_head;
     pool->free_head = index;
 }
 
-/* Put a new, still empty range before the one that *link names. */
-static struct nb_reasm_range *range_get(struct nb_reasm_pool *pool, uint32_t *link, nb_seq_t seq)
+/* A new, still empty range behind `prev`, NB_REASM_NONE: in front of all. NULL when a bound is reached. */
+static struct nb_reasm_range *range_get(struct nb_reasm_pool *pool, uint32_t *head, uint32_t prev, nb_seq_t seq)
 {
+    struct nb_reasm_list list = {.tail = NB_REASM_NONE};
     uint32_t index = pool->free_head;
+    if (*head != NB_REASM_NONE)
+        list = *list_of(pool, *head);
+    else
+        forget(&list, 0); /* all the same: none */
+    if (index == NB_REASM_NONE || list.n == NB_REASM_RANGES_MAX)
+        return NULL;
     struct nb_reasm_range *r = &pool->ranges[index];
     pool->free_head = r->next;
-    *r = (struct nb_reasm_range){.left = seq, .right = seq, .next = *link};
-    *link = index;
+    uint32_t next = prev == NB_REASM_NONE ? *head : pool->ranges[prev].next;
+    *r = (struct nb_reasm_range){.left = seq, .right = seq, .next = next, .prev = prev};
+    *(prev == NB_REASM_NONE ? head : &pool->ranges[prev].next) = index;
+    *(next == NB_REASM_NONE ? &list.tail : &pool->ranges[next].prev) = index;
+    list.n++;
+    *list_of(pool, *head) = list;
     return r;
 }
 
-static void range_append(struct nb_reasm_pool *pool, struct nb_reasm_range *r, struct rte_mbuf *m)
+static void range_append(struct nb_reasm_pool *pool, uint32_t head, struct nb_reasm_range *r, struct rte_mbuf *m,
+                         struct rte_mbuf *last)
 {
     r->right += m->pkt_len;
     r->mbufs += m->nb_segs;
+    list_of(pool, head)->mbufs += m->nb_segs;
     pool->mbufs += m->nb_segs;
-    r->stamp = ++pool->stamp;
-    struct rte_mbuf *last = rte_pktmbuf_lastseg(m);
+    touch(pool, head, index_of(pool, r));
     if (r->first) {
         r->last->next = m;
         r->first->pkt_len += m->pkt_len;
@@ -71,25 +124,52 @@ static void range_append(struct nb_reasm_pool *pool, struct nb_reasm_range *r, s
     r->last = last;
 }
 
-/* The range after r begins where r ends: make them one. */
-static void range_join_next(struct nb_reasm_pool *pool, struct nb_reasm_range *r)
+static void range_prepend(struct nb_reasm_pool *pool, uint32_t head, struct nb_reasm_range *r, struct rte_mbuf *m)
 {
-    struct nb_reasm_range *next = &pool->ranges[r->next];
-    struct rte_mbuf *m = next->first;
-    range_put(pool, &r->next, false);
-    range_append(pool, r, m);
+    struct rte_mbuf *rest = r->first, *last = r->last;
+    r->left -= m->pkt_len;
+    r->right = r->left; /* empty: it begins anew */
+    r->first = NULL;
+    pool->mbufs -= r->mbufs;
+    list_of(pool, head)->mbufs -= r->mbufs;
+    r->mbufs = 0;
+    range_append(pool, head, r, m, rte_pktmbuf_lastseg(m));
+    range_append(pool, head, r, rest, last);
+}
+
+/* The range after r begins where r ends: make them one. */
+static void range_join_next(struct nb_reasm_pool *pool, uint32_t *head, struct nb_reasm_range *r)
+{
+    struct rte_mbuf *m = pool->ranges[r->next].first, *last = pool->ranges[r->next].last;
+    range_put(pool, head, r->next, false);
+    range_append(pool, *head, r, m, last);
+}
+
+/* The last range that begins before seq, NB_REASM_NONE if none does. */
+static uint32_t find_before(const struct nb_reasm_pool *pool, uint32_t head, nb_seq_t seq)
+{
+    if (head == NB_REASM_NONE || seq_geq(pool->ranges[head].left, seq))
+        return NB_REASM_NONE;
+    const struct nb_reasm_range *first = &pool->ranges[head], *tail = &pool->ranges[first->list.tail];
+    const struct nb_reasm_range *r = &pool->ranges[first->list.recent[0]];
+    if (seq_lt(tail->left, seq))
+        return first->list.tail;
+    if (seq_lt(seq, r->left) && seq - first->left < r->left - seq)
+        r = first;
+    while (seq_geq(r->left, seq)) /* the first one stops this */
+        r = &pool->ranges[r->prev];
+    while (r->next != NB_REASM_NONE && seq_lt(pool->ranges[r->next].left, seq))
+        r = &pool->ranges[r->next];
+    return index_of(pool, r);
 }
 
 static bool within_bounds(const struct nb_reasm_pool *pool, uint32_t head, const struct rte_mbuf *m)
 {
-    uint32_t ranges = 0, mbufs = m->nb_segs;
-    for (uint32_t i = head; i != NB_REASM_NONE; i = pool->ranges[i].next) {
-        ranges++;
-        mbufs += pool->ranges[i].mbufs;
-    }
-    return ranges < NB_REASM_RANGES_MAX && pool->free_head != NB_REASM_NONE && mbufs <= pool->connection_mbufs_max &&
-           pool->mbufs + m->nb_segs <= pool->mbufs_max;
+    uint32_t mbufs = head == NB_REASM_NONE ? 0 : pool->ranges[head].list.mbufs;
+    return mbufs + m->nb_segs <= pool->connection_mbufs_max && pool->mbufs + m->nb_segs <= pool->mbufs_max;
 }
+
+/* --- in and out ------------------------------------------------------------------------------- */
 
 /* Where [seq, end) belongs:
  *
@@ -101,42 +181,46 @@ static bool within_bounds(const struct nb_reasm_pool *pool, uint32_t head, const
 bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, struct rte_mbuf *m)
 {
     nb_seq_t end = seq + m->pkt_len;
-    if (!within_bounds(pool, *head, m)) {
-        rte_pktmbuf_free(m);
-        return false;
-    }
-    uint32_t *link = head;
-    struct nb_reasm_range *before = NULL;
-    while (*link != NB_REASM_NONE && seq_lt(pool->ranges[*link].left, seq)) {
-        struct nb_reasm_range *r = &pool->ranges[*link];
-        before = seq_geq(r->right, seq) ? r : NULL;
-        link = &r->next;
-    }
+    uint32_t prev = find_before(pool, *head, seq), next = prev == NB_REASM_NONE ? *head : pool->ranges[prev].next;
+    bool joins = prev != NB_REASM_NONE && seq_geq(pool->ranges[prev].right, seq), kept = true;
+    struct nb_reasm_range *before = joins ? &pool->ranges[prev] : NULL, *after = NULL;
     if (before && seq_geq(before->right, end)) { /* nothing new */
-        before->stamp = ++pool->stamp;
-        rte_pktmbuf_free(m);
-        return true;
+        touch(pool, *head, prev);
+        goto out;
     }
+    kept = within_bounds(pool, *head, m);
+    if (!kept)
+        goto out;
     if (before && before->right != seq)
         m = nb_chain_skip(m, before->right - seq);
-    while (*link != NB_REASM_NONE && seq_leq(pool->ranges[*link].right, end))
-        range_put(pool, link, true);
-    struct nb_reasm_range *after = NULL;
-    if (*link != NB_REASM_NONE && seq_leq(pool->ranges[*link].left, end))
-        after = &pool->ranges[*link];
+    while (next != NB_REASM_NONE && seq_leq(pool->ranges[next].right, end)) {
+        uint32_t covered = next;
+        next = pool->ranges[next].next;
+        range_put(pool, head, covered, true);
+    }
+    if (next != NB_REASM_NONE && seq_leq(pool->ranges[next].left, end))
+        after = &pool->ranges[next];
     nb_seq_t left = before ? before->right : seq;
     if (after && after->left == left) { /* it began there too, and reaches farther */
-        after->stamp = ++pool->stamp;
-        rte_pktmbuf_free(m);
-        return true;
+        touch(pool, *head, next);
+        goto out;
     }
+    struct nb_reasm_range *r = before || after ? before : range_get(pool, head, prev, seq);
+    kept = before || after || r;
+    if (!kept)
+        goto out;
     if (after)
         nb_chain_keep(m, after->left - left);
-    struct nb_reasm_range *r = before ? before : range_get(pool, link, seq);
-    range_append(pool, r, m);
-    if (after)
-        range_join_next(pool, r);
+    if (r)
+        range_append(pool, *head, r, m, rte_pktmbuf_lastseg(m));
+    else
+        range_prepend(pool, *head, after, m);
+    if (before && after)
+        range_join_next(pool, head, before);
     return true;
+out:
+    rte_pktmbuf_free(m);
+    return kept;
 }
 
 struct rte_mbuf *nb_reasm_take(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t rcv_nxt)
@@ -144,32 +228,41 @@ struct rte_mbuf *nb_reasm_take(struct nb_reasm_pool *pool, uint32_t *head, nb_se
     while (*head != NB_REASM_NONE && seq_leq(pool->ranges[*head].left, rcv_nxt)) {
         struct nb_reasm_range *r = &pool->ranges[*head];
         if (seq_leq(r->right, rcv_nxt)) {
-            range_put(pool, head, true);
+            range_put(pool, head, *head, true);
             continue;
         }
         struct rte_mbuf *m = r->first;
         nb_seq_t left = r->left;
-        range_put(pool, head, false);
+        range_put(pool, head, *head, false);
         return left == rcv_nxt ? m : nb_chain_skip(m, rcv_nxt - left);
     }
     return NULL;
 }
 
+static bool is_recent(const struct nb_reasm_list *list, uint32_t index)
+{
+    for (unsigned i = 0; i < NB_REASM_RECENT; i++)
+        if (list->recent[i] == index)
+            return true;
+    return false;
+}
+
+static struct nb_seq_range block_of(const struct nb_reasm_range *r)
+{
+    return (struct nb_seq_range){.left = r->left, .right = r->right};
+}
+
 unsigned nb_reasm_sack(const struct nb_reasm_pool *pool, uint32_t head, struct nb_seq_range *blocks, unsigned max)
 {
-    uint32_t younger_than = pool->stamp + 1;
     unsigned n = 0;
-    for (; n < max; n++) {
-        const struct nb_reasm_range *latest = NULL;
-        for (uint32_t i = head; i != NB_REASM_NONE; i = pool->ranges[i].next) {
-            const struct nb_reasm_range *r = &pool->ranges[i];
-            if (seq_lt(r->stamp, younger_than) && (!latest || seq_gt(r->stamp, latest->stamp)))
-                latest = r;
-        }
-        if (!latest)
-            break;
-        blocks[n] = (struct nb_seq_range){.left = latest->left, .right = latest->right};
-        younger_than = latest->stamp;
+    if (head == NB_REASM_NONE)
+        return 0;
+    const struct nb_reasm_list *list = &pool->ranges[head].list;
+    for (unsigned i = 0; i < NB_REASM_RECENT && n < max && list->recent[i] != NB_REASM_NONE; i++)
+        blocks[n++] = block_of(&pool->ranges[list->recent[i]]);
+    for (uint32_t i = head; i != NB_REASM_NONE && n < max; i = pool->ranges[i].next) {
+        if (!is_recent(list, i))
+            blocks[n++] = block_of(&pool->ranges[i]);
     }
     return n;
 }
@@ -185,5 +278,5 @@ uint32_t nb_reasm_bytes(const struct nb_reasm_pool *pool, uint32_t head)
 void nb_reasm_free(struct nb_reasm_pool *pool, uint32_t *head)
 {
     while (*head != NB_REASM_NONE)
-        range_put(pool, head, true);
+        range_put(pool, head, *head, true);
 }

@@ -3,6 +3,10 @@
  * A range is contiguous data: a chain of mbufs, trimmed so that no byte is held twice. Ranges are at the same time the
  * SACK blocks (RFC 2018). They come from a pool of the worker, as do the limits: what a peer can make us hold is
  * bounded per connection in ranges and mbufs, and per worker in mbufs.
+ *
+ * A connection keeps the index of its first range; that one also knows of the whole list what would take a walk. The
+ * place of new data is looked for from the end, from the youngest range, or from the front, so that neither a burst
+ * that lost every second packet nor its retransmission walks.
  */
 #ifndef NB_TCP_REASM_H
 #define NB_TCP_REASM_H
@@ -16,22 +20,30 @@ struct rte_mbuf;
 
 #define NB_REASM_NONE UINT32_MAX
 
-/* Ranges of one connection: gaps beyond this many mean a path so broken that a retransmission costs little more. It
- * also bounds the walk that each out-of-order segment makes. */
-#define NB_REASM_RANGES_MAX 32
+/* Ranges of one connection. A slow start that overshoots a path of 1 Gbit/s and 100 ms leaves hundreds of gaps, and
+ * dropping what follows them costs a round trip for each few. The bound is on the walk that a peer who sends far ahead
+ * and far behind in turns can cause: half as many steps. */
+#define NB_REASM_RANGES_MAX 1024
+
+/* The youngest, which SACK reports first: as many as fit a segment. */
+#define NB_REASM_RECENT 4
+
+struct nb_reasm_list {
+    uint32_t tail, n, mbufs;
+    uint32_t recent[NB_REASM_RECENT]; /* indices, NB_REASM_NONE; the youngest first */
+};
 
 struct nb_reasm_range {
     struct rte_mbuf *first, *last;
     nb_seq_t left, right;
-    uint32_t next;  /* index, NB_REASM_NONE */
-    uint32_t stamp; /* when it last grew: SACK reports the latest first */
+    uint32_t next, prev; /* indices, NB_REASM_NONE */
     uint32_t mbufs;
+    struct nb_reasm_list list; /* of the first range only: the whole list's */
 };
 
 struct nb_reasm_pool {
     struct nb_reasm_range *ranges;
     uint32_t capacity, free_head;
-    uint32_t stamp;
     uint32_t mbufs, mbufs_max; /* held by all connections, and how many may be */
     uint32_t connection_mbufs_max;
 };
@@ -47,7 +59,7 @@ bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, s
  * ready. Ranges that lie wholly before rcv_nxt are dropped on the way. */
 struct rte_mbuf *nb_reasm_take(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t rcv_nxt);
 
-/* Up to max blocks, the most recently grown first. */
+/* Up to max blocks: those that grew most recently first, then the lowest. */
 unsigned nb_reasm_sack(const struct nb_reasm_pool *pool, uint32_t head, struct nb_seq_range *blocks, unsigned max);
 
 /* Bytes held in the list. */

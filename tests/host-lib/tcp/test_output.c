@@ -96,6 +96,21 @@ static void test_connection_without_room_can_be_aborted(void **state)
     end_free(e);
 }
 
+/* The ISS is long past then, and looks as if it lay ahead. */
+static void test_room_for_writes_is_the_same_after_more_than_two_gigabytes(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(&(struct end_options){.send_buffer = 10000});
+    end_established(e);
+    e->tcb->iss -= 0x90000000u;
+    e->tcb->tx_bytes = 0x90000000u;
+    assert_int_equal(nb_tcp_writable(e->tcp, e->tcb), 10000);
+    assert_int_equal(end_info(e).bytes_acked, 0x90000001u);
+    e->tcb->tx_bytes += 1ull << 32;
+    assert_true(end_info(e).bytes_acked == 0x190000001u);
+    end_free(e);
+}
+
 static void test_last_segment_of_a_write_is_pushed(void **state)
 {
     (void)state;
@@ -623,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_data_waits_for_room_at_the_port_and_goes_on_when_there_is_some),
         cmocka_unit_test(test_peer_is_acknowledged_without_room_for_data),
         cmocka_unit_test(test_connection_without_room_can_be_aborted),
+        cmocka_unit_test(test_room_for_writes_is_the_same_after_more_than_two_gigabytes),
         cmocka_unit_test(test_last_segment_of_a_write_is_pushed),
         cmocka_unit_test(test_fin_travels_with_the_last_data),
         cmocka_unit_test(test_peers_window_bounds_what_is_in_flight),

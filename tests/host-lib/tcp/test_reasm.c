@@ -210,14 +210,70 @@ static void test_sack_blocks_are_the_latest_first(void **state)
     assert_int_equal(nb_reasm_bytes(&pool, head), 40);
 }
 
+#define MANY NB_REASM_RANGES_MAX
+
+/* A pool in which the number of ranges is the first bound that is reached. */
+static int setup_many(void **state)
+{
+    (void)state;
+    mbufs = support_pool_new(4 * MANY - 1);
+    head = NB_REASM_NONE;
+    return nb_reasm_init(&pool, 2 * MANY, 3 * MANY, 3 * MANY) ? 0 : -1;
+}
+
+static bool piece(uint32_t i)
+{
+    return nb_reasm_insert(&pool, &head, BASE + 10 * i, bytes(10 * i, 10 * i + 10, 1));
+}
+
 static void test_range_beyond_the_bound_is_refused_and_freed(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < NB_REASM_RANGES_MAX; i++)
-        assert_true(nb_reasm_insert(&pool, &head, BASE + 20 * i, bytes(20 * i, 20 * i + 10, 1)));
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_true(piece(2 * i));
     unsigned in_use = rte_mempool_in_use_count(mbufs);
-    assert_false(nb_reasm_insert(&pool, &head, BASE + 5000, bytes(5000, 5010, 1)));
+    assert_false(piece(2 * MANY));
     assert_int_equal(rte_mempool_in_use_count(mbufs), in_use);
+    assert_true(piece(2 * MANY - 1)); /* what grows one is none */
+}
+
+/* Every second packet was lost; then the others come, from the front, from the end, or in no order. */
+static void test_many_gaps_are_filled_from_every_side(void **state)
+{
+    for (unsigned order = 0; order < 3; order++) {
+        for (uint32_t i = 0; i < MANY; i++)
+            assert_true(piece(2 * i + 1));
+        for (uint32_t i = 0; i < MANY; i++)
+            assert_true(piece(2 * (order == 0 ? i : order == 1 ? MANY - 1 - i : i * 389 % MANY)));
+        assert_int_equal(nb_reasm_bytes(&pool, head), 20 * MANY);
+        assert_int_equal(pool.ranges[head].next, NB_REASM_NONE);
+        struct rte_mbuf *m = nb_reasm_take(&pool, &head, BASE);
+        assert_int_equal(m->pkt_len, 20 * MANY);
+        uint32_t i = 0;
+        for (const struct rte_mbuf *link = m; link; link = link->next)
+            for (unsigned j = 0; j < link->data_len; j++)
+                assert_int_equal(rte_pktmbuf_mtod(link, const uint8_t *)[j], byte_at(i++));
+        rte_pktmbuf_free(m);
+        assert_int_equal(head, NB_REASM_NONE);
+        teardown(state);
+        setup_many(state);
+    }
+}
+
+static void test_blocks_beyond_the_youngest_are_the_lowest(void **state)
+{
+    (void)state;
+    struct nb_seq_range blocks[4];
+    for (uint32_t i = 0; i < 6; i++)
+        piece(2 * i);
+    for (uint32_t i = 5; i >= 3; i--) { /* the youngest three are joined: who was before them is not remembered */
+        piece(2 * i - 1);
+    }
+    assert_int_equal(nb_reasm_sack(&pool, head, blocks, 4), 3);
+    assert_int_equal(blocks[0].left - BASE, 40);
+    assert_int_equal(blocks[0].right - BASE, 110);
+    assert_int_equal(blocks[1].left - BASE, 0);
+    assert_int_equal(blocks[2].left - BASE, 20);
 }
 
 static void test_mbufs_of_one_connection_are_bounded(void **state)
@@ -269,7 +325,9 @@ int main(void)
         T(test_take_gives_what_is_next_and_nothing_else),
         T(test_take_cuts_what_came_by_another_way_and_drops_what_is_old),
         T(test_sack_blocks_are_the_latest_first),
-        T(test_range_beyond_the_bound_is_refused_and_freed),
+        cmocka_unit_test_setup_teardown(test_range_beyond_the_bound_is_refused_and_freed, setup_many, teardown),
+        cmocka_unit_test_setup_teardown(test_many_gaps_are_filled_from_every_side, setup_many, teardown),
+        T(test_blocks_beyond_the_youngest_are_the_lowest),
         T(test_mbufs_of_one_connection_are_bounded),
         T(test_mbufs_of_all_connections_are_bounded),
         T(test_random_pieces_agree_with_a_bitmap),
