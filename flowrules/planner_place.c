@@ -83,8 +83,8 @@ static uint32_t kept_free(const struct nb_planner *p, const struct nb_engine_pro
 }
 
 /* The engine that takes the rule now, or NULL and why none does; *first is the one meant for it. */
-static const struct nb_engine_profile *choose_engine(const struct nb_planner *p, const struct nb_rule *rule,
-                                                     bool needed, unsigned *first, enum nb_why *why)
+static const struct nb_engine_profile *choose_engine(const struct nb_planner *p, const struct nb__flow *f,
+                                                     const struct nb_rule *rule, unsigned *first, enum nb_why *why)
 {
     static const enum nb_purpose in_turn[] = {NB_PURPOSE_CONNECTIONS, NB_PURPOSE_MOVES};
     enum nb_why here;
@@ -94,7 +94,9 @@ static const struct nb_engine_profile *choose_engine(const struct nb_planner *p,
         if (!row)
             continue;
         unsigned engine = (unsigned)(row - p->profile->engine);
-        here = nb_table_room(p->table, engine, &rule->match, kept_free(p, row, needed));
+        if (f->other && f->other->engine == engine)
+            continue; /* the cover of its move is there, and has the same match */
+        here = nb_table_room(p->table, engine, &rule->match, kept_free(p, row, not_home(f)));
         if (here == NB_WHY_PENDING)
             return row;
         if (i == 0) {
@@ -118,7 +120,7 @@ bool nb__planner_place(struct nb_planner *p, struct nb__flow *f, struct nb_op *o
         wait_for(p, f, taken);
         return false;
     }
-    const struct nb_engine_profile *row = choose_engine(p, &rule, needed, &engine, &why);
+    const struct nb_engine_profile *row = choose_engine(p, f, &rule, &engine, &why);
     if (!row) {
         if (!(needed && why == NB_WHY_TABLE_FULL && evict_for(p, f, engine)))
             nb__planner_reject(p, f, engine, why);
