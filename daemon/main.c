@@ -35,7 +35,10 @@ static int prepare(struct daemon *d, struct nb_error *err)
         return rc;
     nb_log_set_level((enum nb_log_level)d->config->log);
     rc = nb_apps_load(d->config, err);
-    return rc ? rc : nb_config_runtime(d->config, &d->plan, err);
+    if (!rc)
+        rc = nb_config_runtime(d->config, &d->plan, err);
+    d->plan.before_start = nb_steering_prepare_port;
+    return rc;
 }
 
 static int start(struct daemon *d, struct nb_error *err)

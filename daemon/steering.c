@@ -41,6 +41,7 @@ static uint64_t monotonic_us(void)
 /* An EAL control thread keeps off the workers' cores. */
 static const struct nb_steering_world real_world = {
     .api = nb_rte_flow_api_real,
+    .templates = nb_rte_flow_async_api_real,
     .ethtool = nb_ethtool_api_real,
     .describe = nb_device_of_port,
     .now_us = monotonic_us,
@@ -78,7 +79,7 @@ static int open_port(struct nb_steering *s, const struct nb_steering_config *con
         return nb_error_set(err, rc, "port %u: the runtime does not describe it", s->n_ports);
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return nb_error_set(err, -errno, "no random numbers: %s", strerror(errno));
-    struct nb_steering_apis api = {s->world.api(info.driver), s->world.ethtool()};
+    struct nb_steering_apis api = {s->world.api(info.driver), s->world.templates(), s->world.ethtool()};
     struct nb_device device;
     s->world.describe(info.port_id, info.driver, &device);
     rc = nb__steering_port_open(&s->port[s->n_ports], (uint16_t)s->n_ports, &info, &device, &plan, &api, seed,
@@ -241,6 +242,15 @@ int nb__steering_spawn(struct nb_steering *s, struct nb_error *err)
                             strerror(rc < 0 ? -rc : rc));
     s->threaded = true;
     return 0;
+}
+
+int nb_steering_prepare_port(uint16_t port_id, const char *driver, struct nb_error *err)
+{
+    const struct nb_rte_flow_async_api api = real_world.templates();
+    struct nb_device device;
+
+    real_world.describe(port_id, driver, &device);
+    return nb_rte_flow_prepare(port_id, nb_profile_for_device(&device), &api, err);
 }
 
 int nb_steering_start(struct nb_runtime *rt, const struct nb_steering_config *config, struct nb_steering **steering,

@@ -31,6 +31,10 @@ struct nb_steering_config {
 
 struct nb_steering;
 
+/* For nb_runtime_config.before_start: what a driver must be told of rules while its port is configured and not started.
+ */
+int nb_steering_prepare_port(uint16_t port_id, const char *driver, struct nb_error *err);
+
 int nb_steering_start(struct nb_runtime *rt, const struct nb_steering_config *config, struct nb_steering **steering,
                       struct nb_error *err);
 

@@ -12,6 +12,7 @@
 /* What the thread takes from the world outside; tests bring their own. */
 struct nb_steering_world {
     struct nb_rte_flow_api (*api)(const char *driver);
+    struct nb_rte_flow_async_api (*templates)(void);
     struct nb_ethtool_api (*ethtool)(void);
     void (*describe)(uint16_t port_id, const char *driver, struct nb_device *device);
     uint64_t (*now_us)(void);

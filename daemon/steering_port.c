@@ -5,6 +5,7 @@
 #include "log.h"
 #include "steering_port.h"
 
+#define BATCH        32 /* operations that a device gets at once, where it takes several */
 #define RFS_HEADROOM 64 /* places of a kernel-owned NIC's table that its accelerated RFS may use */
 
 /* AF_XDP: the kernel's driver takes the rules, so it is the one that matters. One that takes none is fine too. */
@@ -30,7 +31,10 @@ static struct nb_backend *make_backend(const struct nb_steering_port *port, cons
 
     if (port->profile.dialect == NB_DIALECT_ETHTOOL)
         return nb_backend_ethtool_new(device->interface, &port->profile, &api->ethtool, err);
-    backend = nb_backend_rte_flow_new(info->port_id, info->queues, &port->profile, &api->rte_flow);
+    if (port->profile.dialect == NB_DIALECT_RTE_FLOW_ASYNC)
+        backend = nb_backend_rte_flow_async_new(info->port_id, info->queues, &port->profile, &api->templates);
+    else
+        backend = nb_backend_rte_flow_new(info->port_id, info->queues, &port->profile, &api->rte_flow);
     if (!backend)
         nb_error_set(err, -ENOMEM, "port %u: no memory for its rules", port->index);
     return backend;
@@ -85,38 +89,75 @@ static void report(struct nb_steering_port *port, const struct nb_op *op, const 
     nb_log(NB_LOG_WARNING, "%s: %s (%llu such refusals so far)", rule, err->text, (unsigned long long)port->refusals);
 }
 
-/* Carry out one operation, without the lock: the entry stays as it is until nb_planner_done. */
-static int carry_out(struct nb_steering_port *port, const struct nb_op *op, void **handle, struct nb_error *err)
+/* An operation on its way to the device; the entry stays as it is until nb_planner_done. */
+struct step {
+    struct nb_op op;
+    struct nb_backend_job job;
+};
+
+static void carry_out(struct nb_steering_port *port, struct step *step)
 {
     const struct nb_backend_ops *ops = port->backend->ops;
+    struct nb_backend_job *job = &step->job;
 
-    switch (op->kind) {
+    switch (step->op.kind) {
     case NB_OP_CREATE:
-        return ops->create(port->backend, &op->entry->rule, handle, err);
+        job->result = ops->create(port->backend, job->rule, &job->handle, &job->err);
+        return;
     case NB_OP_DESTROY:
-        return ops->destroy(port->backend, &op->entry->rule, op->entry->handle, err);
+        job->result = ops->destroy(port->backend, job->rule, job->handle, &job->err);
+        return;
     case NB_OP_UPDATE:
-        return ops->update(port->backend, &op->entry->rule, op->entry->handle, op->queue, err);
+        job->result = ops->update(port->backend, job->rule, job->handle, step->op.queue, &job->err);
+        return;
     }
-    return -EINVAL;
+}
+
+/* What is due, as much as the backend takes at once. Operations that are due together do not depend on each other. */
+static unsigned take_steps(struct nb_steering_port *port, uint64_t now_us, struct step *step, unsigned max)
+{
+    unsigned n = 0, most = port->backend->ops->batch ? BATCH : 1;
+
+    for (; n < max && n < most && nb_planner_next(port->planner, now_us, &step[n].op); n++)
+        step[n].job = (struct nb_backend_job){.destroy = step[n].op.kind == NB_OP_DESTROY,
+                                              .rule = &step[n].op.entry->rule,
+                                              .handle = step[n].op.entry->handle};
+    return n;
+}
+
+/* Without the lock: the device may take its time. */
+static void carry_out_all(struct nb_steering_port *port, struct step *step, unsigned n)
+{
+    struct nb_backend_job job[BATCH];
+
+    if (!port->backend->ops->batch) {
+        for (unsigned i = 0; i < n; i++)
+            carry_out(port, &step[i]);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        job[i] = step[i].job;
+    port->backend->ops->batch(port->backend, job, n);
+    for (unsigned i = 0; i < n; i++)
+        step[i].job = job[i];
 }
 
 unsigned nb__steering_port_apply(struct nb_steering_port *port, pthread_mutex_t *lock, uint64_t now_us, unsigned max)
 {
-    unsigned n = 0;
-    struct nb_op op;
+    struct step step[BATCH];
+    unsigned done = 0, n;
 
-    for (; n < max && nb_planner_next(port->planner, now_us, &op); n++) {
-        struct nb_error err = {0};
-        void *handle = NULL;
+    for (; done < max && (n = take_steps(port, now_us, step, max - done)); done += n) {
         pthread_mutex_unlock(lock);
-        int result = carry_out(port, &op, &handle, &err);
+        carry_out_all(port, step, n);
         pthread_mutex_lock(lock);
-        if (result)
-            report(port, &op, &err);
-        nb_planner_done(port->planner, &op, result, handle, now_us);
+        for (unsigned i = 0; i < n; i++) {
+            if (step[i].job.result)
+                report(port, &step[i].op, &step[i].job.err);
+            nb_planner_done(port->planner, &step[i].op, step[i].job.result, step[i].job.handle, now_us);
+        }
     }
-    return n;
+    return done;
 }
 
 void nb__steering_port_count(struct nb_steering_port *port, pthread_mutex_t *lock)

@@ -9,9 +9,11 @@
 #include <netbypass/audit.h>
 #include <netbypass/planner.h>
 #include <netbypass/runtime.h>
+#include <netbypass/templates.h>
 
 struct nb_steering_apis {
     struct nb_rte_flow_api rte_flow;
+    struct nb_rte_flow_async_api templates;
     struct nb_ethtool_api ethtool;
 };
 

@@ -5,6 +5,7 @@
 
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <rte_flow.h>
 
 #include <netbypass/profile.h>
 
@@ -19,6 +20,16 @@ static void read_pci_ids(const char *bus_info, struct nb_device *device)
     }
 }
 
+/* Drivers have no word for it but an answer: only a flow engine with queues of operations describes them. */
+static bool speaks_templates(uint16_t port_id)
+{
+    struct rte_flow_port_info port = {0};
+    struct rte_flow_queue_info queue = {0};
+    struct rte_flow_error error;
+
+    return !rte_flow_info_get(port_id, &port, &queue, &error) && port.max_nb_queues;
+}
+
 void nb_device_of_port(uint16_t port_id, const char *driver, struct nb_device *device)
 {
     struct rte_eth_dev_info info;
@@ -30,6 +41,7 @@ void nb_device_of_port(uint16_t port_id, const char *driver, struct nb_device *d
         device->interface[0] = 0;
     device->reta_size = info.reta_size;
     device->queues = info.nb_rx_queues;
+    device->templates = speaks_templates(port_id);
     if (info.device)
         read_pci_ids(rte_dev_bus_info(info.device), device);
 }

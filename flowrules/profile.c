@@ -13,9 +13,9 @@ const char *nb_why_text(enum nb_why why)
 }
 
 static const struct nb_profile *const profiles[] = {
-    &nb__profile_82599,    &nb__profile_x550,         &nb__profile_x540,       &nb__profile_e810,
-    &nb__profile_connectx, &nb__profile_kernel_ixgbe, &nb__profile_kernel_ice, &nb__profile_kernel_mlx5,
-    &nb__profile_verbs,    &nb__profile_none,
+    &nb__profile_82599,        &nb__profile_x550,     &nb__profile_x540,         &nb__profile_e810,
+    &nb__profile_connectx_hws, &nb__profile_connectx, &nb__profile_kernel_ixgbe, &nb__profile_kernel_ice,
+    &nb__profile_kernel_mlx5,  &nb__profile_verbs,    &nb__profile_none,
 };
 #define PROFILES (sizeof profiles / sizeof profiles[0])
 
@@ -27,7 +27,8 @@ const struct nb_profile *nb_profile_at(unsigned index)
 static bool matches(const struct nb_device_match *m, const struct nb_device *device)
 {
     return !strcmp(m->driver, device->driver) && (!m->vendor_id || m->vendor_id == device->vendor_id) &&
-           (!m->device_id || m->device_id == device->device_id) && (!m->reta_size || m->reta_size == device->reta_size);
+           (!m->device_id || m->device_id == device->device_id) &&
+           (!m->reta_size || m->reta_size == device->reta_size) && m->templates <= device->templates;
 }
 
 const struct nb_profile *nb_profile_for_device(const struct nb_device *device)
@@ -45,7 +46,7 @@ const struct nb_profile *nb_profile_for_driver(const char *driver)
 {
     for (size_t i = 0; i < PROFILES; i++)
         for (const struct nb_device_match *m = profiles[i]->devices; m->driver; m++)
-            if (!strcmp(m->driver, driver))
+            if (!m->templates && !strcmp(m->driver, driver))
                 return profiles[i];
     return &nb__profile_none;
 }
@@ -98,8 +99,10 @@ static enum nb_why judge_fields(const struct nb_engine_profile *engine, const st
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) {
         if (used[i].coverage != NOTHING && !(engine->fields & used[i].field))
             return NB_WHY_NO_FIELD;
-        if (used[i].coverage == PART && engine->mask_rule == NB_MASK_ALL_OR_NOTHING)
+        if (used[i].coverage == PART && engine->mask_rule != NB_MASK_BITWISE)
             return NB_WHY_NO_PARTIAL_MASK;
+        if (used[i].coverage != ALL && engine->fields & used[i].field && engine->mask_rule == NB_MASK_EVERY_FIELD)
+            return NB_WHY_NO_SHORT_MATCH;
     }
     return NB_WHY_PENDING;
 }

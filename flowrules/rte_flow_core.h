@@ -6,6 +6,8 @@
 
 #include "backend_core.h"
 
+#define NB__FLOW_QUEUE_SIZE 64 /* operations at once through template calls: two turns of the steering thread */
+
 /* A rule in rte_flow's words; the items and actions point into the struct, so it must stay where it is. */
 struct nb__dialect {
     struct rte_flow_attr attr;

@@ -6,7 +6,7 @@
  */
 #include "profiles.h"
 
-static const struct nb_device_match devices[] = {{"net_ice", 0, 0, 0}, {0}};
+static const struct nb_device_match devices[] = {{"net_ice", 0, 0, 0, false}, {0}};
 
 const struct nb_profile nb__profile_e810 = {
     .name = "E810 (net_ice, DPDK 22.11)",

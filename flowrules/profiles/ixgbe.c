@@ -36,21 +36,21 @@
 #define CLASSIFY_US 100 /* assumed: a 512 KB packet buffer drains in 420 us at 10 Gb/s, 1/4 of it is one queue's */
 
 static const struct nb_device_match is_82599[] = {
-    {"net_ixgbe", INTEL, 0x10f7, 0}, /* KX4 */
-    {"net_ixgbe", INTEL, 0x1507, 0}, /* SFP+, embedded */
-    {"net_ixgbe", INTEL, 0x10f8, 0}, /* combined backplane */
-    {"net_ixgbe", INTEL, 0x10f9, 0}, /* CX4 */
-    {"net_ixgbe", INTEL, 0x10fb, 0}, /* SFI/SFP+ */
-    {"net_ixgbe", INTEL, 0x10fc, 0}, /* XAUI */
-    {"net_ixgbe", INTEL, 0x1514, 0}, /* KX4, mezzanine */
-    {"net_ixgbe", INTEL, 0x1517, 0}, /* KR */
-    {"net_ixgbe", INTEL, 0x151c, 0}, /* 10GBASE-T */
-    {"net_ixgbe", INTEL, 0x1529, 0}, /* FCoE backplane */
-    {"net_ixgbe", INTEL, 0x152a, 0}, /* FCoE SFP+ */
-    {"net_ixgbe", INTEL, 0x154a, 0}, /* four ports */
-    {"net_ixgbe", INTEL, 0x154d, 0}, /* SFP+, second edition */
-    {"net_ixgbe", INTEL, 0x1557, 0}, /* EN, SFP+ */
-    {"net_ixgbe", INTEL, 0x1558, 0}, /* QSFP+ */
+    {"net_ixgbe", INTEL, 0x10f7, 0, false}, /* KX4 */
+    {"net_ixgbe", INTEL, 0x1507, 0, false}, /* SFP+, embedded */
+    {"net_ixgbe", INTEL, 0x10f8, 0, false}, /* combined backplane */
+    {"net_ixgbe", INTEL, 0x10f9, 0, false}, /* CX4 */
+    {"net_ixgbe", INTEL, 0x10fb, 0, false}, /* SFI/SFP+ */
+    {"net_ixgbe", INTEL, 0x10fc, 0, false}, /* XAUI */
+    {"net_ixgbe", INTEL, 0x1514, 0, false}, /* KX4, mezzanine */
+    {"net_ixgbe", INTEL, 0x1517, 0, false}, /* KR */
+    {"net_ixgbe", INTEL, 0x151c, 0, false}, /* 10GBASE-T */
+    {"net_ixgbe", INTEL, 0x1529, 0, false}, /* FCoE backplane */
+    {"net_ixgbe", INTEL, 0x152a, 0, false}, /* FCoE SFP+ */
+    {"net_ixgbe", INTEL, 0x154a, 0, false}, /* four ports */
+    {"net_ixgbe", INTEL, 0x154d, 0, false}, /* SFP+, second edition */
+    {"net_ixgbe", INTEL, 0x1557, 0, false}, /* EN, SFP+ */
+    {"net_ixgbe", INTEL, 0x1558, 0, false}, /* QSFP+ */
     {0},
 };
 
@@ -67,9 +67,9 @@ const struct nb_profile nb__profile_82599 = {
 };
 
 static const struct nb_device_match is_x550[] = {
-    {"net_ixgbe", INTEL, 0x1563, 0},
-    {"net_ixgbe", INTEL, 0x15d1, 0}, /* X550T */
-    {"net_ixgbe", 0, 0, 512},        /* A.6: nobody else has so large a RETA */
+    {"net_ixgbe", INTEL, 0x1563, 0, false},
+    {"net_ixgbe", INTEL, 0x15d1, 0, false}, /* X550T */
+    {"net_ixgbe", 0, 0, 512, false},        /* A.6: nobody else has so large a RETA */
     {0},
 };
 
@@ -86,8 +86,8 @@ const struct nb_profile nb__profile_x550 = {
 };
 
 static const struct nb_device_match is_x540[] = {
-    {"net_ixgbe", INTEL, 0x1528, 0},
-    {"net_ixgbe", INTEL, 0x1560, 0},
+    {"net_ixgbe", INTEL, 0x1528, 0, false},
+    {"net_ixgbe", INTEL, 0x1560, 0, false},
     {0},
 };
 

@@ -9,7 +9,7 @@
 #define SYSTEM_CALL_US 20 /* an ioctl that waits for the NIC as ixgbe does */
 #define CLASSIFY_US    100
 
-static const struct nb_device_match ixgbe[] = {{"ixgbe", 0, 0, 0}, {0}};
+static const struct nb_device_match ixgbe[] = {{"ixgbe", 0, 0, 0, false}, {0}};
 
 const struct nb_profile nb__profile_kernel_ixgbe = {
     .name = "82599/X540/X550 (kernel ixgbe, ethtool)",
@@ -38,7 +38,7 @@ const struct nb_profile nb__profile_kernel_ixgbe = {
     .rss = {.reta_size = 128, .queue_last = 15, .key_bytes = 40},
 };
 
-static const struct nb_device_match ice[] = {{"ice", 0, 0, 0}, {0}};
+static const struct nb_device_match ice[] = {{"ice", 0, 0, 0, false}, {0}};
 
 const struct nb_profile nb__profile_kernel_ice = {
     .name = "E810 (kernel ice, ethtool)",
@@ -67,7 +67,7 @@ const struct nb_profile nb__profile_kernel_ice = {
     .rss = {.reta_size = 512, .queue_last = 255, .key_bytes = 52},
 };
 
-static const struct nb_device_match mlx5[] = {{"mlx5_core", 0, 0, 0}, {0}};
+static const struct nb_device_match mlx5[] = {{"mlx5_core", 0, 0, 0, false}, {0}};
 
 const struct nb_profile nb__profile_kernel_mlx5 = {
     .name = "ConnectX (kernel mlx5, ethtool)",

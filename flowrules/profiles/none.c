@@ -2,12 +2,12 @@
 #include "profiles.h"
 
 static const struct nb_device_match devices[] = {
-    {"net_ring", 0, 0, 0},
-    {"net_memif", 0, 0, 0},
-    {"net_tap", 0, 0, 0},
-    {"net_af_packet", 0, 0, 0},
-    {"net_pcap", 0, 0, 0},
-    {"net_null", 0, 0, 0},
+    {"net_ring", 0, 0, 0, false},
+    {"net_memif", 0, 0, 0, false},
+    {"net_tap", 0, 0, 0, false},
+    {"net_af_packet", 0, 0, 0, false},
+    {"net_pcap", 0, 0, 0, false},
+    {"net_null", 0, 0, 0, false},
     {0},
 };
 

@@ -5,7 +5,7 @@
  */
 #include "profiles.h"
 
-static const struct nb_device_match devices[] = {{"verbs", 0, 0, 0}, {0}};
+static const struct nb_device_match devices[] = {{"verbs", 0, 0, 0, false}, {0}};
 
 const struct nb_profile nb__profile_verbs = {
     .name = "ConnectX (verbs)",

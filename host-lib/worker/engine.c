@@ -204,11 +204,24 @@ int nb__engine_make_worker(struct nb_runtime *rt, unsigned i, uint64_t now_us, s
     return rt->worker[i] ? 0 : err->code;
 }
 
+static int before_start(const struct nb_runtime *rt, const struct nb_port *p, struct nb_error *err)
+{
+    struct nb_port_info info;
+
+    if (!rt->config.before_start)
+        return 0;
+    nb_port_info(p, &info);
+    return rt->config.before_start(p->port_id, info.driver, err);
+}
+
 int nb__engine_start_ports(struct nb_runtime *rt, struct nb_error *err)
 {
     for (unsigned i = 0; i < rt->n_ports; i++) {
         struct nb_port *p = &rt->port[i];
-        int rc = nb_port_start(p, err);
+        int rc = before_start(rt, p, err);
+
+        if (rc == 0)
+            rc = nb_port_start(p, err);
 
         if (rc < 0)
             return rc;

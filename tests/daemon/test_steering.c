@@ -178,8 +178,12 @@ static struct nb_ethtool_api ethtool_of(void)
     return (struct nb_ethtool_api){.call = fake_ethtool};
 }
 
-static const struct nb_steering_world world = {
-    .api = api_of, .ethtool = ethtool_of, .describe = describe, .now_us = fake_now, .spawn = spawn};
+static const struct nb_steering_world world = {.api = api_of,
+                                               .templates = nb_rte_flow_async_api_real,
+                                               .ethtool = ethtool_of,
+                                               .describe = describe,
+                                               .now_us = fake_now,
+                                               .spawn = spawn};
 
 static struct nb_steering *start(enum nb_steering_policy policy, uint32_t exact_after_ms, uint32_t reserved)
 {

@@ -20,6 +20,15 @@
 
 struct nb_backend;
 
+/* One operation of a batch. */
+struct nb_backend_job {
+    bool destroy; /* else create */
+    const struct nb_rule *rule;
+    void *handle; /* to destroy; of the rule that was created */
+    int result;   /* 0 or a negative errno, with words in err */
+    struct nb_error err;
+};
+
 enum nb_seen { NB_SEEN_UNKNOWN /* it cannot say */, NB_SEEN_THERE, NB_SEEN_MISSING, NB_SEEN_DIFFERENT };
 
 struct nb_backend_ops {
@@ -36,6 +45,10 @@ struct nb_backend_ops {
     /* Give a rule another queue without a gap; NULL where the device cannot. On failure the rule is as it was. */
     int (*update)(struct nb_backend *backend, const struct nb_rule *rule, void *handle, uint16_t queue,
                   struct nb_error *err);
+
+    /* Carry out n operations, none of which depends on another; NULL where that is no faster than one by one. A backend
+     * that has it has no update. */
+    void (*batch)(struct nb_backend *backend, struct nb_backend_job *job, unsigned n);
 
     /* What follows but `free` is NULL where the device cannot be asked. The calls below ask where it can. */
 

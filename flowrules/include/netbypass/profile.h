@@ -34,6 +34,7 @@
     X(NO_IPV6, "not supported by the port: no IPv6 filters")                                                           \
     X(NO_FIELD, "not supported by the port: no filter on this field")                                                  \
     X(NO_PARTIAL_MASK, "not supported by the port: masks are all or nothing")                                          \
+    X(NO_SHORT_MATCH, "not supported by the port: every field must be matched")                                        \
     X(NO_ACTION, "not supported by the port: no such action")                                                          \
     X(NO_QUEUE, "not supported by the port: queue out of reach")
 #define NB_WHY_ENUM(id, text) NB_WHY_##id,
@@ -57,6 +58,7 @@ enum nb_families { NB_FAMILIES_IPV4 = 1 << 0, NB_FAMILIES_IPV6 = 1 << 1 };
 enum nb_mask_rule {
     NB_MASK_ALL_OR_NOTHING, /* a field counts whole or not at all */
     NB_MASK_BITWISE,        /* any bits */
+    NB_MASK_EVERY_FIELD,    /* every field that there is, whole: the table is made for that */
 };
 
 /* Which rules of a table must have the same masks. */
@@ -116,7 +118,13 @@ struct nb_engine_profile {
 #define NB_PROFILE_ENGINES 4
 
 /* Through what rules reach the NIC: which backend. */
-enum nb_dialect { NB_DIALECT_NONE, NB_DIALECT_RTE_FLOW, NB_DIALECT_ETHTOOL, NB_DIALECT_VERBS };
+enum nb_dialect {
+    NB_DIALECT_NONE,
+    NB_DIALECT_RTE_FLOW,
+    NB_DIALECT_RTE_FLOW_ASYNC,
+    NB_DIALECT_ETHTOOL,
+    NB_DIALECT_VERBS
+};
 
 /* What a device says of itself. 0: it does not say. */
 struct nb_device {
@@ -124,6 +132,7 @@ struct nb_device {
     uint16_t vendor_id, device_id;
     uint16_t reta_size;
     uint16_t queues;     /* receive queues in use */
+    bool templates;      /* rules go through rte_flow's template calls (and no others) */
     uint32_t table_size; /* rules that its table for connections holds */
     char interface[16];  /* the kernel's, of a port that DPDK shares with it (AF_XDP): rules go through ethtool */
 };
@@ -133,6 +142,7 @@ struct nb_device_match {
     const char *driver; /* NULL ends a list */
     uint16_t vendor_id, device_id;
     uint16_t reta_size;
+    bool templates; /* only a device that says so of itself */
 };
 
 struct nb_profile {

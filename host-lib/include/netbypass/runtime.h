@@ -54,6 +54,9 @@ struct nb_runtime_config {
     unsigned n_listeners;
     struct nb_limits limits;
     uint32_t idle_sleep_us;     /* longest sleep of an idle worker while connections are open; 0 = spin */
+    /* Called for each port between its configuration and its first start, for what some drivers want to be told then
+     * and only then (rte_flow_configure); another result than 0 ends nb_runtime_start. May be NULL. */
+    int (*before_start)(uint16_t port_id, const char *driver, struct nb_error *err);
 };
 
 struct nb_runtime;
