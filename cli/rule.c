@@ -11,6 +11,7 @@ static const struct nb_column rule_view[] = {
     {"FLOW", "flow", nb_format_plain, NB_RIGHT, NB_STATS},
     {"AGE", "age_us", nb_format_duration, NB_RIGHT, NB_ALWAYS},
     {"HITS", "hits", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"NOT COUNTED", "no_hits", nb_format_plain, NB_LEFT, NB_STATS},
     {"WHY", "why", nb_format_plain, NB_LEFT, NB_ALWAYS},
     {0},
 };

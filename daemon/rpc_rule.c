@@ -26,7 +26,8 @@ static const struct nb_field rule_fields[] = {
     {"why", &nb_field_text, F(why), "why it is there"},
     {"flow", &nb_field_u64, F(flow), "id of the flow it serves, 0: none"},
     {"age_us", &nb_field_u64, F(age_us), "microseconds since it was installed"},
-    {"hits", &nb_field_i64_or_null, F(hits), "packets that matched, null: this NIC does not count"},
+    {"hits", &nb_field_i64_or_null, F(hits), "packets that matched, null: not known"},
+    {"no_hits", &nb_field_text, F(no_hits), "why hits are not known, empty where they are"},
     {0},
 };
 #undef F

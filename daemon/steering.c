@@ -152,6 +152,7 @@ static void answer(struct nb_steering *s, uint64_t asked)
         return;
     bool audit = s->audit_wanted;
     s->audit_wanted = false;
+    nb__steering_answer_hits(s);
     for (unsigned i = 0; i < s->n_ports; i++) {
         nb__steering_port_count(&s->port[i], &s->lock);
         if (audit)
@@ -323,90 +324,6 @@ void nb_steering_flow(struct nb_steering *s, const struct nb_flow_info *flow, st
     out->method = plan.installed ? NB_METHOD_EXACT : home ? NB_METHOD_RSS : NB_METHOD_SOFTWARE;
     out->rule = plan.rule;
     snprintf(out->why, sizeof out->why, "%s", nb_why_text(plan.why));
-}
-
-static void describe_rule(const struct nb_steering_port *port, const struct nb_table_entry *e, uint64_t now_us,
-                          struct nb_rule_info *out)
-{
-    *out = (struct nb_rule_info){.id = e->id,
-                                 .port = port->index,
-                                 .queue = e->rule.queue,
-                                 .mark = e->rule.mark,
-                                 .flow = e->flow,
-                                 .age_us = now_us - e->since_us,
-                                 .hits = -1};
-    snprintf(out->engine, sizeof out->engine, "%s", nb_engine_name(e->rule.engine));
-    snprintf(out->why, sizeof out->why, "%s", nb_why_text(e->why));
-    nb_match_print(&e->rule.match, out->match, sizeof out->match);
-}
-
-/* The installed rule with the lowest id >= id on any port, or NULL. */
-static const struct nb_table_entry *next_rule(struct nb_steering *s, int64_t id, struct nb_steering_port **port)
-{
-    const struct nb_table_entry *lowest = NULL;
-
-    for (unsigned i = 0; i < s->n_ports; i++) {
-        const struct nb_table_entry *e = nb_table_next(s->port[i].table, id);
-        while (e && e->state == NB_ENTRY_PLANNED)
-            e = nb_table_next(s->port[i].table, e->id + 1);
-        if (e && (!lowest || e->id < lowest->id)) {
-            lowest = e;
-            *port = &s->port[i];
-        }
-    }
-    return lowest;
-}
-
-#define RULES_PER_CALL 256 /* described at once: bounds the time the lock is held */
-
-unsigned nb_steering_rules(struct nb_steering *s, int64_t *cursor, struct nb_rule_info *out, unsigned max)
-{
-    const struct nb_table_entry *e;
-    struct nb_steering_port *port;
-    unsigned n = 0;
-
-    while (n < max) {
-        unsigned until = max - n < RULES_PER_CALL ? max : n + RULES_PER_CALL;
-        pthread_mutex_lock(&s->lock);
-        uint64_t now_us = s->world.now_us();
-        while (n < until && (e = next_rule(s, *cursor, &port))) {
-            describe_rule(port, e, now_us, &out[n++]);
-            *cursor = e->id + 1;
-        }
-        pthread_mutex_unlock(&s->lock);
-        if (n < until)
-            break;
-    }
-    return n;
-}
-
-static void describe_table(struct nb_steering_port *port, unsigned engine, struct nb_table_info *out)
-{
-    const struct nb_table_engine *row = nb_table_engine(port->table, engine);
-
-    *out = (struct nb_table_info){.port = port->index,
-                                  .used = row->used,
-                                  .max = row->profile->size,
-                                  .rejected = row->rejected,
-                                  .failed = row->failed,
-                                  .added = row->added,
-                                  .removed = row->removed,
-                                  .device_used = port->device_used[engine]};
-    snprintf(out->engine, sizeof out->engine, "%s", nb_engine_name(row->profile->engine));
-    snprintf(out->profile, sizeof out->profile, "%s", port->profile.name);
-}
-
-unsigned nb_steering_tables(struct nb_steering *s, struct nb_table_info *out, unsigned max)
-{
-    unsigned n = 0;
-
-    pthread_mutex_lock(&s->lock);
-    nb__steering_ask_for_turn(s);
-    for (unsigned i = 0; i < s->n_ports; i++)
-        for (unsigned e = 0; e < s->port[i].profile.n_engines && n < max; e++)
-            describe_table(&s->port[i], e, &out[n++]);
-    pthread_mutex_unlock(&s->lock);
-    return n;
 }
 
 static struct nb_steering_port *busy_port(struct nb_steering *s)

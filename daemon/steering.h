@@ -62,7 +62,8 @@ struct nb_rule_info {
     char why[64];
     uint64_t flow; /* id of the flow it serves, 0: none */
     uint64_t age_us;
-    int64_t hits; /* -1: this NIC does not count */
+    int64_t hits;     /* -1: not known */
+    char no_hits[64]; /* why not, "" where hits are counted */
 };
 
 /* Copy rules with id >= *cursor in order of id to out[0..max), advance *cursor past them. Returns the number. */

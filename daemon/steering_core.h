@@ -19,6 +19,8 @@ struct nb_steering_world {
     int (*spawn)(pthread_t *thread, const char *name, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
 };
 
+struct nb__hits_request;
+
 struct nb_steering {
     struct nb_runtime *rt;
     struct nb_steering_world world;
@@ -30,7 +32,8 @@ struct nb_steering {
     pthread_cond_t served; /* it did what was asked */
     pthread_t thread;
     bool threaded, stop, paused;
-    bool audit_wanted;             /* by whoever waits for the next turn */
+    bool audit_wanted; /* by whoever waits for the next turn */
+    struct nb__hits_request *hits_wanted;
     uint64_t asked, answered;      /* turns that someone waits for, and turns taken since */
     uint64_t news_lost, no_memory; /* how often; for sparing the log */
     struct {
@@ -55,6 +58,10 @@ void nb__steering_free(struct nb_steering *steering);
 
 /* Have the thread take a whole turn, so that what it counts, compares and applies is fresh. Called with the lock. */
 void nb__steering_ask_for_turn(struct nb_steering *steering);
+
+/* Fill in what was asked of the devices' counters (steering_rules.c). Called with the lock, which is let go meanwhile.
+ */
+void nb__steering_answer_hits(struct nb_steering *steering);
 
 /* Flow news and the walk over all flows (steering_news.c). Called without the lock. Return whether there was any. */
 bool nb__steering_take_news(struct nb_steering *steering);

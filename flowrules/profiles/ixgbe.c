@@ -14,7 +14,8 @@
     {                                                                                                                  \
         .engine = NB_ENGINE_FLOW_DIRECTOR, .purpose = NB_PURPOSE_CONNECTIONS, .size = 2046, /* A.1: 2K - 2 */          \
             .families = NB_FAMILIES_IPV4, .fields = NB_FIELDS_5_TUPLE, .mask_rule = NB_MASK_BITWISE,                   \
-        .masks = NB_MASKS_ONE, .can_drop = (drop), .counts_hits = false, .update = NB_UPDATE_COVERED,                  \
+        .masks = NB_MASKS_ONE, .can_drop = (drop), .counts_hits = false,                                               \
+        .no_hits = "the driver has no counters of rules", .update = NB_UPDATE_COVERED,                                 \
         .latency_us = 20, /* A.5: FDIRCMD is polled every 10 us */                                                     \
             .queue_last = 127,                                                                                         \
         .quirks = NB_QUIRK_NEEDS_MARK | NB_QUIRK_PREMASK | NB_QUIRK_SILENT_FULL | NB_QUIRK_RESTART_LOSES_MASK |        \
@@ -25,7 +26,8 @@
     {                                                                                                                  \
         .engine = NB_ENGINE_FIVE_TUPLE, .purpose = NB_PURPOSE_MOVES, .size = 128, /* A.4: IXGBE_MAX_FTQF_FILTERS */    \
             .families = NB_FAMILIES_IPV4, .fields = NB_FIELDS_5_TUPLE, .mask_rule = NB_MASK_ALL_OR_NOTHING,            \
-        .masks = NB_MASKS_FREE, .can_drop = false, .counts_hits = false, .update = NB_UPDATE_DESTROY_CREATE,           \
+        .masks = NB_MASKS_FREE, .can_drop = false, .counts_hits = false,                                               \
+        .no_hits = "the driver has no counters of rules", .update = NB_UPDATE_DESTROY_CREATE,                          \
         .priority_first = 1, /* A.4: 0 and more than 7 become 1 */                                                     \
             .priority_last = 7, .latency_us = 10, .queue_last = 127,                                                   \
         .quirks = NB_QUIRK_PRESET_ERRNO | NB_QUIRK_NO_FLUSH,                                                           \

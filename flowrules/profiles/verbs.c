@@ -23,6 +23,7 @@ const struct nb_profile nb__profile_verbs = {
                 .masks = NB_MASKS_FREE,
                 .can_drop = true,
                 .counts_hits = false,
+                .no_hits = "no counter is put on verbs rules",
                 .update = NB_UPDATE_DESTROY_CREATE, /* two rules with one match and priority: undefined by the manual */
                 .priority_first = 0,
                 .priority_last = 7, /* 8 or 16 by firmware; lower wins */

@@ -468,7 +468,7 @@ static void test_rule_list_pages_and_table(void **state)
     assert_string_equal(json_object_to_json_string_ext(rule, JSON_C_TO_STRING_PLAIN),
                         "{\"id\":1000,\"port\":0,\"engine\":\"flow-director\","
                         "\"match\":\"tcp 10.99.1.0:40000 -> 10.99.0.2:80\",\"queue\":2,\"mark\":0,"
-                        "\"why\":\"policy exact\",\"flow\":5,\"age_us\":0,\"hits\":null}");
+                        "\"why\":\"policy exact\",\"flow\":5,\"age_us\":0,\"hits\":null,\"no_hits\":\"\"}");
     json_object_put(result);
     result = call("rule.list", "{\"port\":0,\"limit\":1}");
     assert_int_equal(json_object_array_length(get(result, "rules")), 1);

@@ -154,8 +154,37 @@ static uint64_t fake_now(void)
     return now;
 }
 
+/* A ConnectX as far as counting goes: each rule has had so many packets as its handle is worth; 0 stays unanswered. */
+static uintptr_t mlx5_rules;
+
+static struct rte_flow *mlx5_create(uint16_t port_id, const struct rte_flow_attr *attr,
+                                    const struct rte_flow_item *pattern, const struct rte_flow_action *actions,
+                                    struct rte_flow_error *error)
+{
+    (void)port_id, (void)attr, (void)pattern, (void)actions, (void)error;
+    return (struct rte_flow *)++mlx5_rules;
+}
+
+static int mlx5_destroy(uint16_t port_id, struct rte_flow *flow, struct rte_flow_error *error)
+{
+    (void)port_id, (void)flow, (void)error;
+    return 0;
+}
+
+static int mlx5_query(uint16_t port_id, struct rte_flow *flow, const struct rte_flow_action *action, void *data,
+                      struct rte_flow_error *error)
+{
+    struct rte_flow_query_count *count = data;
+
+    (void)port_id, (void)action, (void)error;
+    *count = (struct rte_flow_query_count){.hits_set = (uintptr_t)flow != 2, .hits = 10 * (uintptr_t)flow};
+    return 0;
+}
+
 static struct nb_rte_flow_api api_of(const char *driver)
 {
+    if (!strcmp(driver, "mlx5_pci"))
+        return (struct nb_rte_flow_api){.create = mlx5_create, .destroy = mlx5_destroy, .query = mlx5_query};
     return strcmp(driver, "net_ixgbe") ? (struct nb_rte_flow_api){0} : fake_api;
 }
 
@@ -369,6 +398,7 @@ static void test_rules_are_listed_by_id_with_what_the_operator_needs(void **stat
     assert_int_equal(r->flow, 1);
     assert_int_equal(r->age_us, 5);
     assert_int_equal(r->hits, -1);
+    assert_string_equal(r->no_hits, "the driver has no counters of rules");
     assert_int_equal(nb_steering_rules(s, &cursor, rules, 8), 1);
     assert_int_equal(nb_steering_rules(s, &cursor, rules, 8), 0);
     nb_steering_stop(s);
@@ -727,6 +757,36 @@ static void test_port_of_af_xdp_is_steered_through_ethtool(void **state)
     }
 }
 
+static void check_hits(struct nb_steering *s)
+{
+    struct nb_rule_info rule[3];
+    int64_t cursor = 0;
+
+    assert_int_equal(nb_steering_rules(s, &cursor, rule, 3), 2);
+    assert_int_equal(rule[0].hits, 10);
+    assert_string_equal(rule[0].no_hits, "");
+    assert_int_equal(rule[1].hits, -1);
+    assert_string_equal(rule[1].no_hits, "the driver did not answer");
+}
+
+static void test_hits_are_asked_of_the_nic_that_counts_them(void **state)
+{
+    struct nb_steering_config config = {.policy = NB_STEERING_EXACT};
+    struct nb_steering *s;
+    struct nb_error err = {0};
+    (void)state;
+
+    runtime = (struct nb_runtime){.lock = PTHREAD_MUTEX_INITIALIZER, .driver = {"mlx5_pci"}, .n_ports = 1};
+    mlx5_rules = 0;
+    assert_int_equal(nb__steering_new(&runtime, &config, &world, &s, &err), 0);
+    connect_flow(1, 2, 2), connect_flow(2, 3, 1);
+    settle(s);
+    check_hits(s);
+    assert_int_equal(nb__steering_spawn(s, &err), 0);
+    check_hits(s);
+    nb_steering_stop(s);
+}
+
 static void test_kernel_driver_without_filters_leaves_flows_to_rss(void **state)
 {
     struct nb_steering *s = start_af_xdp(FAKE_VETH);
@@ -745,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_restart_takes_every_rule_out_first_and_puts_it_back),
         cmocka_unit_test(test_port_with_a_rule_that_cannot_be_removed_is_not_restarted),
         cmocka_unit_test(test_port_of_af_xdp_is_steered_through_ethtool),
+        cmocka_unit_test(test_hits_are_asked_of_the_nic_that_counts_them),
         cmocka_unit_test(test_kernel_driver_without_filters_leaves_flows_to_rss),
         cmocka_unit_test(test_exact_puts_every_connection_into_the_nic_and_takes_it_out),
         cmocka_unit_test(test_auto_rules_only_flows_that_are_not_home),

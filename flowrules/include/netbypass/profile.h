@@ -106,7 +106,8 @@ struct nb_engine_profile {
     enum nb_mask_rule mask_rule;
     enum nb_mask_sharing masks;
     bool can_drop;
-    bool counts_hits;
+    bool counts_hits;    /* per rule, and the driver can be asked */
+    const char *no_hits; /* else why not */
     enum nb_update update;
     uint32_t priority_first, priority_last; /* as the driver takes them */
     uint32_t group;                         /* rte_flow's */
