@@ -115,7 +115,8 @@ static int show_table(struct request *r)
     struct sim *s = r->sim;
     int rc = s->ops->print_table(s->dev, r->argv[1], print_line, r->out);
     if (rc)
-        return sim_fail(&r->err, rc, "%s: no such table; there is flow-director, 5-tuple, reta, drops", r->argv[1]);
+        return sim_fail(&r->err, rc, "%s: no such table; there is flow-director, 5-tuple, reta, rsc, drops",
+                        r->argv[1]);
     return 0;
 }
 
@@ -196,7 +197,7 @@ static const struct command {
     {"stats", "", "the simulator's counters", 1, 1, show_stats},
     {"reg", "NAME[INDEX] [VALUE]", "read a register as the driver would, or write it behind the driver's back", 2, 3,
      access_register},
-    {"table", "flow-director|5-tuple|reta|drops", "what the driver has programmed, or where frames were lost", 2, 2,
+    {"table", "flow-director|5-tuple|reta|rsc|drops", "what the driver has programmed, or where frames were lost", 2, 2,
      show_table},
     {"link", "up|down", "plug the cable in or out", 2, 2, set_link},
     {"inject", "HEXFRAME", "a frame as if from the wire; says which table and rule chose which queue", 2, 2, inject},

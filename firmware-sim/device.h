@@ -100,6 +100,7 @@ enum sim_event {
     SIM_EVENT_RX_WRITE, /* a frame classified into a queue and not yet in memory */
     SIM_EVENT_FILTER,   /* a filter command that shows busy */
     SIM_EVENT_TX,       /* a transmit queue with a tail written and not yet reached */
+    SIM_EVENT_RSC,      /* received segments being coalesced, and held until they are released */
 };
 
 struct sim_device_config {
@@ -135,6 +136,11 @@ struct sim_device_ops {
     unsigned (*pending)(struct sim_device *dev, enum sim_event event, int queue);
     /* Have the busy filter command done. False: none was busy. */
     bool (*complete_filter)(struct sim_device *dev);
+    /* Hand over up to max of the queue's (-1: anybody's) coalesced segments that are held, oldest first; how many were.
+     * In real time the device does so itself, in rx_write, once due_ns has come. NULL: it coalesces nothing. */
+    unsigned (*release)(struct sim_device *dev, int queue, unsigned max);
+    /* When something inside is next due to happen by itself; UINT64_MAX: never. NULL: never. */
+    uint64_t (*due_ns)(struct sim_device *dev);
     /* Received frames in flight are lost. */
     void (*discard)(struct sim_device *dev);
     /* The device resets itself, unasked: registers, tables and frames are lost. */

@@ -33,10 +33,11 @@ struct sim_engine {
     struct sim_control *control;
     pthread_t thread;
     atomic_bool stop;
-    bool plugged;     /* the wire works */
-    bool wire_open;   /* a wire that is its own source may be asked for frames */
-    uint64_t now_ns;  /* of this round */
-    unsigned refused; /* by the wire in this round */
+    uint64_t device_due_ns; /* when it fell asleep */
+    bool plugged;           /* the wire works */
+    bool wire_open;         /* a wire that is its own source may be asked for frames */
+    uint64_t now_ns;        /* of this round */
+    unsigned refused;       /* by the wire in this round */
     unsigned n;
     struct {
         size_t length;
@@ -177,9 +178,11 @@ static void note_start(struct sim *s)
 }
 
 /* Decide under the lock: a doorbell that rings after this finds engine_asleep set and rings the eventfd. */
-static bool fall_asleep(struct sim *s)
+static bool fall_asleep(struct sim_engine *e)
 {
+    struct sim *s = e->sim;
     sim_lock(s);
+    e->device_due_ns = sim_due_ns(s);
     sim_trace_flush(&s->trace);
     s->engine_asleep = !sim_has_work(s);
     bool asleep = s->engine_asleep;
@@ -231,12 +234,12 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* How long to sleep if nothing happens: a held frame, a loose plug, the next frame of a source, a trace that is being
- * read. */
+/* How long to sleep if nothing happens: the device, a held frame, a loose plug, the next frame of a source, a trace
+ * that is being read. */
 static uint64_t sleep_limit_ns(const struct sim_engine *e)
 {
     const struct sim *s = e->sim;
-    uint64_t next = sim_fault_next_ns(&s->fault), now = sim_now_ns();
+    uint64_t next = least(sim_fault_next_ns(&s->fault), e->device_due_ns), now = sim_now_ns();
     uint64_t limit = sim_trace_on(&s->trace, SIM_TRACE_REGISTERS) ? TRACE_FLUSH_NS : FOR_GOOD;
     if (is_source(e) && may_receive(e))
         next = least(next, e->config.wire->ops->due_ns(e->config.wire));
@@ -266,7 +269,7 @@ static void *engine_main(void *arg)
         sim_captures_flush(&e->sim->captures);
         if (e->config.wire->ops->flush)
             e->config.wire->ops->flush(e->config.wire);
-        if (fall_asleep(e->sim))
+        if (fall_asleep(e))
             look_around(e, sleep_limit_ns(e));
     }
     return NULL;

@@ -147,6 +147,11 @@ bool sim_has_work(const struct sim *s)
     return s->tx_ready || (s->start_awaited && s->ops->rx_enabled(s->dev));
 }
 
+uint64_t sim_due_ns(struct sim *s)
+{
+    return s->ops->due_ns ? s->ops->due_ns(s->dev) : UINT64_MAX;
+}
+
 void sim_unlock(struct sim *s)
 {
     bool wake = s->engine_asleep && sim_has_work(s);

@@ -130,6 +130,9 @@ const char *sim_register_name(struct sim *s, uint32_t offset, char *text, size_t
 /* Offset for "RDT[3]" or "CTRL"; -ENOENT or -ERANGE with words. */
 int sim_register_find(const struct sim *s, const char *name, uint32_t *offset, struct sim_error *err);
 
+/* Locked. When the device has something to do by itself; UINT64_MAX: never. */
+uint64_t sim_due_ns(struct sim *s);
+
 /* Locked. Pending work that the engine must not sleep on. */
 bool sim_has_work(const struct sim *s);
 

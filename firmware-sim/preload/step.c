@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@
 #define TAKEN_MAX 256 /* frames sent and not taken; a full store makes transmit rings wait, as a slow cable would */
 
 static_assert((int)NB_NICSIM_RX_WRITE == SIM_EVENT_RX_WRITE && (int)NB_NICSIM_FILTER == SIM_EVENT_FILTER &&
-                  (int)NB_NICSIM_TX == SIM_EVENT_TX,
+                  (int)NB_NICSIM_TX == SIM_EVENT_TX && (int)NB_NICSIM_RSC == SIM_EVENT_RSC,
               "the public events are the model's");
 
 struct sent {
@@ -242,6 +243,8 @@ static unsigned step(struct nb_nicsim *nic, enum nb_nicsim_event event, int queu
         return max && s->ops->complete_filter(s->dev);
     case NB_NICSIM_TX:
         return step_tx(nic, max);
+    case NB_NICSIM_RSC:
+        return s->ops->release ? s->ops->release(s->dev, queue, max) : 0;
     case NB_NICSIM_WIRE:
         return step_wire(nic, max);
     case NB_NICSIM_EVENTS:
@@ -284,6 +287,8 @@ static unsigned list_choices(struct nb_nicsim *nic, struct choice choices[])
         choices[n++] = (struct choice){NB_NICSIM_FILTER, -1};
     if (s->ops->pending(s->dev, SIM_EVENT_TX, -1))
         choices[n++] = (struct choice){NB_NICSIM_TX, -1};
+    if (s->ops->pending(s->dev, SIM_EVENT_RSC, -1))
+        choices[n++] = (struct choice){NB_NICSIM_RSC, -1};
     if (wire_pends(nic))
         choices[n++] = (struct choice){NB_NICSIM_WIRE, -1};
     return n;
@@ -330,6 +335,8 @@ EXPORTED void nb_nicsim_begin(struct nb_nicsim *nic, uint64_t seed)
     struct sim *s = nic->sim;
     enter(nic);
     s->ops->complete_filter(s->dev);
+    if (s->ops->release)
+        s->ops->release(s->dev, -1, UINT_MAX);
     s->ops->discard(s->dev);
     while (sim_tx_poll(s, SIM_TX_BURST, 0))
         ;

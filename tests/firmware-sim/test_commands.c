@@ -62,7 +62,7 @@ static void test_table_prints_or_says_which_there_are(void **state)
 {
     (void)state;
     expect("table reta", "ok\n0 0\n1 1\n");
-    expect("table x", "error: x: no such table; there is flow-director, 5-tuple, reta, drops\n");
+    expect("table x", "error: x: no such table; there is flow-director, 5-tuple, reta, rsc, drops\n");
 }
 
 static void test_inject_says_what_the_nic_decided(void **state)

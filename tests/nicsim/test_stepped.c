@@ -4,85 +4,21 @@
  *
  * One port is probed and serves all tests; each begins a run of its own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <netbypass/nicsim.h>
+#include "stepped_port.h"
 
 #include <errno.h>
-#include <rte_eal.h>
-#include <rte_ethdev.h>
 #include <rte_flow.h>
 #include <rte_ip.h>
-#include <rte_mbuf.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define QUEUES      4
-#define RING        64
-#define MBUFS       2047
-#define FRAME       60
 #define RUN_STEPS   200
 #define CLEAR_TABLE 0x100 /* FDIRCMD.CLEARHT */
-#define MAC                                                                                                            \
-    {                                                                                                                  \
-        0x02, 0x82, 0x59, 0, 0, 1                                                                                      \
-    }
-
-static struct nb_nicsim *nic;
-static struct rte_mempool *pool;
-
-/* Called by the sanitizer's runtime, which otherwise has no words to hear. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "allow_user_segv_handler=1:verify_asan_link_order=0:detect_leaks=0";
-}
-
-/* --- the port ----------------------------------------------------------------------------------------------------- */
-
-static void start_queues(void)
-{
-    struct rte_eth_rxconf rx = {.rx_drop_en = 1};
-    for (uint16_t q = 0; q < QUEUES; q++) {
-        assert_int_equal(rte_eth_rx_queue_setup(0, q, RING, SOCKET_ID_ANY, &rx, pool), 0);
-        assert_int_equal(rte_eth_tx_queue_setup(0, q, RING, SOCKET_ID_ANY, NULL), 0);
-    }
-}
 
 static int group_setup(void **state)
 {
-    const struct nb_nicsim_config config = {"82599", QUEUES, MAC};
-    char *argv[] = {"test", "-l", "0", "--log-level=*:4", "--no-telemetry", NULL};
-    struct rte_eth_conf port = {
-        .rxmode.mq_mode = RTE_ETH_MQ_RX_RSS,
-        .rx_adv_conf.rss_conf.rss_hf = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP,
-    };
-    char why[NB_NICSIM_WHY_MAX];
     (void)state;
-    nic = nb_nicsim_new(&config, why);
-    if (!nic)
-        fail_msg("%s", why);
-    assert_true(rte_eal_init(5, argv) >= 0);
-    assert_int_equal(rte_eth_dev_count_avail(), 1);
-    pool = rte_pktmbuf_pool_create("frames", MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-    assert_non_null(pool);
-    assert_int_equal(rte_eth_dev_configure(0, QUEUES, QUEUES, &port), 0);
-    start_queues();
-    assert_int_equal(rte_eth_dev_start(0), 0);
-    return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    rte_eth_dev_stop(0);
-    rte_eth_dev_close(0);
-    return rte_eal_cleanup();
+    return start_port(QUEUES, 0);
 }
 
 static int setup(void **state)
@@ -94,32 +30,6 @@ static int setup(void **state)
 }
 
 /* --- frames and rules --------------------------------------------------------------------------------------------- */
-
-static void put16(uint8_t *p, uint16_t v)
-{
-    p[0] = v >> 8;
-    p[1] = v;
-}
-
-/* TCP 10.0.0.1:sport > 10.0.0.2:80, checksums left at zero: nobody here looks at them. */
-static void make_frame(uint8_t frame[FRAME], uint16_t sport)
-{
-    static const uint8_t head[] = {2,    0x82, 0x59, 0,  0, 1, 2,    0, 0,  0, 0, 0x99, 8,  0, /* Ethernet */
-                                   0x45, 0,    0,    40, 0, 0, 0x40, 0, 64, 6, 0, 0,    10, 0, 0, 1, 10, 0, 0, 2};
-    memset(frame, 0, FRAME);
-    memcpy(frame, head, sizeof head);
-    put16(frame + 34, sport);
-    put16(frame + 36, 80);
-    frame[46] = 0x50;
-    frame[47] = 0x10;
-}
-
-static struct nb_nicsim_verdict inject(uint16_t sport)
-{
-    uint8_t frame[FRAME];
-    make_frame(frame, sport);
-    return nb_nicsim_inject(nic, frame, sizeof frame);
-}
 
 /* The client port of the next frame on a queue's ring, 0 when there is none. */
 static uint16_t received(uint16_t queue)
@@ -439,5 +349,5 @@ int main(void)
         IN_A_RUN(test_runs_of_one_seed_are_the_same_and_of_others_are_not),
         IN_A_RUN(test_nic_is_made_once),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, group_setup, stop_port);
 }

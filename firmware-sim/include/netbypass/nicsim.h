@@ -13,7 +13,8 @@
  * Between classification and memory lies one stage for each queue, because real silicon takes time there: a filter that
  * is added or removed meanwhile changes later frames, not those in flight. Filter commands are an event of their own:
  * the driver sees them busy until they are stepped, and gives up after a while, as drivers do. A driver waits for a
- * command within its own call, so a test steps meanwhile from a callback, nb_nicsim_when_busy().
+ * command within its own call, so a test steps meanwhile from a callback, nb_nicsim_when_busy(). On a queue that
+ * coalesces (LRO), a written TCP segment is held until what it is part of ends: by another segment, or by a step.
  *
  * One probed port serves many runs. A run begins with nb_nicsim_begin(seed): what was in flight is gone, counters are
  * zero, the random choices of nb_nicsim_step_any() start over. Two runs with one seed and the same calls give the same
@@ -43,6 +44,7 @@ enum nb_nicsim_event {
     NB_NICSIM_RX_WRITE, /* a classified frame is written to its queue's ring */
     NB_NICSIM_FILTER,   /* a filter command is done */
     NB_NICSIM_TX,       /* a frame of a transmit ring is sent; nb_nicsim_take() gives it */
+    NB_NICSIM_RSC,      /* a large receive being coalesced ends and is handed to the driver */
     NB_NICSIM_WIRE,     /* the next frame of the capture that is plugged in comes and is classified */
     NB_NICSIM_EVENTS,
 };
@@ -60,7 +62,7 @@ struct nb_nicsim_verdict {
 struct nb_nicsim *nb_nicsim_new(const struct nb_nicsim_config *config, char why[NB_NICSIM_WHY_MAX]);
 
 /* Begin a run. Frames in flight are dropped, a busy filter command is done, frames on transmit rings are sent and
- * forgotten, and so are those not taken. */
+ * forgotten, and so are those not taken. What was being coalesced ends and lies in its ring, which is the driver's. */
 void nb_nicsim_begin(struct nb_nicsim *nic, uint64_t seed);
 
 /* Plug in a capture: "pcap:IN[,OUT]", as in nicsim(1). Its frames come one by one, when NB_NICSIM_WIRE is stepped;
@@ -88,7 +90,7 @@ size_t nb_nicsim_take(struct nb_nicsim *nic, void *frame, size_t room);
  * may use this interface, and must not touch the port. NULL: nobody (the driver then runs into its own limit). */
 void nb_nicsim_when_busy(struct nb_nicsim *nic, void (*on_busy)(void *arg), void *arg);
 
-/* Line by line a table as the NIC holds it: "flow-director", "5-tuple", "reta", "drops". 0 or -ENOENT. */
+/* Line by line a table as the NIC holds it: "flow-director", "5-tuple", "reta", "rsc", "drops". 0 or -ENOENT. */
 int nb_nicsim_table(struct nb_nicsim *nic, const char *table, void (*line)(void *arg, const char *text), void *arg);
 
 /* A register by the datasheet's name, "RDT[3]": read as the driver would (reading may clear it), or written behind its

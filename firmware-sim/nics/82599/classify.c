@@ -120,7 +120,9 @@ static void describe(struct sim_device *dev, const struct sim_frame *frame, cons
 
     out->info = d->rss.type | (d->ethertype >= 0 ? INFO_ETQF | (uint32_t)d->ethertype << 4 : packet_type(frame));
     out->hash = *i82599_reg(dev, REG_RXCSUM) & RXCSUM_PCSD ? d->rss.hash : 0;
-    out->status = checksum_status(dev, frame) | (d->fdir.hit ? STATUS_FLM : 0) | (frame->vlan ? STATUS_VP : 0);
+    uint32_t checksums = checksum_status(dev, frame);
+    out->sound = !(checksums & (ERROR_L4 | ERROR_IP)) && checksums & STATUS_L4CS;
+    out->status = checksums | (d->fdir.hit ? STATUS_FLM : 0) | (frame->vlan ? STATUS_VP : 0);
     if (report) {
         out->info = (out->info & ~0xfu) | INFO_RSS_FDIR;
         out->hash = (uint32_t)d->fdir.hash << 16 | d->fdir.soft_id;

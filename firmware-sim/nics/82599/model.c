@@ -38,6 +38,8 @@ static unsigned pending(struct sim_device *dev, enum sim_event event, int queue)
         return i82599_stage_count(dev, queue);
     case SIM_EVENT_FILTER:
         return dev->fdir.command.busy;
+    case SIM_EVENT_RSC:
+        return i82599_rsc_count(dev, queue);
     case SIM_EVENT_TX:
         return i82599_tx_pending(dev, queue);
     }
@@ -75,6 +77,8 @@ const struct sim_device_ops sim_82599_ops = {
     .pending = pending,
     .complete_filter = i82599_fdir_complete,
     .discard = i82599_stage_reset,
+    .release = i82599_rsc_release,
+    .due_ns = i82599_rsc_due_ns,
     .reset = reset_unasked,
     .set_link = i82599_set_link,
     .rx_enabled = rx_enabled,

@@ -2,8 +2,9 @@
  *
  * The path of a received frame:  mac.c admits it, classify.c asks ethertype.c, syn.c, five_tuple.c, flow_director.c and
  * rss.c in the silicon's order for a queue, stage.c keeps it (the receive packet buffer), rx.c writes it to the queue's
- * ring. Of a transmitted frame: tx.c reads descriptors, offload.c does what the context descriptor asks for.
- * Registers live in reg[], one 32-bit word each at its offset; registers.c dispatches accesses to the files' actions.
+ * ring, or rsc.c makes it part of a large receive there. Of a transmitted frame: tx.c reads descriptors, offload.c does
+ * what the context descriptor asks for. Registers live in reg[], one 32-bit word each at its offset; registers.c
+ * dispatches accesses to the files' actions.
  */
 #ifndef I82599_MODEL_H
 #define I82599_MODEL_H
@@ -16,6 +17,7 @@
 #include "../../parse.h"
 #include "../../toeplitz.h"
 #include "registers.h"
+#include "rsc.h"
 
 /* --- drops ----------------------------------------------------------------------------------------------------------
  * Every frame that does not get through is counted under one of these; where the silicon has a counter too, it counts
@@ -146,6 +148,7 @@ struct i82599_rx_frame {
     uint32_t status; /* word 2: extended status and errors */
     uint16_t vlan;   /* stripped tag */
     uint16_t n;      /* bytes to write */
+    bool sound;      /* its checksums are good, as far as there are any */
     uint8_t bytes[RX_FRAME_MAX];
 };
 
@@ -225,6 +228,7 @@ struct sim_device {
     unsigned five_tuple_filters; /* enabled ones */
     struct i82599_fdir fdir;
     struct i82599_stage stage;
+    struct i82599_rscs rsc;
     struct i82599_tx tx;
 };
 
@@ -298,6 +302,7 @@ void i82599_count_octets(struct sim_device *dev, uint32_t low_offset, uint32_t n
 void i82599_count_rx(struct sim_device *dev, const uint8_t *frame, size_t n);
 void i82599_count_tx(struct sim_device *dev, unsigned queue, const uint8_t *frame, size_t n);
 unsigned i82599_rx_counter(struct sim_device *dev, unsigned queue);
+void i82599_count_rx_queue(struct sim_device *dev, unsigned queue, size_t n);
 const char *i82599_drop(struct sim_device *dev, enum i82599_drop why);
 __attribute__((format(printf, 2, 3))) void i82599_remark(struct sim_device *dev, const char *format, ...);
 const char *i82599_drop_text(enum i82599_drop why);
@@ -362,6 +367,16 @@ void i82599_rdt_write(struct sim_device *dev, unsigned index, uint32_t value);
 uint32_t i82599_rdrxctl_read(struct sim_device *dev, unsigned index);
 uint32_t i82599_srrctl_alias_read(struct sim_device *dev, unsigned index);
 void i82599_srrctl_alias_write(struct sim_device *dev, unsigned index, uint32_t value);
+
+/* rsc.c */
+struct rx_ring;
+bool i82599_rsc_take(struct sim_device *dev, struct rx_ring *ring, const struct i82599_rx_frame *frame);
+unsigned i82599_rsc_count(const struct sim_device *dev, int queue);
+unsigned i82599_rsc_release(struct sim_device *dev, int queue, unsigned max);
+uint64_t i82599_rsc_due_ns(struct sim_device *dev);
+void i82599_rsc_settle(struct sim_device *dev, uint64_t now_ns);
+void i82599_rsc_reset(struct sim_device *dev);
+const char *i82599_rsc_end_text(enum i82599_rsc_end why);
 
 /* offload.c */
 bool i82599_offload_checksums(uint8_t *frame, size_t n, const struct i82599_tx_context *context, bool ip, bool l4);

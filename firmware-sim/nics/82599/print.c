@@ -85,6 +85,18 @@ static void print_reta(struct sim_device *dev, const struct printer *to)
         print(to, "entry %u queue %u", i, *i82599_reg(dev, REG_RETA + i / 4 * 4) >> i % 4 * 8 & RETA_QUEUE);
 }
 
+static void print_rsc(struct sim_device *dev, const struct printer *to)
+{
+    const struct i82599_rscs *rsc = &dev->rsc;
+
+    print(to, "large receives: %" PRIu64, rsc->count.large);
+    print(to, "packets in them: %" PRIu64, rsc->count.packets);
+    print(to, "being built: %u", rsc->open);
+    print(to, "packets that found no context: %" PRIu64, rsc->count.without_context);
+    for (unsigned i = 0; i < RSC_ENDS_COUNT; i++)
+        print(to, "ended by %s: %" PRIu64, i82599_rsc_end_text((enum i82599_rsc_end)i), rsc->count.ends[i]);
+}
+
 static void print_drops(struct sim_device *dev, const struct printer *to)
 {
     for (unsigned i = 0; i < I82599_DROPS_COUNT; i++)
@@ -102,6 +114,7 @@ int i82599_print_table(struct sim_device *dev, const char *table, void (*line)(v
         {"flow-director", print_flow_director},
         {"5-tuple", print_five_tuple},
         {"reta", print_reta},
+        {"rsc", print_rsc},
         {"drops", print_drops},
     };
     const struct printer to = {line, arg};

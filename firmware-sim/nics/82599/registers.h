@@ -46,54 +46,68 @@
 #define SWSM_SWESMBI    (1u << 1)
 
 /* Interrupts (8.2.3.5) */
-#define REG_EICR      0x00800
-#define REG_EICS      0x00808
-#define REG_EIMS      0x00880
-#define REG_EIMC      0x00888
-#define REG_EIAM      0x00890
-#define REG_GPIE      0x00898
-#define REG_IVAR      0x00900
-#define REG_EICS_EX   0x00a90
-#define REG_EIMS_EX   0x00aa0
-#define REG_EIMC_EX   0x00ab0
-#define EICR_FLOW_DIR (1u << 16)
-#define EICR_RX_MISS  (1u << 17)
-#define EICR_LSC      (1u << 20)
-#define GPIE_EIAME    (1u << 30)
-#define IVAR_VALID    (1u << 7)
+#define REG_EICR            0x00800
+#define REG_EICS            0x00808
+#define REG_EIMS            0x00880
+#define REG_EIMC            0x00888
+#define REG_EIAM            0x00890
+#define REG_GPIE            0x00898
+#define REG_IVAR            0x00900
+#define REG_EICS_EX         0x00a90
+#define REG_EIMS_EX         0x00aa0
+#define REG_EIMC_EX         0x00ab0
+#define EICR_FLOW_DIR       (1u << 16)
+#define EICR_RX_MISS        (1u << 17)
+#define EICR_LSC            (1u << 20)
+#define GPIE_EIAME          (1u << 30)
+#define IVAR_VALID          (1u << 7)
+#define IVAR_VECTOR         0x3f
+#define REG_EITR            0x00820
+#define REG_EITR_24         0x12300
+#define EITR_LOW            24 /* at the first address */
+#define EITR_INTERVAL_SHIFT 3
+#define EITR_INTERVAL       0x1ff
 
 /* Receive DMA (8.2.3.8). Queues 64..127 continue at 0x0d000. */
-#define REG_RX_QUEUE       0x01000
-#define REG_RX_QUEUE_64    0x0d000
-#define RX_QUEUE_STRIDE    0x40
-#define RXQ_RDBAL          0x00
-#define RXQ_RDBAH          0x04
-#define RXQ_RDLEN          0x08
-#define RXQ_DCA_RXCTRL     0x0c
-#define RXQ_RDH            0x10
-#define RXQ_SRRCTL         0x14
-#define RXQ_RDT            0x18
-#define RXQ_RXDCTL         0x28
-#define REG_DCA_RXCTRL     0x02200 /* second address of queues 0..15 */
-#define REG_SRRCTL         0x02100 /* second address of queues 0..15 */
-#define RDLEN_MASK         0x000fff80
-#define RDBAL_MASK         0xffffff80 /* rings are 128-byte aligned */
-#define SRRCTL_BSIZEPACKET 0x1f       /* KiB */
-#define SRRCTL_DESCTYPE    (7u << 25)
-#define SRRCTL_ADV_ONEBUF  (1u << 25)
-#define SRRCTL_DROP_EN     (1u << 28)
-#define SRRCTL_RESET       0x00000402 /* 2 KiB packet buffers, 256 B header buffers, legacy descriptors */
-#define QUEUE_ENABLE       (1u << 25) /* RXDCTL and TXDCTL */
-#define RXDCTL_VME         (1u << 30)
-#define REG_RDRXCTL        0x02f00
-#define RDRXCTL_CRCSTRIP   (1u << 1)
-#define RDRXCTL_DMAIDONE   (1u << 3)
-#define REG_RXCTRL         0x03000
-#define RXCTRL_RXEN        (1u << 0)
-#define REG_RXPBSIZE       0x03c00
-#define RXPBSIZE_MASK      0x000ffc00
+#define REG_RX_QUEUE         0x01000
+#define REG_RX_QUEUE_64      0x0d000
+#define RX_QUEUE_STRIDE      0x40
+#define RXQ_RDBAL            0x00
+#define RXQ_RDBAH            0x04
+#define RXQ_RDLEN            0x08
+#define RXQ_DCA_RXCTRL       0x0c
+#define RXQ_RDH              0x10
+#define RXQ_SRRCTL           0x14
+#define RXQ_RDT              0x18
+#define RXQ_RXDCTL           0x28
+#define RXQ_RSCCTL           0x2c
+#define RSCCTL_RSCEN         (1u << 0)
+#define RSCCTL_MAXDESC_SHIFT 2
+#define RSCCTL_MAXDESC       3u
+#define REG_DCA_RXCTRL       0x02200 /* second address of queues 0..15 */
+#define REG_SRRCTL           0x02100 /* second address of queues 0..15 */
+#define RDLEN_MASK           0x000fff80
+#define RDBAL_MASK           0xffffff80 /* rings are 128-byte aligned */
+#define SRRCTL_BSIZEPACKET   0x1f       /* KiB */
+#define SRRCTL_DESCTYPE      (7u << 25)
+#define SRRCTL_ADV_ONEBUF    (1u << 25)
+#define SRRCTL_DROP_EN       (1u << 28)
+#define SRRCTL_RESET         0x00000402 /* 2 KiB packet buffers, 256 B header buffers, legacy descriptors */
+#define QUEUE_ENABLE         (1u << 25) /* RXDCTL and TXDCTL */
+#define RXDCTL_VME           (1u << 30)
+#define REG_RDRXCTL          0x02f00
+#define RDRXCTL_CRCSTRIP     (1u << 1)
+#define RDRXCTL_DMAIDONE     (1u << 3)
+#define RDRXCTL_RSC_PUSH_DIS (1u << 5)
+#define RDRXCTL_RSCACKC      (1u << 25)
+#define REG_RXCTRL           0x03000
+#define RXCTRL_RXEN          (1u << 0)
+#define REG_RXPBSIZE         0x03c00
+#define RXPBSIZE_MASK        0x000ffc00
 
 /* Receive filters (8.2.3.7) */
+#define REG_RFCTL             0x05008
+#define RFCTL_RSC_DIS         (1u << 5)
 #define REG_FCTRL             0x05080
 #define FCTRL_MPE             (1u << 8)
 #define FCTRL_UPE             (1u << 9)

@@ -20,6 +20,7 @@ static void load_mac_address(struct sim_device *dev)
 void i82599_reset(struct sim_device *dev)
 {
     i82599_registers_reset(dev);
+    i82599_rsc_reset(dev);
     i82599_stage_reset(dev);
     i82599_tx_reset(dev);
     i82599_fdir_reset(dev);

@@ -13,19 +13,7 @@
  */
 #include <string.h>
 
-#include "model.h"
-
-#define DESCRIPTOR_BYTES 16
-#define STATUS_DD        1u
-#define STATUS_EOP       2u
-
-struct rx_ring {
-    uint64_t base;
-    uint32_t size; /* descriptors */
-    uint32_t head, tail;
-    uint32_t srrctl;
-    size_t buffer_bytes;
-};
+#include "rx_ring.h"
 
 enum outcome { OUTCOME_DONE, OUTCOME_WAIT };
 
@@ -53,31 +41,6 @@ void i82599_rdt_write(struct sim_device *dev, unsigned index, uint32_t value)
         dev->host.tx_ready(dev->host.arg);
 }
 
-static struct rx_ring ring_of(struct sim_device *dev, unsigned queue)
-{
-    const uint32_t *reg = i82599_rx_reg(dev, queue, 0);
-    struct rx_ring ring = {
-        .base = (uint64_t)reg[RXQ_RDBAH / 4] << 32 | (reg[RXQ_RDBAL / 4] & RDBAL_MASK),
-        .size = (reg[RXQ_RDLEN / 4] & RDLEN_MASK) / DESCRIPTOR_BYTES,
-        .head = reg[RXQ_RDH / 4],
-        .tail = reg[RXQ_RDT / 4],
-        .srrctl = reg[RXQ_SRRCTL / 4],
-    };
-
-    ring.buffer_bytes = (ring.srrctl & SRRCTL_BSIZEPACKET) * 1024;
-    return ring;
-}
-
-static uint32_t next(const struct rx_ring *ring, uint32_t i)
-{
-    return i + 1 == ring->size ? 0 : i + 1;
-}
-
-static void *descriptor_at(struct sim_device *dev, const struct rx_ring *ring, uint32_t i)
-{
-    return dev->host.dma(dev->host.arg, ring->base + (uint64_t)i * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES);
-}
-
 /* How much of the frame goes into the buffer that begins at byte `done`. */
 static size_t piece_of(const struct rx_ring *ring, const struct i82599_rx_frame *frame, size_t done)
 {
@@ -102,10 +65,10 @@ static bool fill_buffers(struct sim_device *dev, const struct rx_ring *ring, con
     uint32_t i = ring->head;
     unsigned count = 0;
 
-    for (size_t done = 0; done < frame->n; i = next(ring, i)) {
+    for (size_t done = 0; done < frame->n; i = rx_ring_next(ring, i)) {
         size_t piece = piece_of(ring, frame, done);
         uint64_t address;
-        descriptor[count] = descriptor_at(dev, ring, i);
+        descriptor[count] = rx_descriptor_at(dev, ring, i);
         if (!descriptor[count])
             return false;
         memcpy(&address, descriptor[count++], sizeof address);
@@ -118,23 +81,15 @@ static bool fill_buffers(struct sim_device *dev, const struct rx_ring *ring, con
     return true;
 }
 
-static void write_back(void *descriptor, const struct i82599_rx_frame *frame, size_t piece, bool last)
-{
-    uint64_t *qword = descriptor;
-    uint64_t status = STATUS_DD | (last ? STATUS_EOP | frame->status : 0);
-
-    qword[0] = (uint64_t)frame->hash << 32 | frame->info;
-    __atomic_store_n(&qword[1], (uint64_t)(last ? frame->vlan : 0) << 48 | (uint64_t)piece << 32 | status,
-                     __ATOMIC_RELEASE);
-}
-
 /* Hand the filled descriptors back, in ring order. */
 static void complete(const struct rx_ring *ring, const struct i82599_rx_frame *frame, void *descriptor[])
 {
     for (size_t done = 0; done < frame->n;) {
         size_t piece = piece_of(ring, frame, done);
         done += piece;
-        write_back(*descriptor++, frame, piece, done == frame->n);
+        bool last = done == frame->n;
+        rx_write_back(*descriptor++, frame->info, frame->hash,
+                      RX_STATUS_DD | (last ? RX_STATUS_EOP | frame->status : 0), piece, last ? frame->vlan : 0);
     }
 }
 
@@ -142,15 +97,6 @@ static void count_dropped(struct sim_device *dev, unsigned queue, enum i82599_dr
 {
     i82599_remark(dev, "rx queue %u: frame dropped (%s)", queue, i82599_drop(dev, why));
     i82599_count(dev, REG_QPRDC + i82599_rx_counter(dev, queue) * QUEUE_STAT_STRIDE, 1);
-}
-
-static void count_written(struct sim_device *dev, const struct i82599_rx_frame *frame)
-{
-    uint32_t at = i82599_rx_counter(dev, frame->queue) * QUEUE_STAT_STRIDE;
-
-    i82599_count(dev, REG_QPRC + at, 1);
-    i82599_count_octets(dev, REG_QBRC_L + at, frame->n);
-    i82599_interrupt_rx(dev, frame->queue);
 }
 
 /* `needed` descriptors are not there: drop, or wait for them if that can help. */
@@ -178,14 +124,17 @@ static enum outcome write_frame(struct sim_device *dev, const struct i82599_rx_f
 {
     void *descriptor[RX_FRAME_MAX / 1024 + 1]; /* buffers are whole KiB */
     enum i82599_drop why = I82599_DROP_RX_QUEUE_DISABLED;
-    struct rx_ring ring = ring_of(dev, frame->queue);
+    struct rx_ring ring = rx_ring_of(dev, frame->queue);
 
     if (!(*i82599_rx_reg(dev, frame->queue, RXQ_RXDCTL) & QUEUE_ENABLE) || !ring_fits(&ring, &why)) {
         count_dropped(dev, frame->queue, why);
         return OUTCOME_DONE;
     }
     size_t needed = (frame->n + ring.buffer_bytes - 1) / ring.buffer_bytes;
-    if (stalled(dev, frame->queue) || (ring.tail + ring.size - ring.head) % ring.size < needed)
+    bool is_stalled = stalled(dev, frame->queue);
+    if (!is_stalled && i82599_rsc_take(dev, &ring, frame))
+        return OUTCOME_DONE;
+    if (is_stalled || rx_ring_free(&ring) < needed)
         return out_of_descriptors(dev, &ring, frame->queue, needed);
     if (!fill_buffers(dev, &ring, frame, descriptor)) {
         count_dropped(dev, frame->queue, I82599_DROP_RX_BAD_ADDRESS);
@@ -193,7 +142,8 @@ static enum outcome write_frame(struct sim_device *dev, const struct i82599_rx_f
     }
     complete(&ring, frame, descriptor);
     *i82599_rx_reg(dev, frame->queue, RXQ_RDH) = (uint32_t)((ring.head + needed) % ring.size);
-    count_written(dev, frame);
+    i82599_count_rx_queue(dev, frame->queue, frame->n);
+    i82599_interrupt_rx(dev, frame->queue);
     return OUTCOME_DONE;
 }
 
@@ -210,5 +160,7 @@ unsigned i82599_rx_write(struct sim_device *dev, int queue, unsigned max)
             break;
         i82599_stage_remove(dev, frame);
     }
+    if (dev->rsc.open && !(dev->host.conduct && dev->host.conduct->stepped))
+        i82599_rsc_settle(dev, dev->host.now_ns(dev->host.arg));
     return done;
 }

@@ -88,6 +88,15 @@ unsigned i82599_rx_counter(struct sim_device *dev, unsigned queue)
     return counter_of(dev, REG_RQSMR, queue);
 }
 
+/* A frame was written to a receive ring. */
+void i82599_count_rx_queue(struct sim_device *dev, unsigned queue, size_t n)
+{
+    uint32_t at = i82599_rx_counter(dev, queue) * QUEUE_STAT_STRIDE;
+
+    i82599_count(dev, REG_QPRC + at, 1);
+    i82599_count_octets(dev, REG_QBRC_L + at, (uint32_t)n);
+}
+
 const char *i82599_drop_text(enum i82599_drop why)
 {
     static const char *const texts[] = {

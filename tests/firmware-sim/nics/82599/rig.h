@@ -39,6 +39,7 @@ struct rig {
     struct sim_device *dev;
     uint8_t *memory;
     unsigned interrupts, ready;
+    uint64_t now_ns;
     bool tracing;
     char trace[512];
     unsigned traced;
@@ -103,6 +104,11 @@ static inline void rig_trace(void *arg, const char *line)
     strncpy(rig->trace, line, sizeof rig->trace - 1);
 }
 
+static inline uint64_t rig_now_ns(void *arg)
+{
+    return ((struct rig *)arg)->now_ns;
+}
+
 static inline struct rig *rig_new(void)
 {
     static const struct sim_device_config config = {.queues = RIG_QUEUES, .mac = RIG_MAC};
@@ -120,6 +126,7 @@ static inline struct rig *rig_new(void)
         .tx_ready = rig_tx_ready,
         .tracing = rig_tracing,
         .trace = rig_trace,
+        .now_ns = rig_now_ns,
     };
     rig->ops = &sim_82599_ops;
     rig->dev = rig->ops->create(&config, &host);
