@@ -46,6 +46,13 @@ static void choose_ip(const struct nb_tcb *tcb, struct nb_seg_out *out)
     out->may_fragment = tcb->options->pmtu_dont;
 }
 
+/* An IPv4 header as it comes without asking? */
+static bool asks_nothing_of_ip(const struct nb_tcb *tcb)
+{
+    const struct nb_tcp_options *o = tcb->options;
+    return tcb->flow.key.family == NB_FAMILY_IPV4 && !(o->tos | o->ttl | o->pmtu_dont);
+}
+
 /* What every segment of a synchronized connection carries. */
 static struct nb_seg_out segment_of(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, uint8_t flags)
 {
@@ -112,10 +119,8 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
 /* Is the next segment like nearly all (segment_plain.h)? */
 static bool is_plain(const struct nb_tcb *tcb)
 {
-    const struct nb_tcp_options *o = tcb->options;
     const uint32_t asked = NB_TCB_TIMESTAMPS | NB_TCB_ECN | NB_TCB_DSACK;
-    return (tcb->flags & asked) == NB_TCB_TIMESTAMPS && tcb->reasm == NB_REASM_NONE &&
-           tcb->flow.key.family == NB_FAMILY_IPV4 && !(o->tos | o->ttl | o->pmtu_dont);
+    return (tcb->flags & asked) == NB_TCB_TIMESTAMPS && tcb->reasm == NB_REASM_NONE && asks_nothing_of_ip(tcb);
 }
 
 /* The same segment as the functions below make, in one go. */
@@ -205,8 +210,40 @@ static struct nb_seg_out syn_of(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
     return out;
 }
 
+/* A SYN with all the usual options and nothing else, or its answer. */
+static bool is_plain_syn(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_cookie *cookie,
+                         uint32_t bytes)
+{
+    const uint32_t usual = NB_TCB_TIMESTAMPS | NB_TCB_SACK | NB_TCB_WSCALE;
+    return (tcb->flags & (usual | NB_TCB_ECN)) == usual && !bytes && cookie->bytes < 0 && asks_nothing_of_ip(tcb) &&
+           (tcb->state == NB_TCP_SYN_RECEIVED || !nb__ecn_offers(tcp));
+}
+
+static void emit_plain_syn(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    bool answer = tcb->state == NB_TCP_SYN_RECEIVED;
+    const struct nb_seg_plain plain = {.key = &tcb->flow.key,
+                                       .seq = tcb->iss,
+                                       .ack = answer ? tcb->rcv_nxt : 0,
+                                       .ts_value = tcp->now_ms + tcb->ts_offset,
+                                       .ts_echo = tcb->ts_recent,
+                                       .window = nb__window_syn_field(tcp, tcb),
+                                       .flags = answer ? NB_TCP_SYN | NB_TCP_ACK : NB_TCP_SYN};
+    struct rte_mbuf *packet = packet_new(tcp, NB_SEG_SYN_HEADER_BYTES);
+    if (!packet)
+        return;
+    nb_seg_emit_plain_syn(packet, &plain, nb__own_mss(tcp, tcb), tcb->rcv_scale, tcp->config.checksum_offload);
+    if (answer)
+        nb__ack_sent(tcb);
+    part_with(tcp, tcb, packet);
+}
+
 void nb__emit_syn_with(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_cookie *cookie, uint32_t bytes)
 {
+    if (likely(is_plain_syn(tcp, tcb, cookie, bytes))) {
+        emit_plain_syn(tcp, tcb);
+        return;
+    }
     struct nb_seg_out out = syn_of(tcp, tcb, cookie);
     unsigned header_bytes = nb_seg_header_bytes(&out);
     struct rte_mbuf *packet = bytes > COPY_BYTES_MAX ? packet_by_reference(tcp, tcb, header_bytes, tcb->iss + 1, bytes)

@@ -27,10 +27,7 @@ static uint32_t size(const struct nb_tcb *tcb)
 
 static uint32_t power_of_two_above(uint32_t n)
 {
-    uint32_t p = 1;
-    while (p < n)
-        p <<= 1;
-    return p;
+    return n > 1 ? 1u << (32 - __builtin_clz(n - 1)) : 1;
 }
 
 /* What two windows' worth of segments would be charged. */

@@ -121,6 +121,13 @@ static void tcb_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *s
 
 void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
 {
+    if (unlikely(overtaken(seg, ref)))
+        ref = nb_flow_find(tcp->config.flows, &seg->key, seg->hash);
+    nb_tcp_input_found(tcp, seg, ref, queue, now_us);
+}
+
+void nb_tcp_input_found(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
+{
     nb__set_now(tcp, now_us);
     if (unlikely(seg->options & NB_SEG_MD5)) { /* RFC 2385 §2: signed, and we have no key to check it with */
         nb__count(tcp, NB_COUNTER_DROP_MD5);
@@ -128,8 +135,6 @@ void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref
         seg->m = NULL;
         return;
     }
-    if (unlikely(overtaken(seg, ref)))
-        ref = nb_flow_find(tcp->config.flows, &seg->key, seg->hash);
     switch (ref.kind) {
     case NB_FLOW_TCB:
         tcb_arrives(tcp, (struct nb_tcb *)ref.object, seg, queue);

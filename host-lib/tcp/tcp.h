@@ -96,6 +96,10 @@ bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address
  * than our worker's own means that it was forwarded to us. Takes seg->m. */
 void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us);
 
+/* The same where ref was looked up just now, with nothing in between that could have changed it. */
+void nb_tcp_input_found(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue,
+                        uint64_t now_us);
+
 /* Fire what is due. */
 void nb_tcp_advance(struct nb_tcp *tcp, uint64_t now_us);
 

@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
+#include <rte_ring_peek_zc.h>
 
 #include "worker.h"
 
@@ -23,11 +24,17 @@ bool nb__news_init(struct nb_worker *w)
     return w->news && rte_ring_init(w->news, "nb_news", NB_NEWS_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ) == 0;
 }
 
-static struct nb_flow_news news_of(const struct nb_worker *w, enum nb_flow_news_kind kind, const struct nb_tcb *tcb)
+/* Written where the ring has room for it. */
+static void tell(struct nb_worker *w, enum nb_flow_news_kind kind, const struct nb_tcb *tcb)
 {
     const struct nb_flow_key *key = nb_tcb_key(tcb);
+    struct rte_ring_zc_data room;
 
-    return (struct nb_flow_news){
+    if (rte_ring_enqueue_zc_bulk_elem_start(w->news, sizeof(struct nb_flow_news), 1, &room, NULL) == 0) {
+        atomic_fetch_add_explicit(&w->news_lost, 1, memory_order_relaxed);
+        return;
+    }
+    *(struct nb_flow_news *)room.ptr1 = (struct nb_flow_news){
         .kind = kind,
         .id = nb_tcb_id(tcb),
         .key = *key,
@@ -35,12 +42,7 @@ static struct nb_flow_news news_of(const struct nb_worker *w, enum nb_flow_news_
         .worker = w->index,
         .home_queue = nb_rss_queue(&w->port[key->port_group].rss, key),
     };
-}
-
-static void tell(struct nb_worker *w, const struct nb_flow_news *news)
-{
-    if (rte_ring_sp_enqueue_elem(w->news, (void *)(uintptr_t)news, sizeof *news) != 0)
-        atomic_fetch_add_explicit(&w->news_lost, 1, memory_order_relaxed);
+    rte_ring_enqueue_zc_finish(w->news, 1);
 }
 
 /* --- from the core -------------------------------------------------------------------------------------------------
@@ -76,24 +78,21 @@ static bool on_accepted(void *arg, struct nb_tcb *tcb)
     struct nb_worker *w = arg;
     struct nb_service *s = service_of(tcb);
     const struct nb_app *app = app_of(tcb);
-    struct nb_flow_news news = news_of(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
 
-    tell(w, &news);
+    tell(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
     if (!app || !app->on_accept || app->on_accept(w, s->state, nb_tcb_conn(tcb)))
         return true;
-    news.kind = NB_FLOW_NEWS_GONE;
-    tell(w, &news);
+    tell(w, NB_FLOW_NEWS_GONE, tcb);
     return false;
 }
 
 static void on_connected(void *arg, struct nb_tcb *tcb)
 {
     struct nb_worker *w = arg;
-    struct nb_flow_news news = news_of(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
     const struct nb_app *app = app_of(tcb);
 
     w->counters[NB_COUNTER_CONNECTIONS_OPENED]++;
-    tell(w, &news);
+    tell(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
     if (app && app->on_connected)
         app->on_connected(w, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb));
 }
@@ -129,10 +128,9 @@ static void on_peer_closed(void *arg, struct nb_tcb *tcb)
 
 static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason)
 {
-    struct nb_flow_news news = news_of(arg, NB_FLOW_NEWS_GONE, tcb);
     const struct nb_app *app = app_of(tcb);
 
-    tell(arg, &news);
+    tell(arg, NB_FLOW_NEWS_GONE, tcb);
     if (app && app->on_closed)
         app->on_closed(arg, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb), reason);
 }
