@@ -41,6 +41,15 @@ static int prepare(struct daemon *d, struct nb_error *err)
     return rc;
 }
 
+/* What must outlive a crash lies beside the control socket, whose lock says that there is no second of us. */
+static void remember_beside_socket(struct daemon *d)
+{
+    const char *path = nb_control_path(d->control), *slash = strrchr(path, '/');
+    char *folder = d->config->steering.state_folder;
+
+    snprintf(folder, NB_STEERING_FOLDER_MAX, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
 static int start(struct daemon *d, struct nb_error *err)
 {
     const char *path = d->options.socket ? d->options.socket : d->config->control_socket;
@@ -51,6 +60,7 @@ static int start(struct daemon *d, struct nb_error *err)
         (rc = nb_dpdk_start(d->config, d->plan.n_workers, err)))
         return rc;
     d->dpdk = true;
+    remember_beside_socket(d);
     if ((rc = nb_runtime_start(&d->plan, &d->runtime, err)) ||
         (rc = nb_steering_start(d->runtime, &d->config->steering, &d->steering, err)))
         return rc;

@@ -23,6 +23,22 @@ static void look_into_kernel(struct nb_steering_port *port, const struct nb_etht
     memcpy(device->interface, interface, sizeof interface);
 }
 
+/* Rules that the kernel keeps are remembered in a file, for the run after a crash. */
+static struct nb_backend *make_ethtool_backend(const struct nb_steering_port *port, const struct nb_device *device,
+                                               const struct nb_steering_apis *api, struct nb_error *err)
+{
+    bool remembers = api->state_folder && *api->state_folder;
+    struct nb_backend *backend;
+    char memory[256];
+
+    snprintf(memory, sizeof memory, "%s/ethtool-%s.rules", remembers ? api->state_folder : "", device->interface);
+    backend = nb_backend_ethtool_new(device->interface, &port->profile, &api->ethtool, remembers ? memory : NULL, err);
+    if (backend && nb_backend_ethtool_cleaned(backend))
+        nb_log(NB_LOG_NOTICE, "port %u (%s): %u rules that a former run left were deleted", port->index,
+               device->interface, nb_backend_ethtool_cleaned(backend));
+    return backend;
+}
+
 static struct nb_backend *make_backend(const struct nb_steering_port *port, const struct nb_port_info *info,
                                        const struct nb_device *device, const struct nb_steering_apis *api,
                                        struct nb_error *err)
@@ -30,7 +46,7 @@ static struct nb_backend *make_backend(const struct nb_steering_port *port, cons
     struct nb_backend *backend;
 
     if (port->profile.dialect == NB_DIALECT_ETHTOOL)
-        return nb_backend_ethtool_new(device->interface, &port->profile, &api->ethtool, err);
+        return make_ethtool_backend(port, device, api, err);
     if (port->profile.dialect == NB_DIALECT_RTE_FLOW_ASYNC)
         backend = nb_backend_rte_flow_async_new(info->port_id, info->queues, &port->profile, &api->templates);
     else

@@ -15,6 +15,7 @@ struct nb_steering_apis {
     struct nb_rte_flow_api rte_flow;
     struct nb_rte_flow_async_api templates;
     struct nb_ethtool_api ethtool;
+    const char *state_folder; /* for what must outlive a crash; NULL or "": nothing does */
 };
 
 struct nb_steering_port {

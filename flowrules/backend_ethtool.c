@@ -12,12 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-#include <linux/ethtool.h>
 #include <net/if.h>
-#include <netinet/in.h>
 
-#include "backend_core.h"
+#include "ethtool_core.h"
 
 #define KERNEL_ENOTSUP 524 /* the kernel's own ENOTSUPP, which mlx5 lets out */
 
@@ -28,6 +25,8 @@ struct ethtool_backend {
     char interface[IF_NAMESIZE];
     bool *taken;           /* by location: by us, or by somebody before us */
     uint32_t size, lowest; /* no location below `lowest` is free */
+    struct nb__ethtool_memory memory;
+    uint32_t cleaned; /* rules that a former run left */
 };
 
 static struct ethtool_backend *of(struct nb_backend *backend)
@@ -50,7 +49,7 @@ static int ask(const struct ethtool_backend *b, struct ethtool_rxnfc *nfc)
     return b->api.call(b->api.arg, b->interface, nfc);
 }
 
-/* --- judging and translating -------------------------------------------------------------------------------------- */
+/* --- judging ------------------------------------------------------------------------------------------------------ */
 
 static int validate(struct nb_backend *backend, const struct nb_rule *rule, struct nb_error *err)
 {
@@ -58,62 +57,6 @@ static int validate(struct nb_backend *backend, const struct nb_rule *rule, stru
     const struct nb_engine_profile *row = nb__engine_row(b->profile, rule->engine);
 
     return nb__backend_judge(b->profile, b->interface, row ? row->queue_last + 1 : 0, rule, err);
-}
-
-static void translate_v4(struct ethtool_rx_flow_spec *fs, const struct nb_match *m)
-{
-    struct ethtool_tcpip4_spec *h = &fs->h_u.tcp_ip4_spec, *mask = &fs->m_u.tcp_ip4_spec;
-
-    fs->flow_type = m->protocol == NB_RULE_TCP   ? TCP_V4_FLOW
-                    : m->protocol == NB_RULE_UDP ? UDP_V4_FLOW
-                                                 : IPV4_USER_FLOW;
-    memcpy(&h->ip4src, m->src.value, 4); /* the first words of usr_ip4_spec too */
-    memcpy(&h->ip4dst, m->dst.value, 4);
-    memcpy(&mask->ip4src, m->src.mask, 4);
-    memcpy(&mask->ip4dst, m->dst.mask, 4);
-    if (!m->protocol) {
-        fs->h_u.usr_ip4_spec.ip_ver = ETH_RX_NFC_IP4;
-        return;
-    }
-    h->psrc = htons(m->src_port.value);
-    h->pdst = htons(m->dst_port.value);
-    mask->psrc = htons(m->src_port.mask);
-    mask->pdst = htons(m->dst_port.mask);
-}
-
-static void translate_v6(struct ethtool_rx_flow_spec *fs, const struct nb_match *m)
-{
-    struct ethtool_tcpip6_spec *h = &fs->h_u.tcp_ip6_spec, *mask = &fs->m_u.tcp_ip6_spec;
-
-    fs->flow_type = m->protocol == NB_RULE_TCP   ? TCP_V6_FLOW
-                    : m->protocol == NB_RULE_UDP ? UDP_V6_FLOW
-                                                 : IPV6_USER_FLOW;
-    memcpy(h->ip6src, m->src.value, 16);
-    memcpy(h->ip6dst, m->dst.value, 16);
-    memcpy(mask->ip6src, m->src.mask, 16);
-    memcpy(mask->ip6dst, m->dst.mask, 16);
-    if (!m->protocol)
-        return;
-    h->psrc = htons(m->src_port.value);
-    h->pdst = htons(m->dst_port.value);
-    mask->psrc = htons(m->src_port.mask);
-    mask->pdst = htons(m->dst_port.mask);
-}
-
-static void translate(struct ethtool_rx_flow_spec *fs, const struct nb_rule *rule, uint32_t location)
-{
-    memset(fs, 0, sizeof *fs);
-    if (rule->match.family == NB_RULE_IPV4)
-        translate_v4(fs, &rule->match);
-    else
-        translate_v6(fs, &rule->match);
-    if (rule->match.vlan.mask) {
-        fs->flow_type |= FLOW_EXT;
-        fs->h_ext.vlan_tci = htons(rule->match.vlan.value);
-        fs->m_ext.vlan_tci = htons(rule->match.vlan.mask);
-    }
-    fs->ring_cookie = rule->action == NB_RULE_DROP ? RX_CLS_FLOW_DISC : rule->queue;
-    fs->location = location;
 }
 
 /* --- understanding refusals --------------------------------------------------------------------------------------- */
@@ -164,11 +107,6 @@ static int read_rule(const struct ethtool_backend *b, uint32_t location, struct 
     return rc;
 }
 
-static bool same_masks(const struct ethtool_rx_flow_spec *a, const struct ethtool_rx_flow_spec *b)
-{
-    return !memcmp(&a->m_u, &b->m_u, sizeof a->m_u);
-}
-
 /* Any rule in the table whose masks, or with those of the type only, differ from this one's. */
 static bool meets_another_mask(const struct ethtool_backend *b, const struct ethtool_rx_flow_spec *fs)
 {
@@ -179,7 +117,7 @@ static bool meets_another_mask(const struct ethtool_backend *b, const struct eth
         return false;
     for (uint32_t i = 0; i < b->size; i++)
         if (b->taken[i] && i != fs->location && !read_rule(b, i, &other) &&
-            (any_type || other.flow_type == fs->flow_type) && !same_masks(&other, fs))
+            (any_type || other.flow_type == fs->flow_type) && !nb__ethtool_same_masks(&other, fs))
             return true;
     return false;
 }
@@ -202,25 +140,22 @@ static int explain_insert(const struct ethtool_backend *b, const struct ethtool_
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
 
-static bool same_rule(const struct ethtool_rx_flow_spec *a, const struct ethtool_rx_flow_spec *b)
-{
-    return a->flow_type == b->flow_type && a->ring_cookie == b->ring_cookie &&
-           !memcmp(&a->h_u, &b->h_u, sizeof a->h_u) && same_masks(a, b);
-}
-
 /* Insert and read back. */
 static int put(struct ethtool_backend *b, const struct ethtool_rx_flow_spec *fs, struct nb_error *err)
 {
     struct ethtool_rxnfc nfc = {.cmd = ETHTOOL_SRXCLSRLINS, .fs = *fs};
     struct ethtool_rx_flow_spec kept;
+
+    nb__ethtool_memory_intend(&b->memory, fs->location, fs);
     int rc = ask(b, &nfc);
+    nb__ethtool_memory_settle(&b->memory, fs->location, !rc);
 
     if (rc)
         return explain_insert(b, fs, rc, err);
     if (read_rule(b, fs->location, &kept))
         return nb_error_set(err, -EIO, "%s: the driver accepted a rule at location %u and does not have it",
                             b->interface, fs->location);
-    if (!same_rule(&kept, fs))
+    if (!nb__ethtool_same_rule(&kept, fs))
         return nb_error_set(err, -EIO, "%s: the driver keeps another rule at location %u than it was given",
                             b->interface, fs->location);
     return 0;
@@ -232,16 +167,16 @@ static int take_out(struct ethtool_backend *b, uint32_t location, struct nb_erro
     struct ethtool_rx_flow_spec kept;
     int rc = ask(b, &nfc);
 
-    if (rc && read_rule(b, location, &kept) == 0)
-        return explain(b, "delete", location, rc, err);
+    if (read_rule(b, location, &kept) == 0)
+        return rc ? explain(b, "delete", location, rc, err)
+                  : nb_error_set(err, -EIO, "%s: the rule at location %u is still there", b->interface, location);
     b->taken[location] = false;
+    nb__ethtool_memory_forget(&b->memory, location);
     if (location < b->lowest)
         b->lowest = location;
     if (rc)
         return nb_error_set(err, -ENOENT, "%s: the driver did not have the rule at location %u", b->interface,
                             location);
-    if (read_rule(b, location, &kept) == 0)
-        return nb_error_set(err, -EIO, "%s: the rule at location %u is still there", b->interface, location);
     return 0;
 }
 
@@ -258,7 +193,7 @@ static int create(struct nb_backend *backend, const struct nb_rule *rule, void *
         b->lowest++;
     if (b->lowest == b->size)
         return nb_error_set(err, -ENOSPC, "%s: all %u locations are taken", b->interface, b->size);
-    translate(&fs, rule, b->lowest);
+    nb__ethtool_translate(&fs, rule, b->lowest);
     rc = put(b, &fs, err);
     if (rc == -EIO) { /* accepted, and not what we meant: nothing of it may stay */
         take_out(b, fs.location, &ignored);
@@ -288,7 +223,7 @@ static int update(struct nb_backend *backend, const struct nb_rule *rule, void *
     int rc = validate(backend, &changed, err);
     if (rc)
         return rc;
-    translate(&fs, &changed, location_of(handle));
+    nb__ethtool_translate(&fs, &changed, location_of(handle));
     return put(b, &fs, err);
 }
 
@@ -305,10 +240,10 @@ static enum nb_seen look(struct nb_backend *backend, const struct nb_rule *rule,
 {
     struct ethtool_rx_flow_spec expected, kept;
 
-    translate(&expected, rule, location_of(handle));
+    nb__ethtool_translate(&expected, rule, location_of(handle));
     if (read_rule(of(backend), location_of(handle), &kept))
         return NB_SEEN_MISSING;
-    return same_rule(&expected, &kept) ? NB_SEEN_THERE : NB_SEEN_DIFFERENT;
+    return nb__ethtool_same_rule(&expected, &kept) ? NB_SEEN_THERE : NB_SEEN_DIFFERENT;
 }
 
 /* Locations of all rules, to be freed by the caller; NULL with *err filled. */
@@ -367,6 +302,7 @@ static int walk(struct nb_backend *backend, enum nb_engine engine,
 
 static void backend_free(struct nb_backend *backend)
 {
+    nb__ethtool_memory_close(&of(backend)->memory);
     free(of(backend)->taken);
     free(of(backend));
 }
@@ -383,6 +319,29 @@ static const struct nb_backend_ops ethtool_ops = {
     .free = backend_free,
 };
 
+/* Delete what a former run left: rules that are still as it put them there. */
+static void clean_up(struct ethtool_backend *b)
+{
+    struct ethtool_rx_flow_spec fs;
+
+    for (uint32_t i = 0; i < NB__ETHTOOL_PLACES; i++) {
+        struct ethtool_rxnfc nfc = {.cmd = ETHTOOL_SRXCLSRLDEL, .fs = {.location = i}};
+        if (!nb__ethtool_memory_has(&b->memory, i))
+            continue;
+        if (!read_rule(b, i, &fs) && nb__ethtool_memory_knows(&b->memory, &fs)) {
+            if (ask(b, &nfc))
+                continue; /* the next run tries again */
+            b->cleaned++;
+        }
+        nb__ethtool_memory_forget(&b->memory, i);
+    }
+}
+
+uint32_t nb_backend_ethtool_cleaned(const struct nb_backend *backend)
+{
+    return ((const struct ethtool_backend *)backend)->cleaned;
+}
+
 static int avoid_taken(struct ethtool_backend *b, struct nb_error *err)
 {
     struct ethtool_rxnfc *all = list_rules(b, err);
@@ -396,8 +355,20 @@ static int avoid_taken(struct ethtool_backend *b, struct nb_error *err)
     return 0;
 }
 
+static int start(struct ethtool_backend *b, const char *memory, struct nb_error *err)
+{
+    int rc = nb__ethtool_memory_open(&b->memory, memory, err);
+
+    if (rc)
+        return rc;
+    if (!b->taken)
+        return nb_error_set(err, -ENOMEM, "%s: no memory for %u locations", b->interface, b->size);
+    clean_up(b);
+    return b->size ? avoid_taken(b, err) : 0;
+}
+
 struct nb_backend *nb_backend_ethtool_new(const char *interface, const struct nb_profile *profile,
-                                          const struct nb_ethtool_api *api, struct nb_error *err)
+                                          const struct nb_ethtool_api *api, const char *memory, struct nb_error *err)
 {
     struct ethtool_backend *b = calloc(1, sizeof *b);
 
@@ -409,11 +380,11 @@ struct nb_backend *nb_backend_ethtool_new(const char *interface, const struct nb
     b->api = *api;
     b->profile = profile;
     b->size = profile->n_engines ? profile->engine[0].size : 0;
+    if (b->size > NB__ETHTOOL_PLACES)
+        b->size = NB__ETHTOOL_PLACES;
     b->taken = calloc(b->size + 1, sizeof *b->taken);
     snprintf(b->interface, sizeof b->interface, "%s", interface);
-    if (!b->taken)
-        nb_error_set(err, -ENOMEM, "%s: no memory for %u locations", interface, b->size);
-    if (!b->taken || (b->size && avoid_taken(b, err))) {
+    if (start(b, memory, err)) {
         backend_free(&b->backend);
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -757,6 +758,35 @@ static void test_port_of_af_xdp_is_steered_through_ethtool(void **state)
     }
 }
 
+/* A process that is gone leaves rules and memory as they are: so does freeing steering without clearing it. */
+static void test_rules_of_a_crashed_run_are_gone_after_the_start_and_those_of_others_stay(void **state)
+{
+    struct nb_steering_config config = {.policy = NB_STEERING_EXACT, .state_folder = "/tmp/nb-steering-XXXXXX"};
+    struct nb_steering *s;
+    struct nb_error err = {0};
+    (void)state;
+
+    assert_non_null(mkdtemp(config.state_folder));
+    fake_eth_reset(FAKE_IXGBE);
+    runtime = (struct nb_runtime){.lock = PTHREAD_MUTEX_INITIALIZER, .driver = {"net_af_xdp"}, .n_ports = 1};
+    assert_int_equal(nb__steering_new(&runtime, &config, &world, &s, &err), 0);
+    connect_flow(1, 2, 2), connect_flow(2, 3, 1);
+    settle(s);
+    assert_int_equal(fake_eth.n, 2);
+    nb__steering_free(s); /* crashes */
+
+    fake_eth.rule[5] = fake_eth.rule[0];
+    fake_eth.rule[5].ring_cookie = 7;
+    fake_eth.used[5] = true; /* an operator's */
+    fake_eth.n = 3;
+    runtime = (struct nb_runtime){.lock = PTHREAD_MUTEX_INITIALIZER, .driver = {"net_af_xdp"}, .n_ports = 1};
+    assert_int_equal(nb__steering_new(&runtime, &config, &world, &s, &err), 0);
+    assert_int_equal(fake_eth.n, 1);
+    assert_true(fake_eth.used[5]);
+    nb_steering_stop(s);
+    assert_int_equal(rmdir(config.state_folder), 0); /* nothing was left to remember */
+}
+
 static void check_hits(struct nb_steering *s)
 {
     struct nb_rule_info rule[3];
@@ -805,6 +835,7 @@ int main(void)
         cmocka_unit_test(test_restart_takes_every_rule_out_first_and_puts_it_back),
         cmocka_unit_test(test_port_with_a_rule_that_cannot_be_removed_is_not_restarted),
         cmocka_unit_test(test_port_of_af_xdp_is_steered_through_ethtool),
+        cmocka_unit_test(test_rules_of_a_crashed_run_are_gone_after_the_start_and_those_of_others_stay),
         cmocka_unit_test(test_hits_are_asked_of_the_nic_that_counts_them),
         cmocka_unit_test(test_kernel_driver_without_filters_leaves_flows_to_rss),
         cmocka_unit_test(test_exact_puts_every_connection_into_the_nic_and_takes_it_out),

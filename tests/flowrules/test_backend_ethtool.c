@@ -3,7 +3,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,7 +26,7 @@ static struct nb_backend *open_backend(enum fake_driver driver)
     fake_eth_reset(driver);
     assert_int_equal(nb_ethtool_describe("eth7", &api, 0, name, &device, &err), 0);
     nb_profile_probe(&device, &profile);
-    struct nb_backend *b = nb_backend_ethtool_new("eth7", &profile, &api, &err);
+    struct nb_backend *b = nb_backend_ethtool_new("eth7", &profile, &api, NULL, &err);
     if (!b)
         fail_msg("%s", err.text);
     return b;
@@ -176,10 +178,100 @@ static void test_locations_that_others_use_are_left_alone(void **state)
     fake_eth.used[0] = fake_eth.used[2] = true;
     fake_eth.rule[0].flow_type = fake_eth.rule[2].flow_type = UDP_V4_FLOW;
     fake_eth.n = 2;
-    b = nb_backend_ethtool_new("eth7", &profile, &api, &err);
+    b = nb_backend_ethtool_new("eth7", &profile, &api, NULL, &err);
     assert_non_null(b);
     assert_int_equal((uintptr_t)create(b, FLOW "queue 3") - 1, 1);
     assert_int_equal((uintptr_t)create(b, FLOW_2 "queue 3") - 1, 3);
+    b->ops->free(b);
+}
+
+static void reset_device(enum fake_driver driver)
+{
+    struct nb_backend *b = open_backend(driver);
+
+    b->ops->free(b);
+}
+
+/* A process that dies leaves its rules, and its memory as it was: so does freeing a backend. */
+static struct nb_backend *open_again(const char *memory)
+{
+    struct nb_error err;
+    struct nb_backend *b = nb_backend_ethtool_new("eth7", &profile, &api, memory, &err);
+
+    if (!b)
+        fail_msg("%s", err.text);
+    return b;
+}
+
+static void test_rules_of_a_dead_process_are_deleted_and_those_of_others_not(void **state)
+{
+    static const enum fake_driver drivers[] = {FAKE_IXGBE, FAKE_ICE, FAKE_MLX5};
+    char memory[] = "/tmp/nb-ethtool-XXXXXX";
+    (void)state;
+
+    close(mkstemp(memory));
+    for (size_t i = 0; i < 3; i++) {
+        reset_device(drivers[i]);
+        struct nb_backend *b = open_again(memory);
+        struct nb_rule moved = rule_of(FLOW "queue 3");
+        void *first = create(b, FLOW "queue 3");
+        create(b, FLOW_2 "queue 4");
+        create(b, "tcp 10.0.0.1:1002 -> 10.0.0.2:80 queue 1");
+        if (b->ops->update && profile.engine[0].update == NB_UPDATE_IN_PLACE)
+            assert_int_equal(b->ops->update(b, &moved, first, 5, NULL), 0);
+        b->ops->free(b); /* dies here */
+
+        fake_eth.rule[1].ring_cookie = 6;    /* somebody else's now */
+        fake_eth.rule[9] = fake_eth.rule[1]; /* and one that never was ours */
+        fake_eth.rule[9].location = 9;
+        fake_eth.rule[9].h_u.tcp_ip4_spec.psrc = 7;
+        fake_eth.used[9] = true;
+        fake_eth.n = 4;
+        b = open_again(memory);
+        assert_int_equal(nb_backend_ethtool_cleaned(b), 2);
+        assert_int_equal(fake_eth.n, 2);
+        assert_true(fake_eth.used[1] && fake_eth.used[9]);
+        b->ops->free(b);
+        b = open_again(memory); /* and not twice */
+        assert_int_equal(nb_backend_ethtool_cleaned(b), 0);
+        b->ops->free(b);
+    }
+    assert_int_equal(access(memory, F_OK), -1); /* nothing left to remember */
+}
+
+static void test_rule_that_cannot_be_cleaned_up_is_tried_again_by_the_next_run(void **state)
+{
+    char memory[] = "/tmp/nb-ethtool-XXXXXX";
+    (void)state;
+
+    close(mkstemp(memory));
+    reset_device(FAKE_ICE);
+    struct nb_backend *b = open_again(memory);
+    create(b, FLOW "queue 3");
+    b->ops->free(b);
+    fake_eth.error = EBUSY;
+    b = open_again(memory);
+    assert_int_equal(nb_backend_ethtool_cleaned(b), 0);
+    create(b, FLOW_2 "queue 3"); /* elsewhere */
+    assert_int_equal(fake_eth.n, 2);
+    b->ops->free(b);
+    b = open_again(memory);
+    assert_int_equal(nb_backend_ethtool_cleaned(b), 2);
+    b->ops->free(b);
+    unlink(memory);
+}
+
+static void test_second_process_on_an_interface_is_refused(void **state)
+{
+    char memory[] = "/tmp/nb-ethtool-XXXXXX";
+    struct nb_error err;
+    (void)state;
+
+    close(mkstemp(memory));
+    reset_device(FAKE_ICE);
+    struct nb_backend *b = open_again(memory);
+    assert_null(nb_backend_ethtool_new("eth7", &profile, &api, memory, &err));
+    assert_non_null(strstr(err.text, "another process"));
     b->ops->free(b);
 }
 
@@ -322,6 +414,9 @@ int main(void)
         cmocka_unit_test(test_each_driver_takes_its_whole_table_and_says_full),
         cmocka_unit_test(test_refusals_have_the_reason_that_the_driver_kept_to_itself),
         cmocka_unit_test(test_success_is_believed_only_when_the_rule_can_be_read_back),
+        cmocka_unit_test(test_rules_of_a_dead_process_are_deleted_and_those_of_others_not),
+        cmocka_unit_test(test_rule_that_cannot_be_cleaned_up_is_tried_again_by_the_next_run),
+        cmocka_unit_test(test_second_process_on_an_interface_is_refused),
         cmocka_unit_test(test_locations_that_others_use_are_left_alone),
         cmocka_unit_test(test_update_changes_the_queue_in_place_or_leaves_the_rule),
         cmocka_unit_test(test_destroy_frees_the_location_and_tells_a_lost_rule),

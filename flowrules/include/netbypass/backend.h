@@ -139,9 +139,14 @@ int nb_ethtool_describe(const char *interface, const struct nb_ethtool_api *api,
 int nb_ethtool_set_ntuple(const char *interface, const struct nb_ethtool_api *api, bool on, struct nb_error *err);
 
 /* A backend with the locations 0..size-1 of the profile, but for those taken already: whoever put rules there keeps
- * them. NULL with *err filled when the interface does not answer or memory is short. */
+ * them. memory: a file that remembers which rules are ours, so that a run after a crash finds and deletes what the one
+ * before left; NULL: none. NULL with *err filled when the interface does not answer, memory is short, or another process
+ * has that file. */
 struct nb_backend *nb_backend_ethtool_new(const char *interface, const struct nb_profile *profile,
-                                          const struct nb_ethtool_api *api, struct nb_error *err);
+                                          const struct nb_ethtool_api *api, const char *memory, struct nb_error *err);
+
+/* How many rules of a former run were deleted. */
+uint32_t nb_backend_ethtool_cleaned(const struct nb_backend *backend);
 
 #define NB_ETHTOOL_RETA_MAX 2048
 #define NB_ETHTOOL_KEY_MAX  256
