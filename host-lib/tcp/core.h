@@ -11,6 +11,7 @@
  *   window.c     the receive window, delack.c when to acknowledge; room.c the send buffer
  *   timewait.c   compact records for TIME-WAIT · reasm.c out-of-order data · sendq.c the send queue
  *   tcb.c        the pool of connections · listen.c listeners · isn.c initial sequence numbers
+ *   transfer.c   a connection goes to another worker's core
  *   info.c       looking in · chrono.c where the time goes
  */
 #ifndef NB_TCP_CORE_H
@@ -87,6 +88,10 @@ void nb__tcb_pool_fini(struct nb_tcp *tcp);
 
 /* A TCB in state CLOSED that is in the flow table under key; NULL when either is full (counted). */
 struct nb_tcb *nb__tcb_new(struct nb_tcp *tcp, const struct nb_flow_key *key, uint32_t hash);
+
+/* A free slot, kept for a connection that will come from another worker (transfer.c); nb__tcb_recycle gives it back.
+ * NULL: the table is full. */
+struct nb_tcb *nb__tcb_reserve(struct nb_tcp *tcp);
 
 /* Forget a connection: buffers, timer and flow table entry go at once, its handle is dead. The slot itself may be used
  * again after the burst, so whoever up the call chain still holds the pointer finds state CLOSED. */
@@ -208,6 +213,9 @@ void nb__persist_start(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The user's wishes about keepalive have changed, or the connection is established. */
 void nb__keepalive_update(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* A TCB has come with deadlines of its own: sleep until the earliest. */
+void nb__timers_adopt(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Now in milliseconds, never 0. */
 uint32_t nb__stamp_ms(const struct nb_tcp *tcp);

@@ -280,3 +280,74 @@ void nb_reasm_free(struct nb_reasm_pool *pool, uint32_t *head)
     while (*head != NB_REASM_NONE)
         range_put(pool, head, *head, true);
 }
+
+/* --- between workers -----------------------------------------------------------------------------------------------
+ */
+
+void nb_reasm_size(const struct nb_reasm_pool *pool, uint32_t head, uint32_t *ranges, uint32_t *mbufs)
+{
+    *ranges = *mbufs = 0;
+    for (uint32_t i = head; i != NB_REASM_NONE; i = pool->ranges[i].next) {
+        ++*ranges;
+        *mbufs += pool->ranges[i].mbufs;
+    }
+}
+
+/* Shells have no mbufs of their own, so that giving them back changes no count. */
+bool nb_reasm_reserve(struct nb_reasm_pool *pool, uint32_t n, uint32_t mbufs, uint32_t *chain)
+{
+    *chain = NB_REASM_NONE;
+    if (pool->mbufs + mbufs > pool->mbufs_max)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (pool->free_head == NB_REASM_NONE) {
+            nb_reasm_forget(pool, chain);
+            return false;
+        }
+        range_get(pool, chain, 0);
+    }
+    pool->mbufs += mbufs;
+    return true;
+}
+
+void nb_reasm_unreserve(struct nb_reasm_pool *pool, uint32_t mbufs, uint32_t *chain)
+{
+    nb_reasm_forget(pool, chain);
+    pool->mbufs -= mbufs;
+}
+
+/* Stamps only have an order, and only within a connection; those of another pool mean nothing here. A range is as young
+ * as there are older ones in its list. */
+static uint32_t younger_than(const struct nb_reasm_pool *pool, uint32_t head, uint32_t stamp)
+{
+    uint32_t n = 0;
+    for (uint32_t i = head; i != NB_REASM_NONE; i = pool->ranges[i].next)
+        n += seq_lt(pool->ranges[i].stamp, stamp);
+    return n;
+}
+
+uint32_t nb_reasm_adopt(struct nb_reasm_pool *pool, uint32_t *chain, const struct nb_reasm_pool *from,
+                        uint32_t from_head)
+{
+    uint32_t head = NB_REASM_NONE, *link = &head, n = 0;
+    for (uint32_t i = from_head; i != NB_REASM_NONE; i = from->ranges[i].next, n++) {
+        const struct nb_reasm_range *theirs = &from->ranges[i];
+        uint32_t index = *chain;
+        struct nb_reasm_range *r = &pool->ranges[index];
+        *chain = r->next;
+        *r = *theirs;
+        r->next = NB_REASM_NONE;
+        r->stamp = pool->stamp + 1 + younger_than(from, from_head, theirs->stamp);
+        pool->mbufs += r->mbufs;
+        *link = index;
+        link = &r->next;
+    }
+    pool->stamp += n;
+    return head;
+}
+
+void nb_reasm_forget(struct nb_reasm_pool *pool, uint32_t *head)
+{
+    while (*head != NB_REASM_NONE)
+        range_put(pool, head, false);
+}

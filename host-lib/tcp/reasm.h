@@ -66,4 +66,20 @@ unsigned nb_reasm_sack(const struct nb_reasm_pool *pool, uint32_t head, struct n
 uint32_t nb_reasm_bytes(const struct nb_reasm_pool *pool, uint32_t head);
 void nb_reasm_free(struct nb_reasm_pool *pool, uint32_t *head);
 
+/* --- between workers (transfer.c) ---------------------------------------------------------------------------------
+ */
+
+/* How many ranges and mbufs a list has. */
+void nb_reasm_size(const struct nb_reasm_pool *pool, uint32_t head, uint32_t *ranges, uint32_t *mbufs);
+
+/* Keep n ranges and room for so many mbufs, as the list *chain; all or nothing. And give such a list back. */
+bool nb_reasm_reserve(struct nb_reasm_pool *pool, uint32_t n, uint32_t mbufs, uint32_t *chain);
+void nb_reasm_unreserve(struct nb_reasm_pool *pool, uint32_t mbufs, uint32_t *chain);
+
+/* Make a list like the one at from_head in another pool, data included, of ranges taken from *chain. The other list is
+ * then empty shells, which nb_reasm_forget gives back to its pool without touching data. */
+uint32_t nb_reasm_adopt(struct nb_reasm_pool *pool, uint32_t *chain, const struct nb_reasm_pool *from,
+                        uint32_t from_head);
+void nb_reasm_forget(struct nb_reasm_pool *pool, uint32_t *head);
+
 #endif

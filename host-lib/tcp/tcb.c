@@ -46,6 +46,14 @@ static void slot_put(struct nb_tcp *tcp, struct nb_tcb *tcb)
     tcp->free_head = (uint32_t)(tcb - tcp->tcbs);
 }
 
+struct nb_tcb *nb__tcb_reserve(struct nb_tcp *tcp)
+{
+    struct nb_tcb *tcb = slot_get(tcp);
+    if (tcb)
+        tcb->index = (uint32_t)(tcb - tcp->tcbs);
+    return tcb;
+}
+
 struct nb_tcb *nb__tcb_new(struct nb_tcp *tcp, const struct nb_flow_key *key, uint32_t hash)
 {
     struct nb_tcb *tcb = slot_get(tcp);
@@ -199,6 +207,33 @@ enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb)
     return tcb->state;
 }
 
+void nb_tcb_pin(struct nb_tcb *tcb, enum nb_pin pin, bool on)
+{
+    tcb->pins = (uint8_t)(on ? tcb->pins | pin : tcb->pins & ~pin);
+}
+
+uint16_t nb_tcb_moves(const struct nb_tcb *tcb)
+{
+    return tcb->moves;
+}
+
+bool nb_tcb_known(const struct nb_tcb *tcb)
+{
+    return tcb->flags & NB_TCB_KNOWN;
+}
+
+struct nb_tcb *nb_tcp_find_id(struct nb_tcp *tcp, uint64_t id, uint32_t *slot, uint32_t n)
+{
+    for (; n > 0 && *slot < tcp->fresh; n--) {
+        struct nb_tcb *tcb = &tcp->tcbs[(*slot)++];
+        if (tcb->id == id && tcb->state != NB_TCP_CLOSED)
+            return tcb;
+    }
+    if (*slot >= tcp->fresh)
+        *slot = 0;
+    return NULL;
+}
+
 uint32_t nb_tcp_connections(const struct nb_tcp *tcp)
 {
     return tcp->live;
@@ -209,7 +244,7 @@ uint32_t nb_tcp_half_open(const struct nb_tcp *tcp)
     return tcp->half_open;
 }
 
-static void describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_t now_us, struct nb_flow_info *info)
+void nb_tcp_describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_t now_us, struct nb_flow_info *info)
 {
     *info = (struct nb_flow_info){
         .id = tcb->id,
@@ -219,6 +254,9 @@ static void describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_
         .queue = tcb->queue,
         .state = tcb->state,
         .active_open = tcb->flags & NB_TCB_ACTIVE,
+        .moves = tcb->moves,
+        .pinned_by_app = tcb->pins & NB_PIN_APP,
+        .pinned_by_operator = tcb->pins & NB_PIN_OPERATOR,
         .rx_packets = tcb->rx_packets,
         .tx_packets = tcb->tx_packets,
         .rx_bytes = tcb->rx_bytes,
@@ -246,7 +284,7 @@ bool nb_tcp_next_flow(const struct nb_tcp *tcp, uint32_t *slot, uint64_t now_us,
         struct nb_tcb *at = &tcp->tcbs[(*slot)++];
         if (at->state == NB_TCP_CLOSED)
             continue;
-        describe(tcp, at, now_us, info);
+        nb_tcp_describe(tcp, at, now_us, info);
         *tcb = at;
         return true;
     }

@@ -168,6 +168,8 @@ struct nb_tcb {
     uint16_t queue;                         /* the last packet's */
     uint16_t mtu_bytes;                     /* of the path, as far as we know */
     uint16_t mtu_low, mtu_high;             /* search range (RFC 4821 §7.3) */
+    uint16_t moves;                         /* between workers, so far */
+    uint8_t pins;                           /* enum nb_pin: reasons not to move it */
     uint8_t chrono;                         /* what the time is charged to */
     uint8_t fastopen_failure;
     bool fastopen_asked, fastopen_experimental; /* our SYN had the option, the older one */

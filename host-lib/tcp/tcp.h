@@ -20,6 +20,7 @@
 
 #include "../wire/segment.h"
 #include "../worker/flow_table.h"
+#include "seq.h"
 
 struct nb_tcb;
 struct nb_tcp;
@@ -126,6 +127,13 @@ enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb);
  * second has passed since its last, so that ours are later in any case (RFC 6191 §3). */
 uint64_t nb_tcp_time_wait_reusable(const struct nb_tcp *tcp, const struct nb_flow_object *object);
 
+/* Reasons not to move a connection to another worker, set and cleared one by one. */
+enum nb_pin { NB_PIN_APP = 1 << 0, NB_PIN_OPERATOR = 1 << 1 };
+void nb_tcb_pin(struct nb_tcb *tcb, enum nb_pin pin, bool on);
+uint16_t nb_tcb_moves(const struct nb_tcb *tcb); /* how often it was moved */
+bool nb_tcb_known(const struct nb_tcb *tcb);     /* the application has it: it was accepted or opened, and not closed */
+nb_seq_t nb_tcb_snd_una(const struct nb_tcb *tcb);
+
 /* Active open (RFC 9293 §3.10.1) from key->local_port to key->remote: the caller has chosen the port. NULL when the
  * table is full (*err = -ENOBUFS) or the tuple is in use (-EADDRINUSE). */
 struct nb_tcb *nb_tcp_connect(struct nb_tcp *tcp, const struct nb_flow_key *key, uint64_t now_us, int *err);
@@ -150,6 +158,13 @@ uint32_t nb_tcp_time_waits(const struct nb_tcp *tcp);
 
 /* The core's counters, one per enum nb_counter; the worker adds its own into the same array. */
 uint64_t *nb_tcp_counters(struct nb_tcp *tcp);
+
+/* Everything but queue, home_queue, app and worker names, which are left to the caller. */
+void nb_tcp_describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_t now_us, struct nb_flow_info *info);
+
+/* Look for a connection by its id in the next n slots from *slot on, which is advanced; *slot is 0 at the end. NULL:
+ * not among these. */
+struct nb_tcb *nb_tcp_find_id(struct nb_tcp *tcp, uint64_t id, uint32_t *slot, uint32_t n);
 
 /* Walk TCBs by slot: fill info of the first one at or after *slot (queue, home_queue, app and worker names are left to
  * the caller), advance *slot past it; false at the end. */

@@ -393,6 +393,11 @@ static void arm_for_earliest(struct nb_tcp *tcp, struct nb_tcb *tcb)
         arm_node(tcp, tcb, due(tcb->life_at_ms, tcp->now_ms) ? 0 : (uint64_t)(tcb->life_at_ms - tcp->now_ms) * 1000);
 }
 
+void nb__timers_adopt(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    arm_for_earliest(tcp, tcb);
+}
+
 void nb__timer_fire(void *arg, struct nb_timer *timer)
 {
     struct nb_tcp *tcp = arg;

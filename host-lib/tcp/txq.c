@@ -26,7 +26,7 @@ void nb__tx_pool_fini(struct nb_tx_pool *pool)
         munmap(pool->records, (size_t)pool->capacity * sizeof *pool->records);
 }
 
-static struct nb_tx *record_get(struct nb_tx_pool *pool)
+struct nb_tx *nb__tx_get(struct nb_tx_pool *pool)
 {
     struct nb_tx *tx = NULL;
     if (pool->free_head != NB_TX_NONE) {
@@ -43,7 +43,7 @@ static uint32_t index_of(const struct nb_tcp *tcp, const struct nb_tx *tx)
     return (uint32_t)(tx - tcp->tx.records);
 }
 
-static void record_put(struct nb_tcp *tcp, struct nb_tx *tx)
+void nb__tx_put(struct nb_tcp *tcp, struct nb_tx *tx)
 {
     tx->next = tcp->tx.free_head;
     tcp->tx.free_head = index_of(tcp, tx);
@@ -117,7 +117,7 @@ static void remove_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *t
 {
     nb__txq_init(&tcb->txq);
     tcb->queued_bytes -= tx->cost;
-    record_put(tcp, tx);
+    nb__tx_put(tcp, tx);
 }
 
 void nb__tx_acked_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
@@ -153,7 +153,7 @@ void nb__txq_free(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     for (struct nb_tx *tx = nb__tx_at(tcp, tcb->txq.head), *next; tx; tx = next) {
         next = nb__tx_next(tcp, tx);
-        record_put(tcp, tx);
+        nb__tx_put(tcp, tx);
     }
     nb__txq_init(&tcb->txq);
 }
@@ -169,7 +169,7 @@ static void insert_behind(struct nb_tcp *tcp, struct nb_txq *q, struct nb_tx *pr
 
 struct nb_tx *nb__tx_append(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_tx *tx = record_get(&tcp->tx);
+    struct nb_tx *tx = nb__tx_get(&tcp->tx);
     if (!tx)
         return NULL;
     *tx = (struct nb_tx){
@@ -206,7 +206,7 @@ void nb__tx_remove(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
     *(next ? &next->prev : &q->tail) = tx->prev;
     *(prev ? &prev->next : &q->head) = tx->next;
     tcb->queued_bytes -= tx->cost;
-    record_put(tcp, tx);
+    nb__tx_put(tcp, tx);
 }
 
 /* --- counts ----------------------------------------------------------------------------------- */
@@ -243,7 +243,7 @@ void nb__tx_set_segs(struct nb_tcb *tcb, struct nb_tx *tx, uint16_t mss)
 
 bool nb__tx_split(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint32_t n, uint16_t mss)
 {
-    struct nb_tx *rest = record_get(&tcp->tx);
+    struct nb_tx *rest = nb__tx_get(&tcp->tx);
     if (!rest)
         return false;
     *rest = *tx;

@@ -68,6 +68,10 @@ struct nb_txq {
 bool nb__tx_pool_init(struct nb_tx_pool *pool, uint32_t capacity);
 void nb__tx_pool_fini(struct nb_tx_pool *pool);
 
+/* A record for whatever purpose, linked through next by whoever holds it; NULL: the pool is empty. And back. */
+struct nb_tx *nb__tx_get(struct nb_tx_pool *pool);
+void nb__tx_put(struct nb_tcp *tcp, struct nb_tx *tx);
+
 void nb__txq_init(struct nb_txq *q);
 void nb__txq_free(struct nb_tcp *tcp, struct nb_tcb *tcb);
 

@@ -66,6 +66,16 @@ void nb_conn_set_user(struct nb_worker *w, struct nb_conn c, void *user)
         nb_tcb_set_user(tcb, user);
 }
 
+int nb_conn_pin(struct nb_worker *w, struct nb_conn c, bool on)
+{
+    struct nb_tcb *tcb = nb_tcp_lookup(w->tcp, c);
+
+    if (!tcb)
+        return -ENOTCONN;
+    nb_tcb_pin(tcb, NB_PIN_APP, on);
+    return 0;
+}
+
 int nb_conn_key(struct nb_worker *w, struct nb_conn c, struct nb_flow_key *key)
 {
     struct nb_tcb *tcb = nb_tcp_lookup(w->tcp, c);

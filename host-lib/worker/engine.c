@@ -225,8 +225,14 @@ int nb__engine_start_ports(struct nb_runtime *rt, struct nb_error *err)
 
         if (rc < 0)
             return rc;
-        for (unsigned k = 0; k < rt->n_workers; k++)
-            nb_rss_set_reta(&rt->worker[k]->port[i].rss, p->reta, p->reta_size);
+        for (unsigned k = 0; k < rt->n_workers; k++) {
+            struct nb_worker_port *wp = &rt->worker[k]->port[i];
+
+            nb_rss_set_reta(&wp->rss, p->reta, p->reta_size);
+            wp->tx_clock.frame = nb_port_frame_time(p);
+            wp->tx_clock.drain = RTE_MIN((uint64_t)p->tx_descriptors * wp->tx_clock.frame,
+                                         (uint64_t)NB_TX_DRAIN_MAX_US << NB_TX_CLOCK_SHIFT);
+        }
     }
     return 0;
 }

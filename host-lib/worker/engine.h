@@ -80,6 +80,9 @@ int nb__engine_start_stepped(const struct nb_runtime_config *config, uint64_t no
 bool nb__engine_step(struct nb_runtime *rt, uint64_t now_us);
 unsigned nb__engine_stop_stepped(struct nb_runtime *rt, uint64_t now_us);
 
+/* runtime.c: a flow as the public structure has it. */
+void nb__describe_flow(struct nb_worker *w, struct nb_tcb *tcb, struct nb_flow_info *info);
+
 /* thread.c: drive worker i until rt->stopping. */
 void *nb__thread_main(void *thread);
 void nb__clock_init(struct nb_clock *clock);

@@ -41,8 +41,18 @@ static void tell(struct nb_worker *w, enum nb_flow_news_kind kind, const struct 
         .incarnation = nb_tcb_incarnation(tcb),
         .worker = w->index,
         .home_queue = nb_rss_queue(&w->port[key->port_group].rss, key),
+        .moves = nb_tcb_moves(tcb),
     };
     rte_ring_enqueue_zc_finish(w->news, 1);
+}
+
+/* Between its beginning and its end, a flow's news are whose it is. */
+void nb__news_moved(struct nb_worker *w, const struct nb_tcb *tcb)
+{
+    struct nb_flow_news news = news_of(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
+
+    if (nb_tcb_known(tcb) && nb_tcb_state(tcb) != NB_TCP_SYN_SENT)
+        tell(w, &news);
 }
 
 /* --- from the core -------------------------------------------------------------------------------------------------
@@ -64,12 +74,18 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
 {
     struct nb_worker *w = arg;
 
+    if (unlikely(w->n_holding) && nb__gate_holds(w, key, packet))
+        return;
     nb_net_output(&w->net, key->port_group, key->remote.word[0], path, packet, w->now_us);
 }
 
 static bool on_room(void *arg, const struct nb_flow_key *key)
 {
-    return nb__tx_room(arg, key->port_group);
+    struct nb_worker *w = arg;
+
+    if (unlikely(w->n_holding) && nb__gate_closed_for(w, key))
+        return false;
+    return nb__tx_room(w, key->port_group);
 }
 
 /* The news go first: the application may end the connection in its callback, and ends come after beginnings. */

@@ -27,8 +27,12 @@ struct nb_flow_object {
 struct nb_forward {
     struct nb_flow_object flow;
     uint16_t owner;
+    bool departed;  /* the flow was ours and has moved: its segments are on a way that a move has made longer */
+    bool used;      /* since the last look: departures that nobody asks for are forgotten */
+    uint16_t moves; /* of the flow, when its owner told: of two that tell, the one with more is right */
     uint32_t incarnation;
     uint32_t next_free;
+    uint32_t lost; /* departed: segments that a full ring swallowed */
 };
 
 struct nb_flow_ref {

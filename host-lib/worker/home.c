@@ -29,8 +29,9 @@ static void count_misdirected(struct nb_worker *w, const struct nb_arrival *a)
         w->counters[NB_COUNTER_MISDIRECTED]++;
 }
 
-/* Send it to another worker. */
-static void pass_on(struct nb_worker *w, struct nb_arrival *a, unsigned to, enum nb_mail_why why, uint32_t incarnation)
+/* Send it to another worker, if it was not sent on too often already. */
+static void pass_on(struct nb_worker *w, struct nb_arrival *a, unsigned to, enum nb_mail_why why, uint32_t incarnation,
+                    unsigned hops_max)
 {
     const struct nb_mail mail = {
         .kind = NB_MAIL_SEGMENT,
@@ -41,7 +42,7 @@ static void pass_on(struct nb_worker *w, struct nb_arrival *a, unsigned to, enum
         .packet = {.m = a->seg.m, .incarnation = incarnation},
     };
 
-    if (a->hops >= NB_HOPS_MAX)
+    if (a->hops >= hops_max)
         nb__drop(w, a->seg.m, NB_COUNTER_DROP_TWO_HOPS);
     else if (!nb__mail(w, to, &mail))
         nb__drop(w, a->seg.m, NB_COUNTER_DROP_RING_FULL);
@@ -103,19 +104,40 @@ static void deliver_miss(struct nb_worker *w, struct nb_arrival *a)
     if (are_home(w, a, hash))
         last_word(w, a);
     else if (a->why == NB_WHY_OWNER)
-        pass_on(w, a, a->from, NB_WHY_GONE, 0);
+        pass_on(w, a, a->from, NB_WHY_GONE, 0, NB_HOPS_MAX);
     else
-        pass_on(w, a, nb_rss_queue_of(&p->rss, hash), NB_WHY_HOME, 0);
+        pass_on(w, a, nb_rss_queue_of(&p->rss, hash), NB_WHY_HOME, 0, NB_HOPS_MAX);
 }
 
-static void deliver_entry(struct nb_worker *w, struct nb_arrival *a, const struct nb_forward *entry)
+/* A flow that was ours and has moved: what comes here on an old way may have made two hops already, and is not lost for
+ * that. */
+static void pass_after(struct nb_worker *w, struct nb_arrival *a, struct nb_forward *entry)
 {
-    pass_on(w, a, entry->owner, NB_WHY_OWNER, entry->incarnation);
+    uint64_t full = w->counters[NB_COUNTER_DROP_RING_FULL];
+
+    entry->used = true;
+    pass_on(w, a, entry->owner, NB_WHY_OWNER, entry->incarnation, NB_HOPS_MOVED);
+    if (w->counters[NB_COUNTER_DROP_RING_FULL] != full) {
+        entry->lost++;
+        w->counters[NB_COUNTER_MOVE_LOST]++;
+    }
+}
+
+static void deliver_entry(struct nb_worker *w, struct nb_arrival *a, struct nb_forward *entry)
+{
+    if (entry->departed)
+        pass_after(w, a, entry);
+    else
+        pass_on(w, a, entry->owner, NB_WHY_OWNER, entry->incarnation, NB_HOPS_MAX);
 }
 
 void nb__deliver(struct nb_worker *w, struct nb_arrival *a)
 {
-    struct nb_flow_ref ref = nb_flow_find(w->flows, &a->seg.key, a->seg.hash);
+    struct nb_flow_ref ref;
+
+    if (unlikely(w->n_gates) && nb__gate_parks(w, a))
+        return;
+    ref = nb_flow_find(w->flows, &a->seg.key, a->seg.hash);
 
     switch (ref.kind) {
     case NB_FLOW_TCB:
@@ -124,7 +146,7 @@ void nb__deliver(struct nb_worker *w, struct nb_arrival *a)
         nb_tcp_input_found(w->tcp, &a->seg, ref, a->queue, w->now_us);
         break;
     case NB_FLOW_FORWARD:
-        deliver_entry(w, a, (const struct nb_forward *)ref.object);
+        deliver_entry(w, a, (struct nb_forward *)ref.object);
         break;
     case NB_FLOW_NONE:
         deliver_miss(w, a);

@@ -41,6 +41,19 @@ static void read_one(struct nb_worker *w, unsigned from, const struct nb_mail *m
     case NB_MAIL_PORT_ANSWER:
         nb__connect_letter(w, from, mail);
         break;
+    case NB_MAIL_MOVE_ASK:
+    case NB_MAIL_MOVE_READY:
+    case NB_MAIL_MOVE_REFUSED:
+    case NB_MAIL_MOVE_CANCEL:
+    case NB_MAIL_MOVE_CARRY:
+    case NB_MAIL_MOVE_TAKEN:
+    case NB_MAIL_MOVE_HOME:
+    case NB_MAIL_MOVE_FLUSH:
+    case NB_MAIL_MOVE_FENCE:
+    case NB_MAIL_MOVE_DRAINED:
+    case NB_MAIL_MOVE_SETTLE:
+        nb__move_letter(w, from, mail);
+        break;
     }
 }
 

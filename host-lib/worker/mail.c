@@ -100,6 +100,11 @@ bool nb_mail_put(struct nb_post *post, unsigned from, unsigned to, const struct 
     return rte_ring_sp_enqueue_elem(ring_of(post, from, to), (void *)(uintptr_t)mail, sizeof *mail) == 0;
 }
 
+unsigned nb_mail_room(const struct nb_post *post, unsigned from, unsigned to)
+{
+    return rte_ring_free_count(ring_of(post, from, to));
+}
+
 /* The letters must be visible before the bit, and the bit before we look whether anybody sleeps: a sleeper sets
  * `asleep` and then looks at the bits, so one of the two sees the other (both sequentially consistent). */
 static void ring_one(struct doorbell *bell, uint64_t bit)

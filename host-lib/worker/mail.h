@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <netbypass/conn.h>
 #include <netbypass/flow.h>
 
 struct rte_mbuf;
@@ -30,6 +31,17 @@ enum nb_mail_kind {
     NB_MAIL_FORWARD_GONE,     /* flow: you think that I own it; I do not */
     NB_MAIL_PORT_WANTED,      /* flow: may I have this local port of yours (0: any)? incarnation: a ticket */
     NB_MAIL_PORT_ANSWER,      /* flow: this one, and you are its owner; 0: no. incarnation: the same ticket */
+    NB_MAIL_MOVE_ASK,         /* move: have you got a place for this connection of mine? */
+    NB_MAIL_MOVE_READY,       /* move: yes */
+    NB_MAIL_MOVE_REFUSED,     /* move: no */
+    NB_MAIL_MOVE_CANCEL,      /* move: I do not need the place after all */
+    NB_MAIL_MOVE_CARRY,       /* move: it is yours */
+    NB_MAIL_MOVE_TAKEN,       /* move: I have it */
+    NB_MAIL_MOVE_HOME,        /* flow: you are its home; worker `queue` owns it from now on, not I */
+    NB_MAIL_MOVE_FLUSH,       /* flow: from me you get no more segments for its former owner, you */
+    NB_MAIL_MOVE_FENCE,       /* flow: the segments I had for you, its owner, have all been sent */
+    NB_MAIL_MOVE_DRAINED,     /* flow: what it sent while it was mine is on the wire by then */
+    NB_MAIL_MOVE_SETTLE,      /* move: so many of your buffers, that a connection brought along, are free again */
 };
 
 /* Why a segment is sent to another worker. */
@@ -46,7 +58,7 @@ struct nb_mail {
     uint8_t hops;   /* workers the packet was sent to so far, this one included */
     uint8_t why;    /* enum nb_mail_why */
     uint16_t queue; /* where the packet arrived */
-    uint16_t unused;
+    uint16_t count; /* NB_MAIL_MOVE_FENCE: segments that were lost; NB_MAIL_MOVE_HOME: moves so far */
     union {
         struct {
             struct rte_mbuf *m;
@@ -60,7 +72,16 @@ struct nb_mail {
         struct {
             struct nb_flow_key key;
             uint32_t incarnation;
+            uint64_t by_us; /* NB_MAIL_MOVE_DRAINED */
         } flow;
+        struct {
+            void *departure; /* the source's record of the move */
+            void *landing;   /* the target's */
+            uint32_t serial; /* of the departure: tells one use of the record from the next */
+            uint32_t n;
+            struct nb_conn conn;
+            uint64_t now_us, hold_until_us;
+        } move;
     };
 };
 
@@ -75,6 +96,9 @@ bool nb_mail_put(struct nb_post *post, unsigned from, unsigned to, const struct 
 
 /* Ring the doorbells of the workers in the set, in the name of `from`, and wake those who sleep. */
 void nb_post_ring(struct nb_post *post, unsigned from, uint64_t workers);
+
+/* Producer: at least so many letters can be put now. */
+unsigned nb_mail_room(const struct nb_post *post, unsigned from, unsigned to);
 
 /* Consumer: who has rung since the last look; take up to max letters of one of them. Taking goes on from where it
  * stopped, so whoever stops early must remember. */

@@ -315,6 +315,19 @@ static void fill_link(const struct nb_port *port, struct nb_port_info *info)
     info->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 }
 
+#define ETHERNET_WIRE_BYTES 38 /* beside the IP packet: header, FCS, preamble, gap */
+#define LINK_MBPS_DEFAULT   10000
+
+uint32_t nb_port_frame_time(const struct nb_port *port)
+{
+    struct rte_eth_link link = {0};
+    uint64_t bits = (nb__config_mtu(port->config) + ETHERNET_WIRE_BYTES) * 8, mbps = LINK_MBPS_DEFAULT;
+
+    if (rte_eth_link_get_nowait(port->port_id, &link) == 0 && link.link_speed && link.link_speed != UINT32_MAX)
+        mbps = link.link_speed;
+    return (uint32_t)((bits << 10) / mbps + 1);
+}
+
 void nb_port_info(const struct nb_port *port, struct nb_port_info *info)
 {
     struct rte_eth_dev_info dev;

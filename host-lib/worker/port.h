@@ -47,6 +47,9 @@ int nb_port_set_reta(struct nb_port *port, const uint16_t *reta, unsigned n, str
 void nb_port_info(const struct nb_port *port, struct nb_port_info *info);
 void nb_port_close(struct nb_port *port);
 
+/* How long a full frame takes on its wire, in 1/1024 microseconds; of a 10 Gb/s one where the link does not say. */
+uint32_t nb_port_frame_time(const struct nb_port *port);
+
 /* Bytes that a receive buffer needs besides headroom. */
 uint16_t nb_port_frame_bytes(const struct nb_port_config *config);
 

@@ -67,6 +67,7 @@ void nb_registry_put(struct nb_registry *r, const struct nb_flow_key *key, uint1
         f = (struct nb_forward *)ref.object;
         f->owner = owner;
         f->incarnation = incarnation;
+        f->departed = false;
     }
     if (ref.kind != NB_FLOW_NONE)
         return;
@@ -92,11 +93,29 @@ void nb_registry_remove(struct nb_registry *r, const struct nb_flow_key *key, ui
     r->entries--;
 }
 
+void nb_registry_forget(struct nb_registry *r, const struct nb_flow_key *key)
+{
+    const struct nb_forward *f = nb_registry_entry(r, key);
+
+    if (f)
+        nb_registry_remove(r, key, f->owner, f->incarnation);
+}
+
+struct nb_forward *nb_registry_entry(const struct nb_registry *r, const struct nb_flow_key *key)
+{
+    return find(r->flows, key, nb_flow_hash(r->flows, key));
+}
+
+bool nb_registry_has_room(const struct nb_registry *r)
+{
+    return r->free != NB_REGISTRY_NONE || r->fresh < r->capacity;
+}
+
 int nb_registry_told(const struct nb_registry *r, const struct nb_flow_key *key)
 {
     const struct nb_forward *f = find(r->away, key, nb_flow_hash(r->away, key));
 
-    return f ? f->owner : -1;
+    return f && !f->departed ? f->owner : -1;
 }
 
 bool nb_registry_set_told(struct nb_registry *r, const struct nb_flow_key *key, uint16_t home, uint32_t incarnation)
@@ -107,6 +126,7 @@ bool nb_registry_set_told(struct nb_registry *r, const struct nb_flow_key *key, 
     if (f) {
         f->owner = home;
         f->incarnation = incarnation;
+        f->departed = false;
         return true;
     }
     f = take(r, key, home, incarnation);
@@ -119,6 +139,14 @@ bool nb_registry_set_told(struct nb_registry *r, const struct nb_flow_key *key, 
     f->next_free = r->away_first;
     r->away_first = (uint32_t)(f - r->pool);
     return true;
+}
+
+void nb_registry_untell(struct nb_registry *r, const struct nb_flow_key *key)
+{
+    struct nb_forward *f = find(r->away, key, nb_flow_hash(r->away, key));
+
+    if (f)
+        f->departed = true;
 }
 
 /* The link that leads to the flow at a cursor: a cursor names the flow before it. */

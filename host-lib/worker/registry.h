@@ -45,6 +45,13 @@ void nb_registry_put(struct nb_registry *r, const struct nb_flow_key *key, uint1
 /* It takes that back; an entry for another owner or incarnation stays. */
 void nb_registry_remove(struct nb_registry *r, const struct nb_flow_key *key, uint16_t owner, uint32_t incarnation);
 
+/* The flow comes to us ourselves: whatever entry there is goes. */
+void nb_registry_forget(struct nb_registry *r, const struct nb_flow_key *key);
+
+/* The entry for a flow, NULL: there is none. And is there room for another? */
+struct nb_forward *nb_registry_entry(const struct nb_registry *r, const struct nb_flow_key *key);
+bool nb_registry_has_room(const struct nb_registry *r);
+
 /* --- away ----------------------------------------------------------------------------------------------------------
  */
 
@@ -54,6 +61,9 @@ int nb_registry_told(const struct nb_registry *r, const struct nb_flow_key *key)
 /* `home` has been sent an entry for our flow (a new home replaces an old one). False when there is no room to remember.
  */
 bool nb_registry_set_told(struct nb_registry *r, const struct nb_flow_key *key, uint16_t home, uint32_t incarnation);
+
+/* Our flow has gone to another worker, who tells its home: we have nothing to take back from it. */
+void nb_registry_untell(struct nb_registry *r, const struct nb_flow_key *key);
 
 /* Walk away: the flow at *cursor (NB_REGISTRY_NONE: the first) or NULL at the end; step moves *cursor on, optionally
  * forgetting that flow. */

@@ -49,7 +49,7 @@ static bool take_back(struct nb_worker *w, const struct nb_forward *f, uint16_t 
     const struct nb_mail remove = {.kind = NB_MAIL_FORWARD_REMOVE,
                                    .flow = {.key = f->flow.key, .incarnation = f->incarnation}};
 
-    return from == w->index || nb__mail(w, from, &remove);
+    return f->departed || from == w->index || nb__mail(w, from, &remove);
 }
 
 void nb__reta_begin(struct nb_worker *w, unsigned port, const uint16_t *reta, unsigned n)
@@ -142,7 +142,7 @@ bool nb__reta_clean(struct nb_worker *w, unsigned port)
             sent = take_back(w, f, before);
         if (!sent)
             break;
-        if (f->flow.key.port_group == port)
+        if (f->flow.key.port_group == port && !f->departed)
             nb_registry_set_told(&w->registry, &f->flow.key, now, f->incarnation);
         nb_registry_away_step(&w->registry, &w->reta_away, f->flow.key.port_group == port && now == w->index);
     }

@@ -158,23 +158,29 @@ struct flow_walk {
     bool ended;
 };
 
+void nb__describe_flow(struct nb_worker *w, struct nb_tcb *tcb, struct nb_flow_info *info)
+{
+    const struct nb_service *s = nb_tcb_listener_user(tcb);
+
+    nb_tcp_describe(w->tcp, tcb, w->now_us, info);
+    info->worker = w->index;
+    info->home_queue = nb_rss_queue(&w->port[info->key.port_group].rss, &info->key);
+    snprintf(info->app, sizeof info->app, "%s", s ? s->config->app->name : "");
+}
+
 static void copy_flows(struct nb_worker *w, void *arg)
 {
     struct flow_walk *walk = arg;
 
     for (walk->n = 0; walk->n < walk->max; walk->n++) {
         struct nb_flow_info *info = &walk->out[walk->n];
-        struct nb_service *s;
         struct nb_tcb *tcb;
 
         memset(info, 0, sizeof *info);
         walk->ended = !nb_tcp_next_flow(w->tcp, &walk->slot, w->now_us, info, &tcb);
         if (walk->ended)
             return;
-        s = nb_tcb_listener_user(tcb);
-        info->worker = w->index;
-        info->home_queue = nb_rss_queue(&w->port[info->key.port_group].rss, &info->key);
-        snprintf(info->app, sizeof info->app, "%s", s ? s->config->app->name : "");
+        nb__describe_flow(w, tcb, info);
     }
 }
 

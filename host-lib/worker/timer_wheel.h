@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NB_TIMER_TICK_US 64       /* fine enough for pacing, coarse enough to batch */
-#define NB_TIMER_SLOTS   256      /* per level */
-#define NB_TIMER_LEVELS  4        /* 64 us * 2^32: three days; a longer timer is re-armed when it comes round */
+#define NB_TIMER_TICK_US 64  /* fine enough for pacing, coarse enough to batch */
+#define NB_TIMER_SLOTS   256 /* per level */
+#define NB_TIMER_LEVELS  4   /* 64 us * 2^32: three days; a longer timer is re-armed when it comes round */
 
 struct nb_timer {
     struct nb_timer *next, **prev; /* prev NULL: not armed */

@@ -28,6 +28,15 @@ static void prepare(struct nb_worker *w, struct nb_worker_port *p)
     }
 }
 
+/* Frames are counted as full ones: no queue takes longer than that, and none longer than a full ring. */
+static void note_sent(struct nb_tx_clock *clock, uint64_t now_us, unsigned sent)
+{
+    uint64_t now = now_us << NB_TX_CLOCK_SHIFT, from = RTE_MAX(clock->empty, now);
+
+    clock->given += sent;
+    clock->empty = RTE_MIN(from + (uint64_t)sent * clock->frame, now + clock->drain);
+}
+
 /* How many went. */
 static unsigned flush_port(struct nb_worker *w, struct nb_worker_port *p)
 {
@@ -39,6 +48,7 @@ static unsigned flush_port(struct nb_worker *w, struct nb_worker_port *p)
         prepare(w, p);
     sent = rte_eth_tx_burst(p->port_id, w->index, p->tx, (uint16_t)p->n_tx);
     w->counters[NB_COUNTER_TX_PACKETS] += sent;
+    note_sent(&p->tx_clock, w->now_us, sent);
     p->n_tx -= sent;
     p->n_tx_prepared -= RTE_MIN(sent, p->n_tx_prepared);
     if (p->n_tx)

@@ -56,23 +56,31 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
 {
     bool any;
 
-    w->now_us = now_us;
+    if (now_us > w->now_us)
+        w->now_us = now_us;
     any = receive(w);
-    nb_tcp_advance(w->tcp, now_us);
-    nb_net_advance(&w->net, now_us);
+    nb_tcp_advance(w->tcp, w->now_us);
+    nb_net_advance(&w->net, w->now_us);
     nb__reta_tend(w);
     nb__connect_tend(w);
-    nb_tcp_flush(w->tcp, now_us);
+    nb_tcp_flush(w->tcp, w->now_us);
     nb__ring_doorbells(w);
-    return nb__tx_flush(w) || any;
+    any |= nb__tx_flush(w);
+    if (unlikely(w->moving)) { /* a flow leaves when all that it sent is with the port */
+        nb__moves_tend(w);
+        nb__ring_doorbells(w);
+    }
+    return any;
 }
 
 uint64_t nb_worker_next_us(const struct nb_worker *w)
 {
     uint64_t tcp = nb_tcp_next_us(w->tcp), net = nb_net_next_us(&w->net), tx = nb__tx_next_us(w);
     uint64_t connect = nb__connect_next_us(w), next = RTE_MIN(tcp, net);
+    uint64_t moves = w->moving ? nb__moves_next_us(w) : UINT64_MAX;
 
     next = RTE_MIN(next, tx);
+    next = RTE_MIN(next, moves);
     return RTE_MIN(next, connect);
 }
 
@@ -231,7 +239,9 @@ static int init(struct nb_worker *w, const struct nb_worker_config *config)
         rc = init_tcp(w, config);
     if (rc == 0)
         rc = init_net(w, config, secret);
-    return rc == 0 && !nb__news_init(w) ? -ENOMEM : rc;
+    w->gates = nb_gates_new();
+    w->moves = nb_moves_new();
+    return rc == 0 && (!nb__news_init(w) || !w->gates || !w->moves) ? -ENOMEM : rc;
 }
 
 struct nb_worker *nb_worker_new(const struct nb_worker_config *config, struct nb_error *err)
@@ -273,6 +283,7 @@ void nb_worker_stop(struct nb_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;
     nb__connect_stop(w);
+    nb__moves_stop(w);
     nb_tcp_abort_all(w->tcp);
     stop_services(w);
     nb_tcp_flush(w->tcp, now_us);
@@ -284,6 +295,8 @@ void nb_worker_free(struct nb_worker *w)
 {
     if (!w)
         return;
+    nb__moves_free(w);
+    nb_gates_free(w->gates);
     if (w->tcp)
         nb_tcp_free(w->tcp);
     if (w->net.neighbours)

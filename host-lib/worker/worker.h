@@ -20,6 +20,7 @@
  *   letters.c    what arrives over the rings
  *   reta.c       when the indirection table changes
  *   connect.c    active opens, and local ports for them
+ *   move.h       a flow goes to another worker, and its files
  *   events.c     what the TCP core has to say, passed to applications and the steering thread; conn.c the way back
  *   thread.c     the thread around it: clock, idle sleep · runtime.c, port.c, config.c  the whole data plane
  */
@@ -39,23 +40,26 @@
 #include "call.h"
 #include "connect.h"
 #include "mail.h"
+#include "move.h"
 #include "registry.h"
 #include "rss.h"
 
 struct rte_mempool;
 struct rte_ring;
 
-#define NB_BURST     32    /* frames taken from a queue at once: the drivers' vector paths like multiples of 32 */
-#define NB_TX_BATCH  64    /* frames collected for a port before they are given to it */
-#define NB_HOPS_MAX  2     /* workers a segment is sent to: home, then the owner */
-#define NB_NEWS_SIZE 4096  /* flow news kept for the steering thread; 256 KB a worker */
-#define NB_SWEEP_US  1000  /* one flow of registry.away is looked up this often */
-#define NB_SETTLE_US 20000 /* after a change of RETA, how long packets may still come the old way */
+#define NB_BURST      32    /* frames taken from a queue at once: the drivers' vector paths like multiples of 32 */
+#define NB_TX_BATCH   64    /* frames collected for a port before they are given to it */
+#define NB_HOPS_MAX   2     /* workers a segment is sent to: home, then the owner */
+#define NB_HOPS_MOVED 6     /* the same while moves make ways longer: a few in a row, and no circle without end */
+#define NB_NEWS_SIZE  4096  /* flow news kept for the steering thread; 256 KB a worker */
+#define NB_SWEEP_US   1000  /* one flow of registry.away is looked up this often */
+#define NB_SETTLE_US  20000 /* after a change of RETA, how long packets may still come the old way */
 
 /* A full transmit queue (tx.c). */
-#define NB_TX_DATA_MAX 256 /* frames that wait for a port: TCP may add to them below this */
-#define NB_TX_BACKLOG  512 /* everybody else below this: room for the answers to several bursts */
-#define NB_TX_RETRY_US 10  /* a port that takes nothing at all is asked again this often: 32 frames at 10 Gbit/s */
+#define NB_TX_DATA_MAX     256   /* frames that wait for a port: TCP may add to them below this */
+#define NB_TX_BACKLOG      512   /* everybody else below this: room for the answers to several bursts */
+#define NB_TX_DRAIN_MAX_US 10000 /* a ring is taken to be empty after so long, on however slow a wire */
+#define NB_TX_RETRY_US     10 /* a port that takes nothing at all is asked again this often: 32 frames at 10 Gbit/s */
 
 static_assert(NB_NET_PORTS_MAX == NB_MAX_PORTS, "the net layer knows every port");
 
@@ -84,6 +88,15 @@ struct nb_arrival {
     uint8_t why; /* enum nb_mail_why */
 };
 
+/* When a transmit queue is surely empty, kept by counting. Times are in 1/1024 microseconds. */
+struct nb_tx_clock {
+    uint64_t given; /* frames, ever */
+    uint64_t empty; /* by then all of them are on the wire; never later than */
+    uint64_t drain; /* a full ring takes */
+    uint32_t frame; /* a full frame takes on the wire */
+};
+#define NB_TX_CLOCK_SHIFT 10
+
 struct nb_worker_port {
     uint16_t port_id;   /* DPDK's */
     bool tx_prepare;    /* the port computes checksums and wants to prepare packets for it */
@@ -95,6 +108,7 @@ struct nb_worker_port {
     unsigned n_tx, n_tx_prepared; /* frames that wait; so many of them have been through rte_eth_tx_prepare */
     struct rte_mbuf *tx[NB_TX_BACKLOG];
     struct nb_rss rss, next; /* `next` only while RETA changes */
+    struct nb_tx_clock tx_clock;
 };
 
 struct nb_worker {
@@ -110,6 +124,10 @@ struct nb_worker {
     struct rte_mempool *mempool;
     struct nb_registry registry;
     struct nb_openings *openings;
+    bool moving;                 /* there is something for nb__moves_tend */
+    unsigned n_gates, n_holding; /* flows whose segments, or answers, may have to wait: looked at for each */
+    struct nb_gates *gates;
+    struct nb_moves *moves;
     uint64_t sweep_at_us, settled_at_us;
     uint32_t reta_slot, reta_away; /* how far the walks of reta.c are */
 
@@ -195,6 +213,7 @@ void nb__reta_tend(struct nb_worker *w);
 /* events.c */
 extern const struct nb_tcp_env nb__worker_env; /* arg: the worker */
 bool nb__news_init(struct nb_worker *w);
+void nb__news_moved(struct nb_worker *w, const struct nb_tcb *tcb);
 
 /* reta.c: the steps of a change, between bursts on each worker in turn (nb_runtime_set_reta). Those that return false
  * have not finished (bounded work, full rings) and want to be called again. */

@@ -105,7 +105,7 @@ const char *nb_tcp_state_name(unsigned state)
 
 static void say(enum nb_flow_news_kind kind, const struct nb_flow_info *f)
 {
-    struct nb_flow_news news = {kind, f->id, f->key, f->incarnation, f->worker, f->home_queue};
+    struct nb_flow_news news = {kind, f->id, f->key, f->incarnation, f->worker, f->home_queue, f->moves};
 
     pthread_mutex_lock(&runtime.lock);
     if (runtime.in_ring[f->worker] == RING)

@@ -61,6 +61,17 @@ struct nb_app {
     /* The last callback of a connection; its handle is dead afterwards. Not called for a connection that on_accept
      * refused. TIME-WAIT counts as gone. */
     void (*on_closed)(struct nb_worker *w, void *state, struct nb_conn c, void *user, enum nb_closed_reason reason);
+
+    /* The connection moves to worker `to`, where this application's instance serves it from now on. on_leave is the
+     * last callback here; it returns what the target's instance will find as the connection's pointer: `user` itself,
+     * or something that belongs to neither instance (NULL is a value like any other). Received data that the
+     * application still holds stays its own, and is freed and consumed at the target. on_arrive is the first callback
+     * there, with the handle that counts from now on.
+     *
+     * Between the two the connection is nobody's; what happens to it is kept. A connection with a pointer whose
+     * application has no on_leave and on_arrive is not moved, and neither is one that nb_conn_pin() holds. */
+    void *(*on_leave)(struct nb_worker *w, void *state, struct nb_conn c, void *user, unsigned to);
+    void (*on_arrive)(struct nb_worker *w, void *state, struct nb_conn c, void *user);
 };
 
 #endif

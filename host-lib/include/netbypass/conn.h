@@ -69,6 +69,16 @@ void nb_conn_abort(struct nb_worker *w, struct nb_conn c);
 /* One pointer of the application's per connection, passed back in every callback. NULL at first. */
 void nb_conn_set_user(struct nb_worker *w, struct nb_conn c, void *user);
 
+/* Keep the connection on this worker, or no longer: a pinned one is not moved (app.h: on_leave). Returns 0 or
+ * -ENOTCONN. */
+int nb_conn_pin(struct nb_worker *w, struct nb_conn c, bool on);
+
+/* Where did it go? For a handle that calls here answer with -ENOTCONN: returns the worker that the connection was moved
+ * to and its handle there in *there, or -ENOTCONN for one that ended, and for one that left before the last
+ * NB_CONN_MOVES_KEPT that did. -EINPROGRESS: it is on its way. It may have moved on since; then ask there. */
+#define NB_CONN_MOVES_KEPT 1024
+int nb_conn_moved_to(struct nb_worker *w, struct nb_conn c, struct nb_conn *there);
+
 /* The 5-tuple. Returns 0 or -ENOTCONN. */
 int nb_conn_key(struct nb_worker *w, struct nb_conn c, struct nb_flow_key *key);
 

@@ -14,6 +14,12 @@
     X(MISDIRECTED, "misdirected",                                                                                      \
       "unfragmented TCP segments of flows placed by rss, mask or exact that arrived at a worker which is not the "     \
       "owner")                                                                                                         \
+    X(MOVED_OUT, "moved_out", "connections moved to another worker")                                                   \
+    X(MOVED_IN, "moved_in", "connections moved here from another worker")                                              \
+    X(MOVE_REFUSED, "move_refused", "moves of connections from here that did not begin: pinned, busy, no room")        \
+    X(MOVE_PARKED, "move_parked", "segments that waited for older ones during a move")                                 \
+    X(MOVE_REORDERED, "move_reordered", "segments that came after newer ones because a move could not wait longer")    \
+    X(MOVE_LOST, "move_lost", "segments of a connection that had moved, swallowed by a full ring")                     \
     X(ARP_REPLIES, "arp_replies", "ARP requests for our address answered")                                             \
     X(ECHO_REPLIES, "echo_replies", "ICMP echo requests (ping) answered")                                              \
     X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \

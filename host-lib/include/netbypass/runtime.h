@@ -6,6 +6,8 @@
 #ifndef NETBYPASS_RUNTIME_H
 #define NETBYPASS_RUNTIME_H
 
+#include <stdatomic.h>
+
 #include <netbypass/app.h>
 #include <netbypass/counters.h>
 #include <netbypass/error.h>
@@ -95,6 +97,8 @@ struct nb_flow_info {
     uint16_t home_queue;        /* the queue RSS alone would choose (our key and RETA) */
     uint8_t state;              /* enum nb_tcp_state */
     bool active_open;
+    bool pinned_by_app, pinned_by_operator; /* not to be moved */
+    uint16_t moves;             /* how often it was moved to another worker */
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes; /* bytes are TCP payload */
     uint64_t forwarded_packets; /* arrived at another worker and came over a ring */
     uint32_t retransmitted_segments;
@@ -110,9 +114,12 @@ struct nb_flow_info {
 unsigned nb_runtime_flows(struct nb_runtime *rt, unsigned worker, uint64_t *cursor, struct nb_flow_info *out,
                           unsigned max);
 
+/* One flow by its id. 0 or -ENOENT. Looks at every worker's flows, in bounded portions, its first worker's first. */
+int nb_runtime_flow(struct nb_runtime *rt, uint64_t id, struct nb_flow_info *out);
+
 /* News of flows for the one steering thread, in order per worker. */
 enum nb_flow_news_kind {
-    NB_FLOW_NEWS_ESTABLISHED, /* handshake done: may be given a rule */
+    NB_FLOW_NEWS_ESTABLISHED, /* handshake done, or moved to this worker: may be given a rule */
     NB_FLOW_NEWS_GONE,        /* TIME-WAIT began or the connection ended: its rule must go */
 };
 
@@ -123,12 +130,47 @@ struct nb_flow_news {
     uint32_t incarnation;
     uint16_t worker;
     uint16_t home_queue;
+    uint16_t moves; /* of two news about one flow, through whatever workers, the one with more moves is the later */
 };
 
 /* Take up to max news of worker i; one thread at a time. *lost counts news dropped because the ring was full since the
  * last call: then walk nb_runtime_flows to find out what was missed. Returns the number taken. */
 unsigned nb_runtime_flow_news(struct nb_runtime *rt, unsigned worker, struct nb_flow_news *out, unsigned max,
                               uint32_t *lost);
+
+/* --- moving a flow to another worker (docs/moving-flows.md) --------------------------------------------------------- */
+
+/* What became of a move. Times are microseconds of the workers' clock. */
+struct nb_move_report {
+    int result;           /* 0; -ENOENT, -EBUSY, -ENOBUFS, -ESHUTDOWN: nothing has changed */
+    char why[64];         /* in words, unless 0 */
+    uint64_t flow;
+    uint16_t from, to;
+    uint64_t asked_us;    /* when the source was asked */
+    uint64_t frozen_us;   /* when the source let go of it: from here on there was only forward progress */
+    uint64_t served_us;   /* when the target had it */
+    uint64_t settled_us;  /* when its packets came in order by the new way alone, or that was given up */
+    uint32_t forwarded;   /* segments that the source sent on meanwhile */
+    uint32_t parked;      /* segments that waited for older ones */
+    uint32_t lost;        /* segments that a full ring swallowed */
+    uint32_t reordered;   /* segments that came after newer ones all the same */
+};
+
+/* A move under way. Stays where it is until it is done. */
+struct nb_move_ticket {
+    _Atomic uint32_t done;
+    struct nb_move_report report; /* valid when done */
+};
+
+/* Begin to move a flow. Any control thread. The ticket is done soon, within some tens of milliseconds at worst. */
+void nb_runtime_move_begin(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_move_ticket *ticket);
+bool nb_runtime_move_done(const struct nb_move_ticket *ticket);
+
+/* Begin and wait. Returns the report's result. */
+int nb_runtime_move(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_move_report *report);
+
+/* The operator's pin: such a flow is not moved. 0 or -ENOENT. */
+int nb_runtime_pin(struct nb_runtime *rt, uint64_t id, bool on);
 
 /* --- workers and ports -------------------------------------------------------------------------------------------- */
 

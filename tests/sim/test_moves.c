@@ -1,0 +1,136 @@
+/* test_moves.c - flows moved all the time between 2 to 64 workers, from seeds: no byte is lost, doubled or out of
+ * order. A failing seed is printed and replays exactly (SIM_SEED=n runs that one alone; SIM_SEEDS=n runs n of each).
+ */
+#include "moves_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SEEDS 1000 /* in all, over numbers of workers and kinds of trouble */
+
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+static uint32_t pick(uint64_t *state, const uint32_t *of, unsigned n)
+{
+    *state = mix(*state);
+    return of[*state % n];
+}
+#define PICK(...) pick(&state, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
+
+static struct world_options options_for(uint64_t seed)
+{
+    uint64_t state = mix(seed);
+
+    return (struct world_options){
+        .seed = seed,
+        .conns = PICK(1, 2, 5, 12),
+        .bytes_max = PICK(300, 20000, 100000, 300000),
+        .moves_permille = PICK(20, 100, 500, 900),
+        .asleep_permille = PICK(0, 0, 10, 50),
+        .asleep_us = PICK(50, 300, 1500),
+        .rx_write_us = PICK(0, 5, 100, 800),
+        .link_us = PICK(5, 50, 500),
+        .frame_ns = PICK(0, 0, 12310),
+        .tx_ring = PICK(64, 64, 16),
+        .hold_permille = PICK(0, 100, 600),
+        .pin_permille = PICK(0, 0, 50),
+    };
+}
+
+/* The share of a number of workers in all seeds, the kind of trouble that is added, and where its seeds begin. */
+struct kind {
+    unsigned workers, share;
+    uint64_t first;
+    void (*shape)(struct world_options *o);
+};
+
+static void run_kind(const struct kind *kind)
+{
+    const char *only = getenv("SIM_SEED"), *many = getenv("SIM_SEEDS");
+    uint64_t n = (many ? (uint64_t)atoll(many) : SEEDS) * kind->share / 100, first = kind->first;
+    struct world_result r, sum = {0};
+    struct world *w;
+
+    if (only) {
+        first = (uint64_t)atoll(only);
+        n = first >= kind->first && first < kind->first + 1000000;
+    }
+    if (!n)
+        return;
+    w = world_new(kind->workers);
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        struct world_options o = options_for(seed);
+
+        if (kind->shape)
+            kind->shape(&o);
+        if (!world_run(w, &o, &r))
+            fail_msg("%s", r.why);
+        sum.moves += r.moves;
+        sum.refused += r.refused;
+        sum.forwarded += r.forwarded;
+        sum.parked += r.parked;
+        sum.reordered += r.reordered;
+        if (r.longest_us > sum.longest_us)
+            sum.longest_us = r.longest_us;
+    }
+    print_message("%u workers: %u moves (%u refused), longest %llu us; forwarded %llu, parked %llu, lost 0, reordered "
+                  "%llu\n",
+                  kind->workers, sum.moves, sum.refused, (unsigned long long)sum.longest_us,
+                  (unsigned long long)sum.forwarded, (unsigned long long)sum.parked, (unsigned long long)sum.reordered);
+    world_free(w);
+}
+
+#define KIND(name, ...)                                                                                                \
+    static void name(void **state)                                                                                     \
+    {                                                                                                                  \
+        const struct kind kind = {__VA_ARGS__};                                                                        \
+        (void)state;                                                                                                   \
+        run_kind(&kind);                                                                                               \
+    }
+
+static void with_aborts(struct world_options *o)
+{
+    o->abort_permille = 400;
+}
+
+static void with_hangs(struct world_options *o)
+{
+    o->asleep_permille = 5;
+    o->asleep_us = 60000;
+    o->disorder_allowed = true;
+}
+
+KIND(test_two_workers_streams_are_exact, 2, 20, 1000000, NULL)
+KIND(test_three_workers_streams_are_exact, 3, 25, 2000000, NULL)
+KIND(test_five_workers_streams_are_exact, 5, 20, 3000000, NULL)
+KIND(test_sixteen_workers_streams_are_exact, 16, 10, 4000000, NULL)
+KIND(test_sixty_four_workers_streams_are_exact, 64, 2, 5000000, NULL)
+KIND(test_reset_and_reused_tuples_end_as_they_should, 4, 13, 6000000, with_aborts)
+KIND(test_workers_that_hang_lose_nothing, 3, 10, 7000000, with_hangs)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_two_workers_streams_are_exact),
+        cmocka_unit_test(test_three_workers_streams_are_exact),
+        cmocka_unit_test(test_five_workers_streams_are_exact),
+        cmocka_unit_test(test_sixteen_workers_streams_are_exact),
+        cmocka_unit_test(test_sixty_four_workers_streams_are_exact),
+        cmocka_unit_test(test_reset_and_reused_tuples_end_as_they_should),
+        cmocka_unit_test(test_workers_that_hang_lose_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,49 @@
+/* moves_world.h - a whole data plane on one thread in virtual time, a client with many connections, and somebody who
+ * moves them all the time. What happens when, and how long it takes, comes from a seed.
+ *
+ * After a run the world says what must hold: every byte of every stream arrived once and in order, every connection
+ * ended as its ends wished, nothing was lost, sent again or out of order, all buffers are back.
+ */
+#ifndef SUPPORT_MOVES_WORLD_H
+#define SUPPORT_MOVES_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct world;
+
+/* What a run is to be like. Everything that is 0 is as mild as can be. */
+struct world_options {
+    uint64_t seed;
+    unsigned conns;           /* connections at the same time */
+    uint32_t bytes_max;       /* of a stream: up to so many each way */
+    unsigned moves_permille;  /* of the steps begin a move */
+    unsigned asleep_permille; /* a worker begins to sleep with this chance in a step, */
+    uint32_t asleep_us;       /* for up to so long, and nothing wakes it */
+    uint32_t rx_write_us;     /* from classification to memory */
+    uint32_t link_us;         /* delay of the link, one way */
+    uint32_t frame_ns;        /* a full frame on the wire; 0: 10 Gb/s */
+    unsigned tx_ring;         /* 0: 64 frames */
+    unsigned abort_permille;  /* of connections are reset by the client somewhere, and their tuple used anew */
+    unsigned hold_permille;   /* of received data stays with the server's application for a while */
+    unsigned pin_permille;    /* of steps in which the application pins or unpins a connection */
+    unsigned reta_permille;   /* of steps change the indirection table */
+    unsigned rule_permille;   /* of steps give a flow a rule or take it, as steering would */
+    bool disorder_allowed;    /* sleeps are longer than gates wait: only streams and ends count */
+};
+
+struct world_result {
+    char why[256]; /* "": all is well */
+    unsigned moves, refused;
+    uint64_t forwarded, parked, lost, reordered, longest_us;
+    uint64_t now_us;
+};
+
+/* A data plane of so many workers. Ends the program when that cannot be. */
+struct world *world_new(unsigned workers);
+void world_free(struct world *w);
+
+/* One run; the data plane is used again and again. False with result.why. */
+bool world_run(struct world *w, const struct world_options *options, struct world_result *result);
+
+#endif
