@@ -11,3 +11,32 @@ bench-instructions: $(B)/bench/instructions ## callgrind instructions per short 
 	@tests/bench/instructions.py $<
 
 .PHONY: bench-instructions
+
+# Rates: an end is a program of its own (tests/bench/rate/rate.h), built for each stack; rates.py plays them against each
+# other. Linked as netbypassd is.
+RATE_OBJS = $(B)/obj/tests/bench/rate/rate.o
+RATE_MEMIF_OBJS = $(RATE_OBJS) $(B)/obj/tests/bench/rate/memif.o
+RATE_ENDS := netbypass frame linux lwip
+$(B)/bench/netbypass_end: $(RATE_MEMIF_OBJS) $(B)/lib/host-lib.a $(B)/lib/rss.a
+$(B)/bench/frame_end $(B)/bench/lwip_end: $(RATE_MEMIF_OBJS)
+$(B)/bench/linux_end: $(RATE_OBJS)
+$(B)/bench/lwip_end: RATE_LIBS = -llwip
+$(B)/obj/tests/bench/rate/lwip_end.o: bench_CFLAGS += -I/usr/include/lwip -Wno-strict-prototypes
+$(RATE_ENDS:%=$(B)/bench/%_end): $(B)/bench/%_end: $(B)/obj/tests/bench/rate/%_end.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DPDK_LIBS) $(RATE_LIBS)
+
+RATE_PROGRAMS := $(RATE_ENDS:%=$(B)/bench/%_end)
+bench-rates: $(RATE_PROGRAMS) ## connections, requests, round trips and bulk of this stack, Linux and lwIP in one run (4 minutes)
+	@tests/bench/rates.py $(B)/bench
+
+bench-quick: $(RATE_PROGRAMS) ## the same in a minute, with more noise
+	@tests/bench/rates.py --rounds 3 --seconds 0.5 $(B)/bench
+
+# Whatever is measured in seconds rather than instructions; each writes its results into build/bench.
+BENCHES += bench-rates
+bench: ## every benchmark that measures time; nothing else should be running
+	@for b in $(BENCHES); do $(MAKE) --no-print-directory $$b || exit 1; done
+
+.PHONY: bench bench-quick bench-rates

@@ -1,0 +1,215 @@
+/* netbypass_end.c - this project's stack as an end: in-process applications, one worker, net_memif as the port. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <rte_mbuf.h>
+
+#include <netbypass/runtime.h>
+
+#include "memif.h"
+#include "rate.h"
+
+#define LINK_WAIT_US 1000
+#define BULK_CHUNK   1448 /* a segment's payload */
+
+static struct rate_arguments arguments;
+static const char message[RATE_BYTES] = "message";
+
+/* --- server ------------------------------------------------------------------------------------------------------- */
+
+/* `user` counts the bytes of a request so far. */
+static void serve_data(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
+{
+    uint32_t n = rte_pktmbuf_pkt_len(data);
+    uintptr_t have = (uintptr_t)user + n;
+
+    (void)state;
+    rte_pktmbuf_free(data);
+    nb_conn_consumed(w, c, n);
+    if (arguments.mode == RATE_BULK)
+        return;
+    for (; have >= RATE_BYTES; have -= RATE_BYTES)
+        nb_conn_write(w, c, message, sizeof message);
+    nb_conn_set_user(w, c, (void *)have);
+    if (arguments.mode == RATE_SHORT && have == 0)
+        nb_conn_close(w, c);
+}
+
+static void serve_end(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)state, (void)user;
+    nb_conn_close(w, c);
+}
+
+static const struct nb_app server_app = {
+    .abi = NB_APP_ABI, .name = "server", .on_data = serve_data, .on_peer_closed = serve_end};
+
+/* --- client ------------------------------------------------------------------------------------------------------- */
+
+static struct client {
+    struct rate_report *report;
+    struct rte_mbuf *chunk; /* bulk: sent again and again by reference */
+    _Atomic bool over;
+} client;
+
+/* `user` is the time of the request. */
+static void ask(struct nb_worker *w, struct nb_conn c)
+{
+    nb_conn_set_user(w, c, (void *)(arguments.mode == RATE_PINGPONG ? rate_now_ns() : 0));
+    nb_conn_write(w, c, message, sizeof message);
+}
+
+static void open_one(struct nb_worker *w)
+{
+    struct nb_connect to = {.remote_port = RATE_PORT, .family = NB_FAMILY_IPV4};
+    struct nb_conn c;
+
+    to.remote.word[0] = inet_addr(RATE_SERVER);
+    if (nb_conn_connect(w, &client, &to, &c) < 0)
+        rate_error(client.report);
+}
+
+static void send_bulk(struct nb_worker *w, struct nb_conn c)
+{
+    if (!client.chunk) {
+        client.chunk = nb_conn_buffer(w);
+        memset(rte_pktmbuf_append(client.chunk, BULK_CHUNK), 'x', BULK_CHUNK);
+    }
+    for (;;) {
+        struct rte_mbuf *m = rte_pktmbuf_clone(client.chunk, client.chunk->pool);
+
+        if (!m)
+            return;
+        if (nb_conn_send(w, c, m) < 0) {
+            rte_pktmbuf_free(m);
+            return;
+        }
+        rate_bytes(client.report, BULK_CHUNK);
+    }
+}
+
+static void client_connected(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)state, (void)user;
+    if (arguments.mode == RATE_BULK)
+        send_bulk(w, c);
+    else
+        ask(w, c);
+}
+
+static void client_writable(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)state, (void)user;
+    atomic_store_explicit(&client.over, rate_over(client.report), memory_order_relaxed);
+    if (!client.over)
+        send_bulk(w, c);
+}
+
+static void client_data(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data)
+{
+    (void)state;
+    nb_conn_consumed(w, c, rte_pktmbuf_pkt_len(data));
+    rte_pktmbuf_free(data);
+    if (arguments.mode == RATE_SHORT)
+        return;
+    rate_count(client.report, (uintptr_t)user);
+    atomic_store_explicit(&client.over, rate_over(client.report), memory_order_relaxed);
+    if (!client.over)
+        ask(w, c);
+}
+
+static void client_closed(struct nb_worker *w, void *state, struct nb_conn c, void *user, enum nb_closed_reason reason)
+{
+    (void)state, (void)c, (void)user;
+    if (reason == NB_CLOSED_NORMAL)
+        rate_count(client.report, 0);
+    else if (!client.over)
+        rate_error(client.report);
+    atomic_store_explicit(&client.over, client.over || rate_over(client.report), memory_order_relaxed);
+    if (!client.over)
+        open_one(w);
+}
+
+static int client_start(struct nb_worker *w, const struct nb_app_option *options, unsigned n, void **state,
+                        struct nb_error *err)
+{
+    (void)w, (void)options, (void)n, (void)err;
+    *state = &client;
+    return 0;
+}
+
+static const struct nb_app client_app = {.abi = NB_APP_ABI,
+                                         .name = "client",
+                                         .start = client_start,
+                                         .on_connected = client_connected,
+                                         .on_data = client_data,
+                                         .on_writable = client_writable,
+                                         .on_peer_closed = serve_end,
+                                         .on_closed = client_closed};
+
+static void begin(struct nb_worker *w, void *arg)
+{
+    (void)arg;
+    for (unsigned i = 0; i < rate_connections(arguments.mode); i++)
+        open_one(w);
+}
+
+/* --- the program -------------------------------------------------------------------------------------------------- */
+
+static struct nb_runtime *start_stack(void)
+{
+    static struct nb_runtime_config config;
+    struct nb_runtime *rt;
+    struct nb_error err;
+
+    nb_runtime_config_init(&config);
+    config.n_ports = config.n_workers = config.n_listeners = 1;
+    snprintf(config.port[0].device, sizeof config.port[0].device, "%s", MEMIF_DEVICE);
+    config.port[0].address.word[0] = inet_addr(arguments.server ? RATE_SERVER : RATE_CLIENT);
+    config.port[0].prefix_bits = RATE_PREFIX;
+    config.cpu[0] = (int)arguments.cpu;
+    config.idle_sleep_us = 0;
+    config.limits.mbufs = 32768;
+    config.listener[0] = (struct nb_listener_config){.tcp_port = arguments.server ? RATE_PORT : 0,
+                                                     .app = arguments.server ? &server_app : &client_app};
+    if (nb_runtime_start(&config, &rt, &err) != 0) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    return rt;
+}
+
+static void wait_for_link(struct nb_runtime *rt)
+{
+    struct nb_port_info info;
+
+    while (nb_runtime_port_info(rt, 0, &info) == 0 && !info.link_up)
+        usleep(LINK_WAIT_US);
+}
+
+int main(int argc, char **argv)
+{
+    struct nb_runtime *rt;
+    int status = 0;
+
+    arguments = rate_arguments(argc, argv, true);
+    client.report = rate_begin(&arguments);
+    memif_eal(&arguments);
+    rt = start_stack();
+    if (arguments.server) {
+        rate_serve();
+    } else {
+        wait_for_link(rt);
+        nb_runtime_call(rt, 0, begin, NULL);
+        while (!atomic_load_explicit(&client.over, memory_order_relaxed))
+            usleep(LINK_WAIT_US);
+    }
+    nb_runtime_stop(rt);
+    if (!arguments.server)
+        status = rate_print(client.report);
+    return status;
+}
