@@ -286,25 +286,35 @@ void nb_reasm_free(struct nb_reasm_pool *pool, uint32_t *head)
 
 void nb_reasm_size(const struct nb_reasm_pool *pool, uint32_t head, uint32_t *ranges, uint32_t *mbufs)
 {
-    *ranges = *mbufs = 0;
-    for (uint32_t i = head; i != NB_REASM_NONE; i = pool->ranges[i].next) {
-        ++*ranges;
-        *mbufs += pool->ranges[i].mbufs;
+    *ranges = head == NB_REASM_NONE ? 0 : pool->ranges[head].list.n;
+    *mbufs = head == NB_REASM_NONE ? 0 : pool->ranges[head].list.mbufs;
+}
+
+/* Shells, linked through next. */
+static void give_back_chain(struct nb_reasm_pool *pool, uint32_t *chain)
+{
+    while (*chain != NB_REASM_NONE) {
+        uint32_t index = *chain;
+        *chain = pool->ranges[index].next;
+        pool->ranges[index].next = pool->free_head;
+        pool->free_head = index;
     }
 }
 
-/* Shells have no mbufs of their own, so that giving them back changes no count. */
 bool nb_reasm_reserve(struct nb_reasm_pool *pool, uint32_t n, uint32_t mbufs, uint32_t *chain)
 {
     *chain = NB_REASM_NONE;
     if (pool->mbufs + mbufs > pool->mbufs_max)
         return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (pool->free_head == NB_REASM_NONE) {
-            nb_reasm_forget(pool, chain);
+        uint32_t index = pool->free_head;
+        if (index == NB_REASM_NONE) {
+            give_back_chain(pool, chain);
             return false;
         }
-        range_get(pool, chain, 0);
+        pool->free_head = pool->ranges[index].next;
+        pool->ranges[index].next = *chain;
+        *chain = index;
     }
     pool->mbufs += mbufs;
     return true;
@@ -312,42 +322,45 @@ bool nb_reasm_reserve(struct nb_reasm_pool *pool, uint32_t n, uint32_t mbufs, ui
 
 void nb_reasm_unreserve(struct nb_reasm_pool *pool, uint32_t mbufs, uint32_t *chain)
 {
-    nb_reasm_forget(pool, chain);
+    give_back_chain(pool, chain);
     pool->mbufs -= mbufs;
 }
 
-/* Stamps only have an order, and only within a connection; those of another pool mean nothing here. A range is as young
- * as there are older ones in its list. */
-static uint32_t younger_than(const struct nb_reasm_pool *pool, uint32_t head, uint32_t stamp)
+/* Copy the ranges in order; each of theirs remembers in prev, which it needs no more, which of ours it became. */
+static uint32_t copy_ranges(struct nb_reasm_pool *pool, uint32_t *chain, struct nb_reasm_pool *from, uint32_t from_head)
 {
-    uint32_t n = 0;
-    for (uint32_t i = head; i != NB_REASM_NONE; i = pool->ranges[i].next)
-        n += seq_lt(pool->ranges[i].stamp, stamp);
-    return n;
-}
-
-uint32_t nb_reasm_adopt(struct nb_reasm_pool *pool, uint32_t *chain, const struct nb_reasm_pool *from,
-                        uint32_t from_head)
-{
-    uint32_t head = NB_REASM_NONE, *link = &head, n = 0;
-    for (uint32_t i = from_head; i != NB_REASM_NONE; i = from->ranges[i].next, n++) {
-        const struct nb_reasm_range *theirs = &from->ranges[i];
+    uint32_t head = NB_REASM_NONE, last = NB_REASM_NONE;
+    for (uint32_t i = from_head; i != NB_REASM_NONE; i = from->ranges[i].next) {
         uint32_t index = *chain;
         struct nb_reasm_range *r = &pool->ranges[index];
         *chain = r->next;
-        *r = *theirs;
+        *r = from->ranges[i];
+        r->prev = last;
         r->next = NB_REASM_NONE;
-        r->stamp = pool->stamp + 1 + younger_than(from, from_head, theirs->stamp);
+        from->ranges[i].prev = index;
+        *(last == NB_REASM_NONE ? &head : &pool->ranges[last].next) = index;
+        last = index;
         pool->mbufs += r->mbufs;
-        *link = index;
-        link = &r->next;
     }
-    pool->stamp += n;
+    return head;
+}
+
+uint32_t nb_reasm_adopt(struct nb_reasm_pool *pool, uint32_t *chain, struct nb_reasm_pool *from, uint32_t from_head)
+{
+    uint32_t head = copy_ranges(pool, chain, from, from_head);
+    if (head == NB_REASM_NONE)
+        return head;
+    struct nb_reasm_list *list = list_of(pool, head);
+    list->tail = from->ranges[list->tail].prev;
+    for (unsigned i = 0; i < NB_REASM_RECENT; i++)
+        if (list->recent[i] != NB_REASM_NONE)
+            list->recent[i] = from->ranges[list->recent[i]].prev;
     return head;
 }
 
 void nb_reasm_forget(struct nb_reasm_pool *pool, uint32_t *head)
 {
-    while (*head != NB_REASM_NONE)
-        range_put(pool, head, false);
+    for (uint32_t i = *head; i != NB_REASM_NONE; i = pool->ranges[i].next)
+        pool->mbufs -= pool->ranges[i].mbufs;
+    give_back_chain(pool, head);
 }

@@ -78,8 +78,7 @@ void nb_reasm_unreserve(struct nb_reasm_pool *pool, uint32_t mbufs, uint32_t *ch
 
 /* Make a list like the one at from_head in another pool, data included, of ranges taken from *chain. The other list is
  * then empty shells, which nb_reasm_forget gives back to its pool without touching data. */
-uint32_t nb_reasm_adopt(struct nb_reasm_pool *pool, uint32_t *chain, const struct nb_reasm_pool *from,
-                        uint32_t from_head);
+uint32_t nb_reasm_adopt(struct nb_reasm_pool *pool, uint32_t *chain, struct nb_reasm_pool *from, uint32_t from_head);
 void nb_reasm_forget(struct nb_reasm_pool *pool, uint32_t *head);
 
 #endif

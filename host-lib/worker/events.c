@@ -49,10 +49,8 @@ static void tell(struct nb_worker *w, enum nb_flow_news_kind kind, const struct 
 /* Between its beginning and its end, a flow's news are whose it is. */
 void nb__news_moved(struct nb_worker *w, const struct nb_tcb *tcb)
 {
-    struct nb_flow_news news = news_of(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
-
     if (nb_tcb_known(tcb) && nb_tcb_state(tcb) != NB_TCP_SYN_SENT)
-        tell(w, &news);
+        tell(w, NB_FLOW_NEWS_ESTABLISHED, tcb);
 }
 
 /* --- from the core -------------------------------------------------------------------------------------------------
