@@ -19,6 +19,8 @@
 #define VALUES(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member[0])
 
 static const char *const policy_words[] = {"auto", "exact", NULL};
+static const char *const through_words[] = {"auto", "rte_flow", "ethtool", "verbs", "none", NULL};
+static_assert(NB_RULES_AUTO == 0 && NB_RULES_VERBS == 3 && NB_RULES_NONE == 4, "in the enum's order, too");
 static_assert(NB_STEERING_AUTO == 0 && NB_STEERING_EXACT == 1, "policy_words are in the enum's order");
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
@@ -41,6 +43,11 @@ static const struct nb_keyword port_keywords[] = {
      .fallback = "0", .help = "Length of each transmit queue; 0 is what the driver recommends."},
     {"software_checksums", &nb_type_bool, FIELD(struct nb_config_port, software_checksums), .fallback = "false",
      .help = "Compute and verify checksums in software even where the NIC can."},
+    {"rules_through", &nb_type_word, FIELD(struct nb_config_port, rules_through), .words = through_words,
+     .fallback = "auto",
+     .help =
+         "How steering rules reach the NIC. auto: ethtool for AF_XDP ports, rte_flow for others. rte_flow, ethtool, "
+         "verbs: this and no other, or netbypassd does not start and says why. none: no rules."},
     {0},
 };
 static const struct nb_keyword port_element = {
@@ -50,7 +57,8 @@ static const struct nb_keyword listen_element = {"listen", &nb_type_endpoint, .s
 
 static const struct nb_keyword app_keywords[] = {
     {"module", &nb_type_text, FIELD(struct nb_config_app, module), .min = 1,
-     .help = "A bundled application (http, proxy, bulk), or the path of a shared object that exports `nb_app` (app.h)."},
+     .help =
+         "A bundled application (http, proxy, bulk), or the path of a shared object that exports `nb_app` (app.h)."},
     {"listen", &nb_type_list, VALUES(struct nb_config_app, listen),
      .count_offset = offsetof(struct nb_config_app, n_listen), .max = NB_MAX_LISTENERS, .inside = &listen_element,
      .fallback = "",
@@ -295,6 +303,8 @@ int nb_config_parse(const char *file, const char *text, size_t length, struct nb
     }
     for (unsigned i = 0; i < c->n_apps; i++)
         point_options(&c->app[i]);
+    for (unsigned i = 0; i < c->n_ports; i++)
+        c->steering.through[i] = c->port[i].rules_through;
     *config = c;
     return 0;
 }

@@ -28,6 +28,7 @@ struct nb_config_port {
     struct nb_addr gateway;
     uint16_t mtu, rx_descriptors, tx_descriptors;
     bool software_checksums;
+    enum nb_rules_through rules_through;
     unsigned line; /* of the file, for messages */
 };
 

@@ -79,8 +79,8 @@ static int open_port(struct nb_steering *s, const struct nb_steering_config *con
         return nb_error_set(err, rc, "port %u: the runtime does not describe it", s->n_ports);
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return nb_error_set(err, -errno, "no random numbers: %s", strerror(errno));
-    struct nb_steering_apis api = {s->world.api(info.driver), s->world.templates(), s->world.ethtool(),
-                                   config->state_folder};
+    struct nb_steering_apis api = {s->world.api(info.driver), s->world.templates(),        s->world.ethtool(),
+                                   config->state_folder,      config->through[s->n_ports], config->verbs[s->n_ports]};
     struct nb_device device;
     s->world.describe(info.port_id, info.driver, &device);
     rc = nb__steering_port_open(&s->port[s->n_ports], (uint16_t)s->n_ports, &info, &device, &plan, &api, seed,

@@ -22,14 +22,27 @@ enum nb_steering_policy {
 enum nb_method { NB_METHOD_RSS, NB_METHOD_MASK, NB_METHOD_EXACT, NB_METHOD_SOFTWARE };
 const char *nb_method_name(enum nb_method method);
 
+/* Through what a port's rules reach its NIC. */
+enum nb_rules_through {
+    NB_RULES_AUTO, /* what fits the port: ethtool where the kernel owns the NIC, else rte_flow */
+    NB_RULES_RTE_FLOW,
+    NB_RULES_ETHTOOL,
+    NB_RULES_VERBS, /* for programs that bring the queue pairs */
+    NB_RULES_NONE,
+};
+
 #define NB_STEERING_FOLDER_MAX 200
+
+struct nb_verbs_queues;
 
 struct nb_steering_config {
     enum nb_steering_policy policy;
     uint32_t exact_after_ms; /* under EXACT: how long a connection must have lived; 0 = at once */
     uint32_t reserved_rules; /* of the exact table, kept free */
     uint32_t spill_rules;    /* of the table for moves, that connections may have when theirs is full */
-    char state_folder[NB_STEERING_FOLDER_MAX]; /* for what must outlive a crash; "": nothing does */
+    enum nb_rules_through through[NB_MAX_PORTS];
+    const struct nb_verbs_queues *verbs[NB_MAX_PORTS]; /* RAW_PACKET queue pairs that its workers poll; NULL: none */
+    char state_folder[NB_STEERING_FOLDER_MAX];         /* for what must outlive a crash; "": nothing does */
 };
 
 struct nb_steering;

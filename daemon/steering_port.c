@@ -5,56 +5,7 @@
 #include "log.h"
 #include "steering_port.h"
 
-#define BATCH        32 /* operations that a device gets at once, where it takes several */
-#define RFS_HEADROOM 64 /* places of a kernel-owned NIC's table that its accelerated RFS may use */
-
-/* AF_XDP: the kernel's driver takes the rules, so it is the one that matters. One that takes none is fine too. */
-static void look_into_kernel(struct nb_steering_port *port, const struct nb_ethtool_api *api, struct nb_device *device)
-{
-    char interface[sizeof device->interface];
-    struct nb_error err;
-
-    memcpy(interface, device->interface, sizeof interface);
-    if (nb_ethtool_describe(interface, api, RFS_HEADROOM, port->kernel_driver, device, &err) ||
-        (nb_profile_for_device(device)->n_engines && nb_ethtool_set_ntuple(interface, api, true, &err))) {
-        nb_log(NB_LOG_WARNING, "port %u: no steering rules: %s", port->index, err.text);
-        *device = (struct nb_device){.driver = ""};
-    }
-    memcpy(device->interface, interface, sizeof interface);
-}
-
-/* Rules that the kernel keeps are remembered in a file, for the run after a crash. */
-static struct nb_backend *make_ethtool_backend(const struct nb_steering_port *port, const struct nb_device *device,
-                                               const struct nb_steering_apis *api, struct nb_error *err)
-{
-    bool remembers = api->state_folder && *api->state_folder;
-    struct nb_backend *backend;
-    char memory[256];
-
-    snprintf(memory, sizeof memory, "%s/ethtool-%s.rules", remembers ? api->state_folder : "", device->interface);
-    backend = nb_backend_ethtool_new(device->interface, &port->profile, &api->ethtool, remembers ? memory : NULL, err);
-    if (backend && nb_backend_ethtool_cleaned(backend))
-        nb_log(NB_LOG_NOTICE, "port %u (%s): %u rules that a former run left were deleted", port->index,
-               device->interface, nb_backend_ethtool_cleaned(backend));
-    return backend;
-}
-
-static struct nb_backend *make_backend(const struct nb_steering_port *port, const struct nb_port_info *info,
-                                       const struct nb_device *device, const struct nb_steering_apis *api,
-                                       struct nb_error *err)
-{
-    struct nb_backend *backend;
-
-    if (port->profile.dialect == NB_DIALECT_ETHTOOL)
-        return make_ethtool_backend(port, device, api, err);
-    if (port->profile.dialect == NB_DIALECT_RTE_FLOW_ASYNC)
-        backend = nb_backend_rte_flow_async_new(info->port_id, info->queues, &port->profile, &api->templates);
-    else
-        backend = nb_backend_rte_flow_new(info->port_id, info->queues, &port->profile, &api->rte_flow);
-    if (!backend)
-        nb_error_set(err, -ENOMEM, "port %u: no memory for its rules", port->index);
-    return backend;
-}
+#define BATCH 32 /* operations that a device gets at once, where it takes several */
 
 int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const struct nb_port_info *info,
                            const struct nb_device *device, const struct nb_planner_config *config,
@@ -64,9 +15,9 @@ int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const 
     struct nb_device known = *device;
 
     *port = (struct nb_steering_port){.index = index};
-    if (known.interface[0])
-        look_into_kernel(port, &api->ethtool, &known);
-    nb_profile_probe(&known, &port->profile);
+    int rc = nb__steering_choose(port, info, api, &known, err);
+    if (rc)
+        return rc;
     port->table = nb_table_new(&port->profile, seed, next_rule_id);
     if (port->table)
         port->planner = nb_planner_new(&port->profile, port->table, config);
@@ -74,7 +25,7 @@ int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const 
         nb__steering_port_close(port);
         return nb_error_set(err, -ENOMEM, "port %u: no memory for its steering table", index);
     }
-    port->backend = make_backend(port, info, &known, api, err);
+    port->backend = nb__steering_backend(port, info, &known, api, err);
     if (!port->backend) {
         nb__steering_port_close(port);
         return -EIO;

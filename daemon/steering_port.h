@@ -11,11 +11,15 @@
 #include <netbypass/runtime.h>
 #include <netbypass/templates.h>
 
+#include "steering.h"
+
 struct nb_steering_apis {
     struct nb_rte_flow_api rte_flow;
     struct nb_rte_flow_async_api templates;
     struct nb_ethtool_api ethtool;
     const char *state_folder; /* for what must outlive a crash; NULL or "": nothing does */
+    enum nb_rules_through through;
+    const struct nb_verbs_queues *verbs; /* that the port's workers poll, or NULL */
 };
 
 struct nb_steering_port {
@@ -38,6 +42,14 @@ int nb__steering_port_open(struct nb_steering_port *port, uint16_t index, const 
                            const struct nb_device *device, const struct nb_planner_config *config,
                            const struct nb_steering_apis *api, uint64_t seed, int64_t *next_rule_id,
                            struct nb_error *err);
+
+/* Through what its rules go (steering_backend.c): makes *device what they are for, and port->profile that one's.
+ * Returns 0, or a negative errno with *err filled where the configuration wants what the port cannot. */
+int nb__steering_choose(struct nb_steering_port *port, const struct nb_port_info *info,
+                        const struct nb_steering_apis *api, struct nb_device *device, struct nb_error *err);
+struct nb_backend *nb__steering_backend(const struct nb_steering_port *port, const struct nb_port_info *info,
+                                        const struct nb_device *device, const struct nb_steering_apis *api,
+                                        struct nb_error *err);
 
 /* Frees what open made; the device's rules must be gone already. */
 void nb__steering_port_close(struct nb_steering_port *port);

@@ -66,6 +66,7 @@ static const char full[] = "workers: 2\n"
                            "    rx_descriptors: 1024\n"
                            "    tx_descriptors: 512\n"
                            "    software_checksums: true\n"
+                           "    rules_through: ethtool\n"
                            "  - {device: net_ring0, address: 192.0.2.1/31}\n"
                            "apps:\n"
                            "  - module: http\n"
@@ -97,7 +98,9 @@ static void test_every_key_lands_in_its_field(void **state)
     assert_int_equal(c->port[0].rx_descriptors, 1024);
     assert_int_equal(c->port[0].tx_descriptors, 512);
     assert_true(c->port[0].software_checksums);
-    assert_int_equal(c->port[1].line, 12);
+    assert_int_equal(c->steering.through[0], NB_RULES_ETHTOOL);
+    assert_int_equal(c->steering.through[1], NB_RULES_AUTO);
+    assert_int_equal(c->port[1].line, 13);
     assert_int_equal(c->port[1].mtu, 1500);
     assert_int_equal(c->app[0].n_listen, 2);
     assert_int_equal(c->app[0].listen[1].port, 8080);
@@ -134,12 +137,15 @@ static void test_show_says_what_the_file_said(void **state)
     static const char expected[] =
         "{\"workers\":2,\"cpus\":[0,0],\"ports\":[{\"device\":\"0000:01:00.0\",\"arguments\":\"fdir=1\","
         "\"address\":\"10.99.0.2/24\",\"gateway\":\"10.99.0.1\",\"mtu\":9000,\"rx_descriptors\":1024,"
-        "\"tx_descriptors\":512,\"software_checksums\":true},{\"device\":\"net_ring0\",\"arguments\":\"\","
+        "\"tx_descriptors\":512,\"software_checksums\":true,\"rules_through\":\"ethtool\"},{\"device\":\"net_ring0\","
+        "\"arguments\":\"\","
         "\"address\":\"192.0.2.1/31\",\"gateway\":\"none\",\"mtu\":1500,\"rx_descriptors\":0,\"tx_descriptors\":0,"
-        "\"software_checksums\":false}],\"apps\":[{\"module\":\"http\",\"listen\":[\"0.0.0.0:80\",\"10.99.0.2:8080\"],"
+        "\"software_checksums\":false,\"rules_through\":\"auto\"}],\"apps\":[{\"module\":\"http\",\"listen\":[\"0.0.0."
+        "0:80\",\"10.99.0.2:8080\"],"
         "\"options\":{\"size\":\"64\",\"name\":\"a: b\"}},{\"module\":\"/opt/echo.so\","
         "\"listen\":[\"192.0.2.1:7\"],\"options\":{}}],\"steering\":{\"policy\":\"exact\",\"exact_after_ms\":5,"
-        "\"reserved_rules\":0,\"spill_rules\":0},\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,\"send_buffer\":8192,"
+        "\"reserved_rules\":0,\"spill_rules\":0},\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,"
+        "\"send_buffer\":8192,"
         "\"recv_buffer\":16384,\"mbufs\":2048},\"idle_sleep_us\":0,\"eal\":[\"--no-huge\",\"-m\",\"512\"],"
         "\"control\":{\"socket\":\"/tmp/nb.sock\",\"operators\":{\"users\":[0,1234],\"groups\":[0]}},"
         "\"log\":\"debug\"}";
