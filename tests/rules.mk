@@ -46,6 +46,7 @@ test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for 
 	@$(MAKE) --no-print-directory $(B)/tests/flowrules/test_planner_profiles
 	@NB_SEEDS=300 tests/run -t 600 $(B)/tests/flowrules/test_planner_profiles
 	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)
+	@$(MAKE) --no-print-directory sim-long
 
 .PHONY: unit check asan test test-built test-long
 

@@ -16,16 +16,19 @@
 #include "cwnd.h"
 #include "minmax.h"
 
-#define BETA          717 /* of 1024: §4.6 */
-#define BETA_ONE      1024
-#define C_SCALED      410 /* C = 0.4 of 1024, §5 */
-#define TIME_BITS     10  /* 1/1024 s */
-#define CUBE_BITS     (10 + 3 * TIME_BITS)
-#define RENO_SCALE    (8 * (BETA_ONE + BETA) / 3 / (BETA_ONE - BETA)) /* §4.3: 8 / alpha_cubic */
-#define LEAST_COUNT   2                                               /* never faster than 1.5 times a round trip */
-#define UNKNOWN_COUNT 20 /* before any loss was seen: the path may have much more to give */
-#define UPDATE_MS     32 /* the curve is slow: look that often while cwnd stands still */
-#define SECOND_MS     1000
+#define BETA            717 /* of 1024: §4.6 */
+#define BETA_ONE        1024
+#define C_SCALED        410 /* C = 0.4 of 1024, §5 */
+#define TIME_BITS       10  /* 1/1024 s */
+#define CUBE_BITS       (10 + 3 * TIME_BITS)
+#define CUBE_ONE        (1ull << CUBE_BITS)
+#define DISTANCE_MAX    (1u << 18) /* four minutes from the plateau, millions of segments: its cube fits 64 bits */
+#define RENO_SCALE      (8 * (BETA_ONE + BETA) / 3 / (BETA_ONE - BETA)) /* §4.3: 8 / alpha_cubic */
+#define LEAST_COUNT     2                                               /* never faster than 1.5 times a round trip */
+#define UNKNOWN_COUNT   20 /* before any loss was seen: the path may have much more to give */
+#define UPDATE_MS       32 /* the curve is slow: look that often while cwnd stands still, */
+#define UPDATES_PER_RTT 4  /* and so often where Reno's pace is faster than that */
+#define SECOND_MS       1000
 
 #define HYSTART_LOW_CWND    16
 #define HYSTART_SAMPLES     8
@@ -133,18 +136,19 @@ static void epoch_begins(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t 
     }
 }
 
-/* W(t + RTT): where the curve will be when what is sent now is acknowledged. */
+/* W(t + RTT): where the curve will be when what is sent now is acknowledged, in whole segments. Rounding down matters:
+ * a plateau that is reached early counts as reached, and W_max would never come down to what the path gives (§4.7). */
 static uint32_t target(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
     const struct nb_cc_state *s = &tcb->cc_state;
     uint64_t ms = tcp->now_ms - s->epoch_ms + (s->delay_min_us + 999) / 1000;
     uint64_t t = (ms << TIME_BITS) / 1000;
     uint64_t distance = t < s->k ? s->k - t : t - s->k;
-    uint64_t delta =
-        distance > UINT32_MAX >> 12 ? UINT32_MAX : (C_SCALED * distance * distance * distance) >> CUBE_BITS;
+    distance = nb__min(distance, DISTANCE_MAX);
+    uint64_t delta = C_SCALED * distance * distance * distance;
     if (t < s->k)
-        return (uint32_t)(s->origin_cwnd - nb__min(delta, s->origin_cwnd));
-    return (uint32_t)nb__min(s->origin_cwnd + delta, UINT32_MAX);
+        return (uint32_t)(s->origin_cwnd - nb__min((delta + CUBE_ONE - 1) >> CUBE_BITS, s->origin_cwnd));
+    return (uint32_t)nb__min(s->origin_cwnd + (delta >> CUBE_BITS), UINT32_MAX);
 }
 
 static void follow_curve(const struct nb_tcp *tcp, struct nb_tcb *tcb)
@@ -173,7 +177,8 @@ static void update(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 {
     struct nb_cc_state *s = &tcb->cc_state;
     s->acked += acked;
-    if (s->last_cwnd == tcb->cwnd && (int32_t)(tcp->now_ms - s->last_update_ms) <= UPDATE_MS)
+    uint32_t pause_ms = nb__min(UPDATE_MS, s->delay_min_us / (UPDATES_PER_RTT * 1000));
+    if (s->last_cwnd == tcb->cwnd && (int32_t)(tcp->now_ms - s->last_update_ms) <= (int32_t)pause_ms)
         return;
     if (!s->epoch_ms || tcp->now_ms != s->last_update_ms) {
         s->last_cwnd = tcb->cwnd;

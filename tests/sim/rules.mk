@@ -7,4 +7,9 @@ $(B)/sim/goodput: $(B)/obj/tests/sim/goodput.o $(SUPPORT_OBJS) $(B)/lib/host-lib
 goodput: $(B)/sim/goodput ## goodput over round trip, loss and congestion control, in virtual time (some minutes)
 	@$<
 
-.PHONY: goodput
+# Part of test-long: the bounds of goodput, and thousands of seeds (of each of the nine kinds of path).
+sim-long: $(B)/sim/goodput $(B)/tests/sim/test_lossy_link
+	@tests/run -t 600 tests/sim/check_goodput
+	@SIM_SEEDS=2000 tests/run -t 600 $(B)/tests/sim/test_lossy_link
+
+.PHONY: goodput sim-long

@@ -136,7 +136,7 @@ static void test_window_follows_the_cubic_curve_on_a_long_path(void **state)
     struct path p = grown_to(100000, 100);
     uint32_t w_max = lose_one(&p);
     uint64_t began = p.e->now;
-    for (unsigned i = 0; i < 60; i++) {
+    for (unsigned i = 0; i < 65; i++) {
         round_trip(&p, false);
         double t = (double)(p.e->now - began) / 1e6, reno = reno_friendly(w_max, t, 0.1);
         double wanted = curve(w_max, t);
