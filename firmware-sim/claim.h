@@ -32,6 +32,7 @@ struct sim_claim_port {
     char nic[32];
     struct sim_device_config device;
     char wire[SIM_WIRE_SPEC_MAX];
+    struct sim_atr atr;
 };
 
 /* An environment variable as it was before nicsim changed it. */

@@ -5,6 +5,7 @@
  */
 #include "commands.h"
 
+#include "atr_command.h"
 #include "fault_command.h"
 #include "trace_command.h"
 
@@ -168,6 +169,11 @@ static int set_pcap(struct request *r)
     return sim_captures_command(&r->sim->captures, r->sim->name, r->argc, r->argv, r->out, &r->err);
 }
 
+static int set_atr(struct request *r)
+{
+    return sim_atr_command(r->sim, r->argc, r->argv, r->out, &r->err);
+}
+
 static int wait_for(struct request *r)
 {
     if (strcmp(r->argv[1], "started"))
@@ -205,6 +211,7 @@ static const struct command {
     {"trace", SIM_TRACE_SYNTAX, "JSON lines of what the NIC does", 2, WORDS_MAX, set_trace},
     {"pcap", SIM_CAPTURE_SYNTAX, "write frames of the wire or of a queue to a file; without words: what is written", 1,
      6, set_pcap},
+    {"atr", SIM_ATR_SYNTAX, "steer flows by what is sent; without words: how it does", 1, 4, set_atr},
     {"wait", "started", "answer when the driver has enabled the receiver", 2, 2, wait_for},
     {"port", "N COMMAND", "a command for port N of the program; without it they are for the first, 0", 3, WORDS_MAX,
      no_port},

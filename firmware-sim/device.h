@@ -37,6 +37,18 @@ struct sim_conduct {
     } count;
 };
 
+/* Steering by what is sent (Intel's ATR), for a card whose driver does not do it: see nics/82599/atr.c. */
+#define SIM_ATR_SIZE     8190  /* filters of the smallest table that an 82599 makes for it */
+#define SIM_ATR_SIZE_MAX 32766 /* and of the largest */
+#define SIM_ATR_SAMPLE   20    /* Linux's ixgbe looks at every 20th packet of a queue */
+
+struct sim_atr {
+    bool on;
+    unsigned size;        /* filters before the table is emptied */
+    unsigned sample_rate; /* packets of a transmit queue, of which one is a sample */
+    uint64_t latency;     /* from a packet to its filter, in nanoseconds; in stepped time, steps */
+};
+
 /* What a model may ask of the core. All calls are made with the simulator's lock held. */
 struct sim_host {
     void *arg;
@@ -141,10 +153,15 @@ struct sim_device_ops {
     unsigned (*release)(struct sim_device *dev, int queue, unsigned max);
     /* When something inside is next due to happen by itself; UINT64_MAX: never. NULL: never. */
     uint64_t (*due_ns)(struct sim_device *dev);
-    /* Received frames in flight are lost. */
-    void (*discard)(struct sim_device *dev);
+    /* A run begins: frames in flight are lost, counters zero, what the device learned by itself is forgotten, its turns
+     * start over. What the driver has programmed stays. */
+    void (*begin)(struct sim_device *dev);
     /* The device resets itself, unasked: registers, tables and frames are lost. */
     void (*reset)(struct sim_device *dev);
+
+    /* Switch ATR on or off. 0, -EBUSY: the driver uses that table itself, -EINVAL: no such size. NULL: the card has
+     * none. */
+    int (*set_atr)(struct sim_device *dev, const struct sim_atr *atr);
 
     void (*set_link)(struct sim_device *dev, bool up);
     /* Is the receiver enabled (the program has started its port)? */

@@ -207,6 +207,7 @@ static void fill_claim(struct sim_launch *l)
     for (unsigned i = 0; i < o->ports; i++) {
         struct sim_claim_port *port = &l->claim.port[i];
         port->device = o->port[i].device;
+        port->atr = o->port[i].atr;
         snprintf(port->nic, sizeof port->nic, "%s", o->port[i].nic->nic);
         snprintf(port->wire, sizeof port->wire, "%s", o->port[i].wire);
     }

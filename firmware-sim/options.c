@@ -1,6 +1,8 @@
 /* options.c - the words after `nicsim`, checked. One table holds the options and their help. */
 #include "options.h"
 
+#include "atr_command.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <net/ethernet.h>
@@ -18,6 +20,7 @@ enum {
     OPT_TRACE_REGISTERS,
     OPT_TRACE_ONLY,
     OPT_PCAP,
+    OPT_ATR,
     OPT_REGISTERS,
     OPT_HELP
 };
@@ -26,11 +29,12 @@ static const struct {
     const char *name, *argument, *help;
     int id;
 } rows[] = {
-    {"nic", "MODEL", "the NIC to simulate; each --nic begins a port, which the next four are about", OPT_NIC},
+    {"nic", "MODEL", "the NIC to simulate; each --nic begins a port, which the next five are about", OPT_NIC},
     {"queues", "N", "receive and transmit queue pairs it offers (default 4)", OPT_QUEUES},
     {"wire", "KIND[:ARG]", "what its cable is plugged into", OPT_WIRE},
     {"mac", "ADDRESS", "its MAC address (default: made from the wire's name)", OPT_MAC},
     {"pcap", "FILE", "write the frames on its wire as pcapng", OPT_PCAP},
+    {"atr", "[=SIZE[,US]]", "steer flows by what the program sends: filters, latency of one", OPT_ATR},
     {"control", "PATH", "control socket (default: /dev/shm/nicsim.PID/control)", OPT_CONTROL},
     {"trace", "FILE", "write what becomes of each frame, and why, as JSON lines", OPT_TRACE},
     {"trace-registers", NULL, "every register access too", OPT_TRACE_REGISTERS},
@@ -43,6 +47,12 @@ static const struct {
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
+/* What getopt_long makes of the help's word for it: in brackets, it may be missing. */
+static int argument_of(const char *word)
+{
+    return !word ? no_argument : *word == '[' ? optional_argument : required_argument;
+}
+
 void sim_options_help(FILE *out)
 {
     fputs("usage: nicsim --nic MODEL --wire KIND[:ARG] [options] [--] PROGRAM [ARGUMENT ...]\n"
@@ -52,7 +62,9 @@ void sim_options_help(FILE *out)
           out);
     for (size_t i = 0; i < ROWS; i++) {
         char left[40];
-        snprintf(left, sizeof left, "--%s %s", rows[i].name, rows[i].argument ? rows[i].argument : "");
+        bool optional = argument_of(rows[i].argument) == optional_argument;
+        snprintf(left, sizeof left, "--%s%s%s", rows[i].name, optional ? "" : " ",
+                 rows[i].argument ? rows[i].argument : "");
         fprintf(out, "  %-20s %s\n", left, rows[i].help);
     }
     fputs("\nmodels:", out);
@@ -121,6 +133,8 @@ static int take_port_option(struct sim_port_options *port, int id, const char *a
         return parse_wire(port, argument, err);
     case OPT_MAC:
         return parse_mac(port, argument, err);
+    case OPT_ATR:
+        return sim_atr_parse(&port->atr, argument ? argument : "", err);
     default:
         port->pcap = argument;
         return 0;
@@ -192,7 +206,7 @@ int sim_options_parse(struct sim_options *o, int argc, char **argv, struct sim_e
     static const uint8_t no_mac[6];
     int id;
     for (size_t i = 0; i < ROWS; i++)
-        longs[i] = (struct option){rows[i].name, rows[i].argument ? required_argument : no_argument, NULL, rows[i].id};
+        longs[i] = (struct option){rows[i].name, argument_of(rows[i].argument), NULL, rows[i].id};
     memset(o, 0, sizeof *o);
     optind = 0; /* start afresh, also when this is not the first time */
     opterr = 0;

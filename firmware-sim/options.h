@@ -18,6 +18,7 @@ struct sim_port_options {
     const struct sim_wire_ops *wire_ops;
     const char *wire_argument;
     const char *pcap; /* path, NULL when not asked for */
+    struct sim_atr atr;
 };
 
 struct sim_options {

@@ -1,6 +1,7 @@
 /* inside.c - the simulator within the program's process: claim, power up, power down. */
 #include "inside.h"
 
+#include "atr_command.h"
 #include "claim.h"
 #include "dpdk_memory.h"
 #include "engine.h"
@@ -135,6 +136,9 @@ static int make_sim(unsigned i, struct sim_error *err)
     if (i)
         in.port[i - 1].sim->next_port = s;
     start_trace(s, i);
+    rc = claim->atr.on ? sim_atr_set(s, &claim->atr, err) : 0;
+    if (rc)
+        return rc;
     return open_interrupt_line(i, err);
 }
 

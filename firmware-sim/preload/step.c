@@ -337,9 +337,9 @@ EXPORTED void nb_nicsim_begin(struct nb_nicsim *nic, uint64_t seed)
     s->ops->complete_filter(s->dev);
     if (s->ops->release)
         s->ops->release(s->dev, -1, UINT_MAX);
-    s->ops->discard(s->dev);
     while (sim_tx_poll(s, SIM_TX_BURST, 0))
         ;
+    s->ops->begin(s->dev);
     memset(&s->count, 0, sizeof s->count);
     memset(s->drops, 0, sizeof s->drops);
     s->steps = 0;

@@ -153,7 +153,7 @@ static bool fake_complete_filter(struct sim_device *dev)
     return false;
 }
 
-static void fake_discard(struct sim_device *dev)
+static void fake_begin(struct sim_device *dev)
 {
     dev->in_flight = 0;
 }
@@ -183,7 +183,7 @@ static const struct sim_device_ops fake_ops = {
     .tx_poll = fake_tx_poll,
     .pending = fake_pending,
     .complete_filter = fake_complete_filter,
-    .discard = fake_discard,
+    .begin = fake_begin,
     .reset = fake_reset,
     .set_link = fake_set_link,
     .rx_enabled = fake_rx_enabled,

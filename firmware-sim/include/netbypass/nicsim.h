@@ -62,7 +62,8 @@ struct nb_nicsim_verdict {
 struct nb_nicsim *nb_nicsim_new(const struct nb_nicsim_config *config, char why[NB_NICSIM_WHY_MAX]);
 
 /* Begin a run. Frames in flight are dropped, a busy filter command is done, frames on transmit rings are sent and
- * forgotten, and so are those not taken. What was being coalesced ends and lies in its ring, which is the driver's. */
+ * forgotten, and so are those not taken; counters are zero, those in registers too. What was being coalesced ends and
+ * lies in its ring, which is the driver's. */
 void nb_nicsim_begin(struct nb_nicsim *nic, uint64_t seed);
 
 /* Plug in a capture: "pcap:IN[,OUT]", as in nicsim(1). Its frames come one by one, when NB_NICSIM_WIRE is stepped;

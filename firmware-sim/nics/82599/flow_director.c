@@ -113,9 +113,8 @@ void i82599_fdir_reset(struct sim_device *dev)
 
 /* PBALLOC 1, 2, 3: 2K, 4K, 8K perfect filters less two, and as many buckets; four times that of signature filters
  * (7.1.2.7.4). */
-void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t value)
+void i82599_fdir_start(struct sim_device *dev, uint32_t value)
 {
-    (void)index;
     struct i82599_fdir *fdir = &dev->fdir;
     unsigned unit = value & FDIRCTRL_PERFECT ? 1024 : 4096;
     unsigned size = value & FDIRCTRL_PBALLOC ? unit << (value & FDIRCTRL_PBALLOC) : 0;
@@ -128,6 +127,13 @@ void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t valu
         i82599_remark(dev, "flow director: table of %u filters", capacity);
     }
     *i82599_reg(dev, REG_FDIRCTRL) = value | (size ? FDIRCTRL_INIT_DONE : 0);
+}
+
+void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    (void)index;
+    i82599_atr_yield(dev);
+    i82599_fdir_start(dev, value);
 }
 
 /* The link that points to the first filter of the bucket with this soft id; what it points to is FDIR_NONE when there
@@ -254,6 +260,12 @@ static uint16_t find_same(struct sim_device *dev, uint16_t bucket, const struct 
             break;
     }
     return i;
+}
+
+/* Is there a filter that this one would replace? */
+bool i82599_fdir_has(struct sim_device *dev, const struct i82599_fdir_command *command)
+{
+    return find_same(dev, command->bucket, &command->key, command->soft_id) != FDIR_NONE;
 }
 
 static void raise_when_nearly_full(struct sim_device *dev)
@@ -407,15 +419,35 @@ static bool matches(struct sim_device *dev, const struct i82599_fdir_filter *fil
     return same_key(&there, wanted);
 }
 
+static uint16_t signature_of(struct sim_device *dev, const struct i82599_fdir_key *masked_key)
+{
+    return i82599_fdir_hash(masked_key, *i82599_reg(dev, REG_FDIRSKEY)) & FDIRHASH_SOFT_ID;
+}
+
+static uint16_t bucket_of(struct sim_device *dev, const struct i82599_fdir_key *masked_key)
+{
+    return i82599_fdir_hash(masked_key, *i82599_reg(dev, REG_FDIRHKEY)) & dev->fdir.bucket_mask;
+}
+
+/* Where a signature filter for this frame belongs: what a driver computes. */
+void i82599_fdir_sign(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_command *command)
+{
+    struct i82599_fdir_key key = key_of(dev, frame), wanted = masked(dev, &key);
+
+    command->key = key;
+    command->bucket = bucket_of(dev, &wanted);
+    command->soft_id = signature_of(dev, &wanted);
+}
+
 /* Search the bucket that the frame's own fields name, and no other. */
 static void search(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_result *result)
 {
     const struct i82599_fdir *fdir = &dev->fdir;
     struct i82599_fdir_key key = key_of(dev, frame), wanted = masked(dev, &key);
-    uint16_t signature = i82599_fdir_hash(&wanted, *i82599_reg(dev, REG_FDIRSKEY)) & FDIRHASH_SOFT_ID;
+    uint16_t signature = signature_of(dev, &wanted);
     unsigned depth = 0;
 
-    result->hash = i82599_fdir_hash(&wanted, *i82599_reg(dev, REG_FDIRHKEY)) & fdir->bucket_mask;
+    result->hash = bucket_of(dev, &wanted);
     for (uint16_t i = fdir->bucket[result->hash]; i != FDIR_NONE && !result->hit; i = fdir->filter[i].next)
         if (matches(dev, &fdir->filter[i], &wanted, signature))
             fill_result(dev, &fdir->filter[i], depth, result);
@@ -427,6 +459,7 @@ void i82599_fdir_lookup(struct sim_device *dev, const struct sim_frame *frame, s
 {
     *result = (struct i82599_fdir_result){.queue = -1};
     i82599_fdir_settle(dev);
+    i82599_atr_settle(dev);
     if (!dev->fdir.capacity || !frame->ip_version)
         return;
     result->searched = true;

@@ -1,6 +1,7 @@
 /* model.c - the Intel 82599 (10 Gb/s, one SFP+ port) as a simulated device: its life, and its place among the models.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "model.h"
 
@@ -46,6 +47,19 @@ static unsigned pending(struct sim_device *dev, enum sim_event event, int queue)
     return 0;
 }
 
+/* Rings, registers and filters are the driver's and stay; what the device did and learned is forgotten. */
+static void begin(struct sim_device *dev)
+{
+    i82599_stage_reset(dev);
+    dev->tx.turn = 0;
+    i82599_stats_reset(dev);
+    memset(&dev->rsc.count, 0, sizeof dev->rsc.count);
+    if (dev->atr.config.on) {
+        const struct sim_atr config = dev->atr.config;
+        i82599_atr_set(dev, &config);
+    }
+}
+
 static void reset_unasked(struct sim_device *dev)
 {
     i82599_reset(dev);
@@ -76,10 +90,11 @@ const struct sim_device_ops sim_82599_ops = {
     .tx_poll = i82599_tx_poll,
     .pending = pending,
     .complete_filter = i82599_fdir_complete,
-    .discard = i82599_stage_reset,
+    .begin = begin,
     .release = i82599_rsc_release,
     .due_ns = i82599_rsc_due_ns,
     .reset = reset_unasked,
+    .set_atr = i82599_atr_set,
     .set_link = i82599_set_link,
     .rx_enabled = rx_enabled,
     .print_table = i82599_print_table,

@@ -125,6 +125,20 @@ struct i82599_fdir {
     uint16_t bucket_mask;
 };
 
+/* --- ATR ------------------------------------------------------------------------------------------------------------
+ */
+#define ATR_PENDING_MAX 1024 /* samples on their way into the table */
+
+struct i82599_atr {
+    struct sim_atr config;
+    unsigned since_sample[I82599_QUEUES]; /* packets of each transmit queue */
+    unsigned first, pending;
+    struct i82599_fdir_command sample[ATR_PENDING_MAX]; /* ring, next due first */
+    struct {
+        uint64_t syns, others, fins_skipped, lost, added, moved, emptied;
+    } count;
+};
+
 struct i82599_fdir_result {
     bool searched, hit, drop;
     bool too_long; /* the filter lies deeper in its list than FDIRCTRL.MAX_LENGTH */
@@ -227,6 +241,7 @@ struct sim_device {
     bool rss_key_stale;
     unsigned five_tuple_filters; /* enabled ones */
     struct i82599_fdir fdir;
+    struct i82599_atr atr;
     struct i82599_stage stage;
     struct i82599_rscs rsc;
     struct i82599_tx tx;
@@ -256,6 +271,7 @@ static inline uint32_t *i82599_tx_reg(struct sim_device *dev, unsigned queue, ui
 const struct sim_reg *i82599_registers(size_t *n);
 void i82599_registers_init(struct sim_device *dev);
 void i82599_registers_reset(struct sim_device *dev);
+void i82599_counters_reset(struct sim_device *dev);
 uint32_t i82599_mmio_read(struct sim_device *dev, uint32_t offset);
 void i82599_mmio_write(struct sim_device *dev, uint32_t offset, uint32_t value);
 
@@ -304,6 +320,7 @@ void i82599_count_tx(struct sim_device *dev, unsigned queue, const uint8_t *fram
 unsigned i82599_rx_counter(struct sim_device *dev, unsigned queue);
 void i82599_count_rx_queue(struct sim_device *dev, unsigned queue, size_t n);
 const char *i82599_drop(struct sim_device *dev, enum i82599_drop why);
+void i82599_stats_reset(struct sim_device *dev);
 __attribute__((format(printf, 2, 3))) void i82599_remark(struct sim_device *dev, const char *format, ...);
 const char *i82599_drop_text(enum i82599_drop why);
 
@@ -325,10 +342,20 @@ void i82599_ftqf_write(struct sim_device *dev, unsigned index, uint32_t value);
 void i82599_fdir_reset(struct sim_device *dev);
 void i82599_fdir_lookup(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_result *result);
 void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t value);
+void i82599_fdir_start(struct sim_device *dev, uint32_t fdirctrl);
+void i82599_fdir_sign(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_command *command);
+bool i82599_fdir_has(struct sim_device *dev, const struct i82599_fdir_command *command);
 struct i82599_fdir_key i82599_fdir_programmed_key(struct sim_device *dev, uint32_t command);
 uint32_t i82599_fdir_execute(struct sim_device *dev, const struct i82599_fdir_command *command);
 void i82599_fdir_clear(struct sim_device *dev);
 uint32_t i82599_fdirfree_read(struct sim_device *dev, unsigned index);
+
+/* atr.c */
+int i82599_atr_set(struct sim_device *dev, const struct sim_atr *atr);
+void i82599_atr_reset(struct sim_device *dev);
+void i82599_atr_yield(struct sim_device *dev);
+void i82599_atr_settle(struct sim_device *dev);
+void i82599_atr_sent(struct sim_device *dev, unsigned queue, const uint8_t *bytes, size_t n);
 
 /* fdir_command.c */
 void i82599_fdircmd_write(struct sim_device *dev, unsigned index, uint32_t value);

@@ -97,6 +97,24 @@ static void print_rsc(struct sim_device *dev, const struct printer *to)
         print(to, "ended by %s: %" PRIu64, i82599_rsc_end_text((enum i82599_rsc_end)i), rsc->count.ends[i]);
 }
 
+static void print_atr(struct sim_device *dev, const struct printer *to)
+{
+    const struct i82599_atr *atr = &dev->atr;
+
+    i82599_atr_settle(dev);
+    print(to, "atr %s", atr->config.on ? "on" : "off");
+    print(to, "filters: %u", atr->config.on ? dev->fdir.used : 0);
+    print(to, "filters before the table is emptied: %u", atr->config.size);
+    print(to, "times it was emptied: %" PRIu64, atr->count.emptied);
+    print(to, "SYNs sampled: %" PRIu64, atr->count.syns);
+    print(to, "other packets sampled: %" PRIu64, atr->count.others);
+    print(to, "FINs skipped: %" PRIu64, atr->count.fins_skipped);
+    print(to, "samples lost: %" PRIu64, atr->count.lost);
+    print(to, "samples on their way: %u", atr->pending);
+    print(to, "filters added: %" PRIu64, atr->count.added);
+    print(to, "filters moved or confirmed: %" PRIu64, atr->count.moved);
+}
+
 static void print_drops(struct sim_device *dev, const struct printer *to)
 {
     for (unsigned i = 0; i < I82599_DROPS_COUNT; i++)
@@ -115,6 +133,7 @@ int i82599_print_table(struct sim_device *dev, const char *table, void (*line)(v
         {"5-tuple", print_five_tuple},
         {"reta", print_reta},
         {"rsc", print_rsc},
+        {"atr", print_atr},
         {"drops", print_drops},
     };
     const struct printer to = {line, arg};

@@ -410,6 +410,13 @@ void i82599_registers_reset(struct sim_device *dev)
             *i82599_reg(dev, row_offset(&table[r], i)) = table[r].reset;
 }
 
+void i82599_counters_reset(struct sim_device *dev)
+{
+    for (size_t r = 0; r < ROWS; r++)
+        for (unsigned i = 0; table[r].mode == SIM_REG_RC && i < table[r].count; i++)
+            *i82599_reg(dev, row_offset(&table[r], i)) = 0;
+}
+
 static const struct sim_reg *row_at(const struct sim_device *dev, uint32_t offset, unsigned *index)
 {
     if (offset >= I82599_BAR_BYTES || !dev->row[offset / 4])

@@ -24,6 +24,7 @@ void i82599_reset(struct sim_device *dev)
     i82599_stage_reset(dev);
     i82599_tx_reset(dev);
     i82599_fdir_reset(dev);
+    i82599_atr_reset(dev);
     i82599_link_reset(dev);
     load_mac_address(dev);
     dev->rss_key_stale = true;

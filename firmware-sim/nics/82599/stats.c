@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "model.h"
 
@@ -111,6 +112,14 @@ const char *i82599_drop(struct sim_device *dev, enum i82599_drop why)
 {
     dev->drops[why]++;
     return i82599_drop_text(why);
+}
+
+/* All counters, the driver's and the model's own, are zero. */
+void i82599_stats_reset(struct sim_device *dev)
+{
+    i82599_counters_reset(dev);
+    memset(dev->drops, 0, sizeof dev->drops);
+    dev->unknown_reads = dev->unknown_writes = 0;
 }
 
 /* Tell whoever traces what the device did that no frame and no register access shows. */

@@ -172,6 +172,8 @@ static void emit(struct sim_device *dev, unsigned queue, uint8_t *frame, size_t 
         memset(frame + n, 0, MIN_BYTES - n);
         n = MIN_BYTES;
     }
+    if (dev->atr.config.on && !(dev->tx.cutting && dev->tx.tso.index > 1))
+        i82599_atr_sent(dev, queue, frame, n);
     dev->host.wire_tx(dev->host.arg, queue, frame, n);
     i82599_count_tx(dev, queue, frame, n);
 }
