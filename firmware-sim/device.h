@@ -58,6 +58,8 @@ struct sim_host {
     void (*interrupt)(void *arg);
     /* A frame of a transmit queue leaves on the wire, without FCS. The bytes are copied before the call returns. */
     void (*wire_tx)(void *arg, unsigned queue, const void *frame, size_t n);
+    /* A frame that the driver sent comes back without having been on the wire: have it classified. */
+    void (*loopback)(void *arg, const void *frame, size_t n);
     /* There is work that a register write made possible: frames on a transmit ring (a tail moved), or descriptors for
      * received frames that waited for some. Have rx_write and tx_poll called soon. Cheap, may be called at every
      * doorbell; without it a sleeping core learns of nothing to do. */

@@ -62,6 +62,11 @@ static void host_wire_tx(void *arg, unsigned queue, const void *frame, size_t n)
     s->out.frame[s->out.n++].length = n;
 }
 
+static void host_loopback(void *arg, const void *frame, size_t n)
+{
+    sim_rx_classify(arg, frame, n, sim_clock(arg));
+}
+
 static void host_tx_ready(void *arg)
 {
     struct sim *s = arg;
@@ -103,6 +108,7 @@ int sim_init(struct sim *s, const struct sim_device_ops *ops, const struct sim_d
         .dma = host_dma,
         .interrupt = host_interrupt,
         .wire_tx = host_wire_tx,
+        .loopback = host_loopback,
         .tx_ready = host_tx_ready,
         .tracing = host_tracing,
         .trace = host_trace,

@@ -72,7 +72,11 @@ bool i82599_mac_admits(struct sim_device *dev, const struct sim_frame *frame, en
         *why = I82599_DROP_RX_DISABLED;
         return false;
     }
-    if (!dev->link_up) {
+    if (i82599_in_loopback(dev) && !dev->looping) {
+        *why = I82599_DROP_RX_LOOPBACK;
+        return false;
+    }
+    if (!dev->link_up && !dev->looping) {
         *why = I82599_DROP_RX_LINK_DOWN;
         return false;
     }

@@ -25,6 +25,7 @@
 #define I82599_DROPS(X)                                                                                                \
     X(RX_DISABLED, "receiver disabled")                                                                                \
     X(RX_LINK_DOWN, "link down")                                                                                       \
+    X(RX_LOOPBACK, "from the wire while in loopback")                                                                  \
     X(RX_UNDERSIZE, "shorter than 60 bytes")                                                                           \
     X(RX_OVERSIZE, "longer than the maximum frame size")                                                               \
     X(RX_ADDRESS, "destination address not accepted")                                                                  \
@@ -232,6 +233,7 @@ struct sim_device {
     uint16_t row[I82599_BAR_BYTES / 4]; /* row of the register table at each word, plus one; 0: nothing there */
     bool link_up;
     bool interrupt_line;
+    bool looping; /* the frame being received was sent by this device */
     uint64_t drops[I82599_DROPS_COUNT];
     uint64_t unknown_reads, unknown_writes; /* accesses to offsets that are no row of the table */
 
@@ -298,6 +300,9 @@ void i82599_i2cctl_write(struct sim_device *dev, unsigned index, uint32_t value)
 /* link.c */
 void i82599_set_link(struct sim_device *dev, bool up);
 void i82599_link_reset(struct sim_device *dev);
+bool i82599_in_loopback(struct sim_device *dev);
+void i82599_loop(struct sim_device *dev, const uint8_t *frame, size_t n);
+void i82599_hlreg0_write(struct sim_device *dev, unsigned index, uint32_t value);
 uint32_t i82599_esdp_read(struct sim_device *dev, unsigned index);
 void i82599_msca_write(struct sim_device *dev, unsigned index, uint32_t value);
 

@@ -241,6 +241,7 @@
 #define HLREG0_RXCRCSTRP (1u << 1)
 #define HLREG0_JUMBOEN   (1u << 2)
 #define HLREG0_TXPADEN   (1u << 10)
+#define HLREG0_LPBK      (1u << 15)
 #define REG_MAXFRS       0x04268
 #define MAXFRS_MFS_SHIFT 16
 #define REG_MSCA         0x0425c

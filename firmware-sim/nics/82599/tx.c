@@ -174,7 +174,10 @@ static void emit(struct sim_device *dev, unsigned queue, uint8_t *frame, size_t 
     }
     if (dev->atr.config.on && !(dev->tx.cutting && dev->tx.tso.index > 1))
         i82599_atr_sent(dev, queue, frame, n);
-    dev->host.wire_tx(dev->host.arg, queue, frame, n);
+    if (i82599_in_loopback(dev))
+        i82599_loop(dev, frame, n);
+    else
+        dev->host.wire_tx(dev->host.arg, queue, frame, n);
     i82599_count_tx(dev, queue, frame, n);
 }
 
@@ -208,7 +211,7 @@ static enum i82599_drop refuse(struct sim_device *dev, unsigned queue, const str
     bool tse = advanced && command & COMMAND_TSE, checksum = advanced && options & (OPTION_IXSM | OPTION_TXSM);
     const struct i82599_tx_context *context = &dev->tx.context[queue][OPTION_INDEX(options) % TX_CONTEXTS];
 
-    if (!dev->link_up)
+    if (!dev->link_up && !i82599_in_loopback(dev))
         return I82599_DROP_TX_LINK_DOWN;
     if (plan->malformed || plan->bytes < ETHERNET_BYTES)
         return I82599_DROP_TX_BAD_DESCRIPTOR;

@@ -40,6 +40,7 @@ struct rig {
     uint8_t *memory;
     unsigned interrupts, ready;
     uint64_t now_ns;
+    struct sim_verdict looped; /* of the last frame that came back */
     bool tracing;
     char trace[512];
     unsigned traced;
@@ -86,6 +87,13 @@ static inline void rig_wire_tx(void *arg, unsigned queue, const void *frame, siz
     memcpy(rig->sent_frame[rig->sent++ % RIG_SENT], frame, n);
 }
 
+static inline void rig_loopback(void *arg, const void *frame, size_t n)
+{
+    struct rig *rig = arg;
+
+    rig->looped = rig->ops->rx_classify(rig->dev, frame, n);
+}
+
 static inline void rig_tx_ready(void *arg)
 {
     ((struct rig *)arg)->ready++;
@@ -123,6 +131,7 @@ static inline struct rig *rig_new(void)
         .dma = rig_dma,
         .interrupt = rig_interrupt,
         .wire_tx = rig_wire_tx,
+        .loopback = rig_loopback,
         .tx_ready = rig_tx_ready,
         .tracing = rig_tracing,
         .trace = rig_trace,
