@@ -42,17 +42,13 @@ void nb__ts_recent_update(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
     tcb->ts_recent_age = age_now(tcp);
 }
 
+/* A segment without the timestamp that was agreed is taken, as in Linux, although RFC 7323 §3.2 advises to drop it:
+ * there are hosts and middleboxes that leave it out, and who can forge a segment can forge a timestamp that passes. */
 bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     if (!(tcb->flags & NB_TCB_TIMESTAMPS) || seg->flags & NB_TCP_RST || !(seg->options & NB_SEG_TIMESTAMP))
         return false;
     return seq_lt(seg->ts_value, tcb->ts_recent) && (uint16_t)(age_now(tcp) - tcb->ts_recent_age) < TS_RECENT_AGES;
-}
-
-/* RFC 7323 §3.2: once agreed, a segment without a timestamp (except RST) is dropped without an answer. */
-static bool timestamp_missing(const struct nb_tcb *tcb, const struct nb_seg *seg)
-{
-    return tcb->flags & NB_TCB_TIMESTAMPS && !(seg->options & NB_SEG_TIMESTAMP) && !(seg->flags & NB_TCP_RST);
 }
 
 /* --- the steps of RFC 9293 §3.10.7.4 ---------------------------------------------------------- */
@@ -90,10 +86,6 @@ static void answer_unacceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
 /* First, check sequence number (with PAWS, RFC 7323 §5.3 R1). */
 static bool sequence_acceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (timestamp_missing(tcb, seg)) {
-        nb__count(tcp, NB_COUNTER_DROP_PAWS);
-        return false;
-    }
     bool old = nb__paws_rejects(tcp, tcb, seg);
     if (!old && in_window(tcb, seg))
         return true;
