@@ -107,6 +107,8 @@ static int16_t error_of(const struct nb_sock *sock, enum nb_closed_reason reason
         return ECONNREFUSED;
     case NB_CLOSED_NO_PORT:
         return EADDRNOTAVAIL;
+    case NB_CLOSED_UNREACHABLE:
+        return sock->soft_error ? sock->soft_error : EHOSTUNREACH;
     }
     return ECONNABORTED;
 }

@@ -50,6 +50,7 @@ bool nb__accept_queue_full(const struct nb_sock *listener)
 void nb__accept_queue_push(struct nb_sock *listener, struct nb_sock *child)
 {
     child->next = NULL;
+    child->flags |= NB_SOCK_QUEUED;
     if (listener->accept_tail)
         listener->accept_tail->next = child;
     else
@@ -65,6 +66,7 @@ static struct nb_sock *pop(struct nb_sock *listener)
     if (!listener->accept_head)
         listener->accept_tail = NULL;
     listener->accept_count--;
+    child->flags &= (uint8_t)~NB_SOCK_QUEUED;
     return child;
 }
 

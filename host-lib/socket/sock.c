@@ -76,7 +76,7 @@ void nb__sock_detach(struct nb_sockets *ns, struct nb_sock *sock)
 {
     if (!sock->tcb)
         return;
-    if (sock->file.fd >= 0)
+    if (sock->file.fd >= 0 || sock->flags & NB_SOCK_QUEUED)
         keep_info(ns, sock);
     nb_tcb_set_user(sock->tcb, NULL);
     nb_tcb_set_options(sock->tcb, NULL);

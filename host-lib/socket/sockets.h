@@ -47,6 +47,7 @@ enum nb_sock_flag {
     NB_SOCK_DONE = 1 << 4,          /* the peer's FIN was seen, or the connection is gone */
     NB_SOCK_NO_SPACE = 1 << 5,      /* somebody found the send buffer full */
     NB_SOCK_DEFER_CONNECT = 1 << 6, /* TCP_FASTOPEN_CONNECT: connected for the user, the SYN waits for data */
+    NB_SOCK_QUEUED = 1 << 7,        /* in an accept queue: somebody will have a descriptor of it */
 };
 
 struct nb_sock_options;

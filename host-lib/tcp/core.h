@@ -8,6 +8,7 @@
  *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
  *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
  *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
+ *   icmp.c       errors that routers and the peer's host report
  *   window.c     the receive window, delack.c when to acknowledge; room.c the send buffer
  *   timewait.c   compact records for TIME-WAIT · reasm.c out-of-order data · sendq.c the send queue
  *   tcb.c        the pool of connections · listen.c listeners · isn.c initial sequence numbers
@@ -65,6 +66,7 @@ struct nb_tcp {
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;
     struct nb_destination destinations[NB_DESTINATIONS];
+    bool mtus_known; /* some of them have a path MTU */
     uint64_t counters[NB_COUNTER_COUNT];
 };
 
@@ -170,13 +172,12 @@ void nb__emit_rst_for(struct nb_tcp *tcp, const struct nb_seg *seg);
 void nb__emit_time_wait_ack(struct nb_tcp *tcp, const struct nb_time_wait *tw);
 
 /* The MSS we announce. */
-uint16_t nb__own_mss(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
+uint16_t nb__own_mss(const struct nb_tcb *tcb);
 
 /* --- calls.c ------------------------------------------------------------------------------------ */
 
 /* A connection to be opened actively, or -errno in *err. Nothing is sent yet. */
-struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_open *how,
-                        int *err);
+struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const struct nb_tcp_open *how, int *err);
 
 /* A queued FIN has no record yet: make one. */
 void nb__record_fin(struct nb_tcp *tcp, struct nb_tcb *tcb);

@@ -29,9 +29,9 @@ static struct rte_mbuf *packet_new(struct nb_tcp *tcp, unsigned bytes)
     return m;
 }
 
-uint16_t nb__own_mss(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+uint16_t nb__own_mss(const struct nb_tcb *tcb)
 {
-    uint16_t mss = (uint16_t)(tcp->config.mtu_bytes - nb_ip_header_bytes(tcb->flow.key.family) - 20);
+    uint16_t mss = (uint16_t)(tcb->mtu_bytes - nb_ip_header_bytes(tcb->flow.key.family) - 20);
     uint16_t chosen = tcb->options->user_mss;
     return chosen && chosen < mss ? chosen : mss;
 }
@@ -191,7 +191,7 @@ static struct nb_seg_out syn_of(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
                              .window = nb__window_syn_field(tcp, tcb),
                              .flags = NB_TCP_SYN,
                              .options = NB_SEG_MSS,
-                             .mss = nb__own_mss(tcp, tcb),
+                             .mss = nb__own_mss(tcb),
                              .wscale = tcb->rcv_scale,
                              .ts_value = tcp->now_ms + tcb->ts_offset,
                              .ts_echo = tcb->ts_recent,
@@ -232,7 +232,7 @@ static void emit_plain_syn(struct nb_tcp *tcp, struct nb_tcb *tcb)
     struct rte_mbuf *packet = packet_new(tcp, NB_SEG_SYN_HEADER_BYTES);
     if (!packet)
         return;
-    nb_seg_emit_plain_syn(packet, &plain, nb__own_mss(tcp, tcb), tcb->rcv_scale, tcp->config.checksum_offload);
+    nb_seg_emit_plain_syn(packet, &plain, nb__own_mss(tcb), tcb->rcv_scale, tcp->config.checksum_offload);
     if (answer)
         nb__ack_sent(tcb);
     part_with(tcp, tcb, packet);

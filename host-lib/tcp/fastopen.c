@@ -123,7 +123,7 @@ static size_t wanted_bytes(const struct nb_tcp_open *how)
 
 void nb__fastopen_open(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tcp_open *how)
 {
-    uint16_t mss = nb__own_mss(tcp, tcb);
+    uint16_t mss = nb__own_mss(tcb);
     uint32_t path = tcb->mtu_bytes - nb_ip_header_bytes(tcb->flow.key.family) - 20;
     struct nb_cookie cookie;
     bool ready = nb__fastopen_cookie(tcp, &tcb->flow.key, tcb->options, &cookie, &mss);
@@ -147,6 +147,18 @@ void nb__fastopen_syn_lost(struct nb_tcp *tcp, struct nb_tcb *tcb)
     (void)tcp;
     if (tcb->state == NB_TCP_SYN_SENT && nb__packets_out(tcb))
         tcb->fastopen_failure = FAIL_SYN_RETRANSMITTED;
+}
+
+void nb__fastopen_syn_too_big(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (!nb__packets_out(tcb))
+        return;
+    nb__fastopen_syn_lost(tcp, tcb);
+    tcb->syn_sent_at = nb__now32(tcp); /* the first one is known not to have arrived */
+    tcb->retransmitted++;
+    nb__count(tcp, NB_COUNTER_RETRANSMITTED);
+    nb__emit_syn(tcp, tcb);
+    nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, tcb->rto_us);
 }
 
 /* What the answer says about cookies, for the next time. */
@@ -181,7 +193,7 @@ bool nb__fastopen_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
         }
         return false;
     }
-    if (!(tcb->flags & NB_TCB_SYN_LOST))
+    if (tcb->fastopen_failure != FAIL_SYN_RETRANSMITTED)
         tcb->fastopen_failure = FAIL_DATA_NOT_ACKED;
     for (; tx; tx = nb__tx_next(tcp, tx))
         nb__mark_lost(tcp, tcb, tx);

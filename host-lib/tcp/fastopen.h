@@ -32,6 +32,9 @@ bool nb__fastopen_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
 /* Our SYN was not answered: the next goes without all this. */
 void nb__fastopen_syn_lost(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
+/* A router could not pass on our SYN with its data: send it without, at once. */
+void nb__fastopen_syn_too_big(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
 /* --- server ----------------------------------------------------------------------------------- */
 
 /* The handshake of a connection that was opened fast is done, or the connection is over. */

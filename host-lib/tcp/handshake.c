@@ -60,11 +60,11 @@ void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above
     nb__rtt_init(tcp, tcb);
     nb__window_init(tcp, tcb);
     nb__room_init(tcp, tcb);
-    tcb->advertised_mss = nb__own_mss(tcp, tcb);
+    nb__mtu_init(tcp, tcb);
+    tcb->advertised_mss = nb__own_mss(tcb);
     tcb->rcv_mss = (uint16_t)nb__min(tcb->advertised_mss, MSS_DEFAULT_IPV4);
     tcb->mss = tcb->rcv_mss;
     tcb->peer_mss = tcb->advertised_mss;
-    nb__mtu_init(tcp, tcb);
     tcb->syn_sent_at = nb__now32(tcp);
     tcb->cwnd = NB_INITIAL_CWND;
     tcb->ssthresh = NB_INFINITE_SSTHRESH;
@@ -105,10 +105,10 @@ static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
         tcb->rcv_scale = 0;
     if (tcb->flags & NB_TCB_TIMESTAMPS)
         tcb->ts_recent = seg->ts_value;
-    tcb->peer_mss = (uint16_t)nb__min(mss_offered(seg), nb__own_mss(tcp, tcb));
+    tcb->peer_mss = (uint16_t)nb__min(mss_offered(seg), nb__own_mss(tcb));
     nb__mtu_options_agreed(tcp, tcb);
     nb__mss_sync(tcp, tcb);
-    tcb->advertised_mss = nb__own_mss(tcp, tcb);
+    tcb->advertised_mss = nb__own_mss(tcb);
     tcb->rcv_mss = (uint16_t)nb__min(nb__min(tcb->mss, MSS_DEFAULT_IPV4), nb__max(tcb->rcv_ssthresh / 2, NB_LEAST_MSS));
 }
 

@@ -9,6 +9,7 @@
 #include "../wire/segment_emit.h"
 #include "../wire/tcp_option.h"
 #include "core.h"
+#include "fastopen.h"
 #include "flight.h"
 #include "loss.h"
 #include "minmax.h"
@@ -36,11 +37,58 @@ static bool is_probing(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
     return mode >= PROBING_ALWAYS || (mode && tcb->flags & NB_TCB_RTO_BLACKHOLE);
 }
 
+/* --- what others have told -------------------------------------------------------------------- */
+
+/* Nobody's path takes less than that in earnest: Linux's ip_rt_min_pmtu, and RFC 8200 §5. */
+#define LEAST_MTU_IPV4 552
+#define LEAST_MTU_IPV6 1280
+
+#define MTU_LASTS_S 600 /* the path may have changed: RFC 1191 §6.3, RFC 8201 §4 */
+
+static uint32_t now_s(const struct nb_tcp *tcp)
+{
+    return (uint32_t)(tcp->now_us / 1000000);
+}
+
+static void remember(struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    struct nb_destination *d = nb__destination_get(tcp->destinations, &tcb->flow.key);
+    d->mtu_bytes = tcb->mtu_bytes;
+    d->mtu_at_s = now_s(tcp);
+    tcp->mtus_known = true;
+}
+
+static uint16_t remembered(struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    const struct nb_destination *d = tcp->mtus_known ? nb__destination_find(tcp->destinations, &tcb->flow.key) : NULL;
+    bool counts = d && d->mtu_bytes && now_s(tcp) - d->mtu_at_s < MTU_LASTS_S;
+    return counts ? (uint16_t)nb__min(d->mtu_bytes, tcp->config.mtu_bytes) : tcp->config.mtu_bytes;
+}
+
 void nb__mtu_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    tcb->mtu_bytes = tcb->mtu_high = tcp->config.mtu_bytes;
+    tcb->mtu_bytes = tcb->mtu_high = remembered(tcp, tcb);
     nb__mtu_options_agreed(tcp, tcb);
 }
+
+void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
+{
+    uint32_t least = tcb->flow.key.family == NB_FAMILY_IPV4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6;
+    mtu_bytes = nb__max(mtu_bytes, least);
+    if (mtu_bytes >= tcb->mtu_bytes || tcb->options->pmtu_dont)
+        return;
+    tcb->mtu_bytes = (uint16_t)mtu_bytes;
+    tcb->mtu_high = (uint16_t)nb__min(tcb->mtu_high, tcb->mtu_bytes);
+    tcb->mtu_low = (uint16_t)nb__min(tcb->mtu_low, tcb->mtu_high);
+    remember(tcp, tcb);
+    nb__mss_sync(tcp, tcb);
+    if (tcb->state == NB_TCP_SYN_SENT)
+        nb__fastopen_syn_too_big(tcp, tcb);
+    else
+        nb__simple_retransmit(tcp, tcb);
+}
+
+/* --- segments to fit -------------------------------------------------------------------------- */
 
 void nb__mtu_options_agreed(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
@@ -62,15 +110,7 @@ void nb__mss_sync(struct nb_tcp *tcp, struct nb_tcb *tcb)
     tcb->mss = (uint16_t)bound_to_half_window(tcb, mss);
 }
 
-void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
-{
-    if (mtu_bytes >= tcb->mtu_bytes || tcb->options->pmtu_dont)
-        return;
-    tcb->mtu_bytes = (uint16_t)nb__max(mtu_bytes, tcp->settings.mtu_probe_floor);
-    tcb->mtu_high = (uint16_t)nb__min(tcb->mtu_high, tcb->mtu_bytes);
-    nb__mss_sync(tcp, tcb);
-    nb__simple_retransmit(tcp, tcb);
-}
+/* --- probing ---------------------------------------------------------------------------------- */
 
 /* RFC 4821 §7.4: there must be enough data to show a loss, a window that takes it, and nothing else going on. */
 static bool may_probe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint32_t probe)

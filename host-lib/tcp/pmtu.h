@@ -16,7 +16,7 @@ void nb__mtu_options_agreed(const struct nb_tcp *tcp, struct nb_tcb *tcb);
 /* Payload of a segment for what we know of path and peer. */
 void nb__mss_sync(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
-/* The path takes no packets larger than this. */
+/* The path takes no packets larger than this. What is too large is sent again; a SYN goes without its data. */
 void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes);
 
 /* Try a larger segment if it is time to: the segments sent, 0 or 1. */

@@ -22,6 +22,7 @@
 #include "../worker/flow_table.h"
 #include "seq.h"
 
+struct nb_icmp_error;
 struct nb_tcb;
 struct nb_tcp;
 struct rte_mempool;
@@ -65,7 +66,7 @@ struct nb_tcp_env {
     void (*writable)(void *arg, struct nb_tcb *tcb);                 /* room again after a short write */
     void (*progress)(void *arg, struct nb_tcb *tcb);    /* sent or acknowledged something; for who asks: stream.h */
     void (*peer_closed)(void *arg, struct nb_tcb *tcb); /* FIN reached, all data delivered */
-    void (*soft_error)(void *arg, struct nb_tcb *tcb, int error); /* ICMP: unreachable for now; may be NULL */
+    void (*soft_error)(void *arg, struct nb_tcb *tcb, int error); /* ICMP's, as a positive errno; may be NULL */
     bool (*accepting)(void *arg, void *listener_user);            /* take a SYN? NULL: always */
     void (*closed)(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason); /* last; TIME-WAIT counts as gone */
 };
@@ -100,6 +101,10 @@ void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref
 /* The same where ref was looked up just now, with nothing in between that could have changed it. */
 void nb_tcp_input_found(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue,
                         uint64_t now_us);
+
+/* An ICMP error arrives about a segment of ours (wire/icmp_error.h reads it). `ref` is what the flow table has under
+ * error->key. Whether to believe it is the core's business (RFC 5927), checksum and addresses were the caller's. */
+void nb_tcp_icmp(struct nb_tcp *tcp, const struct nb_icmp_error *error, struct nb_flow_ref ref, uint64_t now_us);
 
 /* Fire what is due. */
 void nb_tcp_advance(struct nb_tcp *tcp, uint64_t now_us);

@@ -63,8 +63,8 @@ static int do_socket(void *userdata, int domain, int type, int protocol)
     return (int)leave(stack, nb_sock_open(stack->sockets, domain, type, protocol));
 }
 
-/* The descriptor is a kernel socket as well, otherwise unused: what our socket binds and listens on it holds too, so that
- * /proc/net/tcp and ss(8) show it and nobody else in the namespace takes the port. */
+/* The descriptor is a kernel socket as well, otherwise unused: what our socket binds and listens on it holds too, so
+ * that /proc/net/tcp and ss(8) show it and nobody else in the namespace takes the port. */
 static int do_bind(void *userdata, int fd, const struct sockaddr *address, socklen_t bytes)
 {
     struct stack *stack = enter(userdata);
@@ -333,7 +333,9 @@ static int do_usleep(void *userdata, useconds_t us)
 {
     struct stack *stack = enter(userdata);
     clock_run_until(&stack->clock, stack->clock.now_us + us);
-    return (int)leave(stack, 0);
+    leave(stack, 0);
+    clock_await_return(&stack->clock);
+    return 0;
 }
 
 static int do_gettimeofday(void *userdata, struct timeval *tv, struct timezone *tz)

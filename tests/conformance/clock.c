@@ -2,10 +2,17 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 /* A script's thread that waits in a call of its own runs the clock itself, but not for ever. */
 #define LONGEST_SLEEP_US (24ull * 3600 * 1000000)
+
+/* A finished call's thread is watched going to sleep that many times: some tenths of a second. */
+#define LOOKS_MAX 20000
 
 struct sleeper {
     struct sleeper *next;
@@ -44,6 +51,7 @@ static void end_run(struct clock *clock)
     if (!runs_woken)
         return;
     runs_woken = false;
+    clock->returning = gettid();
     if (--clock->running == 0)
         pthread_cond_broadcast(&clock->settled);
 }
@@ -58,6 +66,31 @@ void clock_leave(struct clock *clock)
 {
     end_run(clock);
     pthread_mutex_unlock(&clock->lock);
+}
+
+/* Is the thread asleep, as the kernel shows it? A thread that is gone is, too. */
+static bool is_asleep(pid_t thread)
+{
+    char path[64], line[512] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return true;
+    size_t n = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    line[n] = '\0';
+    const char *state = strrchr(line, ')');
+    return !state || strncmp(state, ") S", 3) == 0;
+}
+
+void clock_await_return(struct clock *clock)
+{
+    pthread_mutex_lock(&clock->lock);
+    pid_t thread = clock->returning;
+    clock->returning = 0;
+    pthread_mutex_unlock(&clock->lock);
+    for (unsigned i = 0; thread && i < LOOKS_MAX && !is_asleep(thread); i++)
+        sched_yield();
 }
 
 /* --- sleeping calls --------------------------------------------------------------------------- */

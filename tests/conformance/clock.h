@@ -6,6 +6,8 @@
  * packet. A call that sleeps waits on a condition variable, so that the kernel shows its thread as sleeping, which is
  * what packetdrill looks for. When something wakes it, time stands still until it has finished or sleeps again: whoever
  * wants to move the clock waits for that. The woken thread's next look at the clock shows the instant it was woken at.
+ * What packetdrill does in it afterwards (note the new descriptor, say) takes a moment of real time, which usleep()
+ * gives it, because packetdrill's own lock is free then.
  */
 #ifndef CONFORMANCE_CLOCK_H
 #define CONFORMANCE_CLOCK_H
@@ -24,6 +26,7 @@ struct clock {
     pthread_t script_thread;
     uint64_t now_us;
     unsigned running; /* woken calls that have not finished */
+    pid_t returning;  /* the thread of one that has finished, and has not been seen asleep since; 0: none */
     struct sleeper *sleepers;
 
     /* The stack: what happens next, and let it happen. */
@@ -38,6 +41,9 @@ void clock_init(struct clock *clock, uint64_t now_us, void *arg, uint64_t (*next
 /* Around every entry point. */
 void clock_enter(struct clock *clock);
 void clock_leave(struct clock *clock);
+
+/* Outside clock_enter and clock_leave, with packetdrill's lock free: let the thread of a finished call go to sleep. */
+void clock_await_return(struct clock *clock);
 
 /* What gettimeofday shows: never the same instant twice. */
 uint64_t clock_look(struct clock *clock);

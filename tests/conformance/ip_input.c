@@ -9,6 +9,7 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include "../../host-lib/wire/icmp_error.h"
 #include "../../host-lib/wire/segment.h"
 #include "stack.h"
 
@@ -64,6 +65,17 @@ static bool tcp_input(struct stack *stack, struct nb_seg *seg, struct rte_mbuf *
     return true;
 }
 
+/* ICMP's checksums are packetdrill's business. */
+static bool icmp_input(struct stack *stack, uint8_t family, const struct rte_mbuf *m, const struct ip_header *ip)
+{
+    struct nb_icmp_error error;
+    if (!nb_icmp_error_parse(&error, m, ip->header_bytes, ip->payload_bytes, family))
+        return false;
+    uint32_t hash = nb_flow_hash(stack->flows, &error.key);
+    nb_tcp_icmp(stack->tcp, &error, nb_flow_find(stack->flows, &error.key, hash), stack->clock.now_us);
+    return true;
+}
+
 bool ip_input(struct stack *stack, struct rte_mbuf *m)
 {
     struct nb_seg seg = {0};
@@ -71,6 +83,8 @@ bool ip_input(struct stack *stack, struct rte_mbuf *m)
     bool ok = read_ip(&ip, &seg.key, m);
     if (ok && ip.protocol == IPPROTO_TCP)
         return tcp_input(stack, &seg, m, &ip);
+    if (ok && (ip.protocol == IPPROTO_ICMP || ip.protocol == IPPROTO_ICMPV6))
+        ok = icmp_input(stack, seg.key.family, m, &ip);
     rte_pktmbuf_free(m);
     return ok;
 }

@@ -301,6 +301,23 @@ void stack_read_settings(struct stack *stack)
     nb_tcp_forget_destinations(stack->tcp);
 }
 
+/* Counters as nstat(8) knows them, for its shim. */
+static void write_counters(struct stack *stack)
+{
+    static const struct {
+        const char *name;
+        enum nb_counter counter;
+    } rows[] = {{"TcpExtOutOfWindowIcmps", NB_COUNTER_DROP_ICMP_STALE}};
+    const char *directory = getenv("NB_CONFORMANCE_DIR");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/counters", directory ? directory : "/nonexistent");
+    FILE *file = fopen(path, "w");
+    for (unsigned i = 0; file && i < RTE_DIM(rows); i++)
+        fprintf(file, "%s %llu\n", rows[i].name, (unsigned long long)nb_tcp_counters(stack->tcp)[rows[i].counter]);
+    if (file)
+        fclose(file);
+}
+
 void stack_flush(struct stack *stack)
 {
     nb_tcp_flush(stack->tcp, stack->clock.now_us);
@@ -340,5 +357,6 @@ bool stack_input(struct stack *stack, const void *bytes, size_t n)
     stack_read_settings(stack);
     bool ok = ip_input(stack, m);
     stack_flush(stack);
+    write_counters(stack);
     return ok;
 }

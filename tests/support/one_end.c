@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <rte_mbuf.h>
 
+#include "../../host-lib/wire/icmp_error.h"
 #include "../../host-lib/wire/segment_emit.h"
 #include "mbufs.h"
 
@@ -135,6 +136,13 @@ static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reaso
         e->on_closed(e);
 }
 
+static void on_soft_error(void *arg, struct nb_tcb *tcb, int error)
+{
+    struct one_end *e = arg;
+    (void)tcb;
+    e->soft_error = error;
+}
+
 /* --- life
  * ---------------------------------------------------------------------------------------------------------------- */
 
@@ -192,6 +200,7 @@ struct one_end *end_new(const struct end_options *options)
                              .writable = on_writable,
                              .progress = on_progress,
                              .peer_closed = on_peer_closed,
+                             .soft_error = on_soft_error,
                              .closed = on_closed};
     e->tcp = nb_tcp_new(&config, &env, e->now);
     assert_non_null(e->tcp);
@@ -274,6 +283,15 @@ void end_arrive(struct one_end *e, const struct end_arrival *a)
     assert_null(seg.m);
     if (!e->no_flush)
         end_flush(e);
+}
+
+void end_icmp(struct one_end *e, uint8_t type, uint8_t code, nb_seq_t seq, uint32_t mtu_bytes)
+{
+    const struct nb_icmp_error error = {
+        .key = e->key, .type = type, .code = code, .seq = e->iss + seq, .mtu_bytes = mtu_bytes};
+    struct nb_flow_ref ref = nb_flow_find(e->flows, &e->key, nb_flow_hash(e->flows, &e->key));
+    nb_tcp_icmp(e->tcp, &error, ref, e->now);
+    end_flush(e);
 }
 
 void end_flush(struct one_end *e)

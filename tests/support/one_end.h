@@ -66,6 +66,7 @@ struct one_end {
     struct nb_tcb *tcb; /* of the last accepted or connected event, or the last connect */
     unsigned n_accepted, n_connected, n_writable, n_progress, n_peer_closed, n_closed;
     enum nb_closed_reason reason;
+    int soft_error; /* the last one told; 0: none */
     uint8_t *received;
     size_t n_received;
 
@@ -93,6 +94,9 @@ void end_listen(struct one_end *e);
 void end_arrive(struct one_end *e, const struct end_arrival *a);
 #define arrive(e, ...) end_arrive(e, &(struct end_arrival){__VA_ARGS__})
 void end_flush(struct one_end *e);
+
+/* An ICMP error about our segment with this number, relative to our ISS. */
+void end_icmp(struct one_end *e, uint8_t type, uint8_t code, nb_seq_t seq, uint32_t mtu_bytes);
 
 /* Time passes, timers fire when they are due. */
 void wait_us(struct one_end *e, uint64_t us);

@@ -14,12 +14,13 @@
 #include <netbypass/error.h>
 
 enum nb_closed_reason {
-    NB_CLOSED_NORMAL,    /* both sides finished */
-    NB_CLOSED_RESET,     /* the peer sent RST */
-    NB_CLOSED_TIMED_OUT, /* retransmission limit reached (RFC 9293 §3.8.3 R2) */
-    NB_CLOSED_ABORTED,   /* nb_conn_abort, or the worker is stopping */
-    NB_CLOSED_REFUSED,   /* active open answered with RST */
-    NB_CLOSED_NO_PORT,   /* active open for which no worker had a local port; there is no handle */
+    NB_CLOSED_NORMAL,      /* both sides finished */
+    NB_CLOSED_RESET,       /* the peer sent RST */
+    NB_CLOSED_TIMED_OUT,   /* retransmission limit reached (RFC 9293 §3.8.3 R2) */
+    NB_CLOSED_ABORTED,     /* nb_conn_abort, or the worker is stopping */
+    NB_CLOSED_REFUSED,     /* active open answered with RST */
+    NB_CLOSED_NO_PORT,     /* active open for which no worker had a local port; there is no handle */
+    NB_CLOSED_UNREACHABLE, /* ICMP said, before the connection was established, that there is no way */
 };
 
 /* A key and value from the application's own section of the configuration. */

@@ -32,6 +32,7 @@
     X(RST_SENT, "rst_sent", "resets sent")                                                                             \
     X(RST_RECEIVED, "rst_received", "acceptable resets received")                                                      \
     X(CHALLENGE_ACK, "challenge_ack", "challenge ACKs sent (RFC 5961)")                                                \
+    X(ICMP_ERRORS, "icmp_errors", "ICMP errors about a segment in flight, taken into account")                         \
     X(OUT_OF_ORDER, "out_of_order", "segments that arrived ahead of a gap and were kept")                              \
     X(TIME_WAIT_REUSED, "time_wait_reused", "new connections that took over a TIME-WAIT tuple (RFC 6191)")             \
     X(DROP_NOT_FOR_US, "drop_not_for_us", "frames with another destination MAC or IP address")                         \
@@ -43,6 +44,7 @@
     X(DROP_NO_LISTENER, "drop_no_listener", "segments for no connection and no listener, answered with RST")           \
     X(DROP_TABLE_FULL, "drop_table_full", "SYNs dropped because the connection table is full")                         \
     X(DROP_HALF_OPEN_FULL, "drop_half_open_full", "SYNs dropped because too many connections are half-open")           \
+    X(DROP_ICMP_STALE, "drop_icmp_stale", "ICMP errors about no connection, or nothing that is in flight (RFC 5927)")  \
     X(DROP_OLD_SEGMENT, "drop_old_segment", "segments outside the receive window (answered with an ACK)")              \
     X(DROP_PAWS, "drop_paws", "segments with a timestamp from the past (RFC 7323 §5)")                                 \
     X(DROP_MD5, "drop_md5", "segments with a TCP-MD5 signature, for which there is no key")                            \
