@@ -11,6 +11,8 @@ sim_TEST_LIBS = $(host-lib_TEST_LIBS)
 nicsim_CFLAGS = -Ifirmware-sim/include $(DPDK_CFLAGS)
 nicsim_TEST_LIBS = $(B)/libnicsim.so -Wl,-rpath,$(CURDIR)/$(B) $(DPDK_LIBS)
 TEST_LONG := $(sort $(wildcard tests/long/test_*.py))
+# What pages promise, checked against the tree.
+DOC_TESTS := $(sort $(wildcard tests/docs/test_*.py))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.py))
 
 # What a unit test is rebuilt for. A function, because make would replace a % written in the rule itself.
@@ -23,7 +25,7 @@ $(UNIT_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $$(call test_archives,$$*)
 	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto -o $@ $^ $(filter-out %.a %.o %.so,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
 
 unit: $(UNIT_TESTS) ## unit tests only, no root needed
-	@tests/run $^
+	@tests/run $^ $(DOC_TESTS)
 
 check: unit
 
@@ -36,7 +38,7 @@ test: deps ## everything CI runs: unit, end to end, one sanitizer pass; ends wit
 test-built:
 	@$(MAKE) --no-print-directory all $(UNIT_TESTS)
 	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
-	@tests/run $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(E2E_TESTS)
+	@tests/run $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(DOC_TESTS) $(E2E_TESTS)
 
 test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for the planner, every end-to-end test on sanitizer builds
 	@$(MAKE) --no-print-directory all
