@@ -154,6 +154,26 @@ def test_second_rule_of_a_kind_is_refused(pmd):
         pmd.flow_destroy(rule)
 
 
+def test_mark_beyond_15_bits_loses_the_others(pmd):
+    rule = pmd.flow_create(MARKED.format(n="0.2", mark=0x8000 + 9))
+    equal(pmd.receive(frames.tcp("10.0.0.1", 1000, "10.0.0.2", 80))["rule"], "9", "soft id")
+    pmd.flow_destroy(rule)
+
+
+def test_rules_of_one_bucket_and_mark_cannot_be_told_apart_when_one_is_destroyed(pmd):
+    """The driver names a filter by bucket and mark only. Swapped addresses have the same bucket."""
+    there, back = (MARKED.format(n="0.2", mark=5), MARKED.format(n="0.1", mark=5).replace("src is 10.0.0.1", "src is 10.0.0.2"))
+    pmd.flow_create(there)
+    second = pmd.flow_create(back)
+    pmd.flow_destroy(second)
+    equal(used(pmd), 1, "filters left")
+    equal([pmd.receive(frame)["table"] for frame in (frames.tcp("10.0.0.1", 1000, "10.0.0.2", 80),
+                                                     frames.tcp("10.0.0.2", 1000, "10.0.0.1", 80))],
+          ["rss", "flow-director"], "tables of the rule that is left for the driver, and of the one it destroyed")
+    pmd.say("flow flush 0")
+    pmd.flow_destroy(pmd.flow_create(there))  # the last one, one by one: that frees the mask
+
+
 def test_rules_cannot_be_counted_nor_the_port_isolated(pmd):
     rule = pmd.flow_create(MARKED.format(n="0.2", mark=1))
     for command in (f"flow query 0 {rule} count", "flow isolate 0 1"):
