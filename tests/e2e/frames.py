@@ -44,6 +44,12 @@ def udp(src, sport, dst, dport, payload=b"", **more):
     return packet(src, dst, UDP_PROTOCOL, struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload, 6, **more)
 
 
+def udp_whose_sum_is_zero(src, sport, dst, dport):
+    """A datagram whose checksum comes out as zero, which must be sent as its other form, 0xffff (RFC 768)."""
+    sum_without = udp(src, sport, dst, dport, bytes(2))[-4:-2]
+    return udp(src, sport, dst, dport, sum_without)
+
+
 def tagged(frame, tci):
     """The same frame with a VLAN tag."""
     return frame[:12] + struct.pack("!HH", 0x8100, tci) + frame[12:]

@@ -6,7 +6,6 @@ The program of DPDK 22.11 cannot configure an ixgbe port, real ones included (th
 is corrected by a preloaded function (programs/mask_rss.c). Its rules are all the same but for the source address; which of
 the card's tables they go to is decided by the words: without mark the 5-tuple filters, with mark Flow Director."""
 import json
-import os
 import re
 import subprocess
 import tempfile
@@ -36,11 +35,12 @@ class Compiled:
 
 def flow_perf(*words, rules, shim=True):
     """Run it; exit status and what it said."""
-    environment = {**os.environ, **({"LD_PRELOAD": str(SHIM)} if shim else {})}
-    done = subprocess.run([BUILD / "nicsim", "--nic", "82599", "--wire", "none", "--trace", TRACE, "--", "dpdk-test-flow-perf",
-                           "-l", "0,1", "--no-telemetry", "--", "--ingress", *words, f"--rules-count={rules}",
-                           f"--rules-batch={rules}", "--deletion-rate"], env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=nbtest.LIMIT_S, check=False)
+    preload = ["sh", "-c", f'LD_PRELOAD="$LD_PRELOAD {SHIM}" exec "$@"', "sh"] if shim else []
+    done = subprocess.run([BUILD / "nicsim", "--nic", "82599", "--wire", "none", "--trace", TRACE, "--", *preload,
+                           "dpdk-test-flow-perf", "-l", "0,1", "--no-telemetry", "--", "--ingress", *words,
+                           f"--rules-count={rules}", f"--rules-batch={rules}", "--deletion-rate"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=nbtest.LIMIT_S, check=False)
     return done.returncode, done.stdout.decode()
 
 

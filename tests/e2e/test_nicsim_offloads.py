@@ -86,15 +86,17 @@ def test_what_the_card_did_not_check_is_called_good_by_the_driver(pmd):
 
 def test_checksums_by_the_card_are_as_good_as_those_by_software(pmd):
     """Every frame comes with wrong checksums; what leaves is right, whoever was told to compute it."""
-    sent = []
+    sent, zero = [], frames.udp_whose_sum_is_zero("10.0.0.1", 1000, "10.0.0.2", 80)
     for who in ("sw", "hw"):
         pmd.restart(*(f"csum set {protocol} {who} 0" for protocol in PROTOCOLS))
         pmd.skip_what_was_sent()
         wrong = [frames.damaged(f, l4_checksum_at(f)) for make in (tcp_frame, udp_frame) for f in both_families(make)]
         wrong.append(frames.damaged(wrong[0], frames.ETHERNET + 10))  # and the IPv4 header's
+        wrong.append(frames.damaged(zero, l4_checksum_at(zero)))
         pmd.forward(*wrong)
         sent.append(pmd.judged("tcp.checksum", "udp.checksum", "ip.checksum", "tcp.payload", "udp.payload"))
         equal(len(sent[-1]), len(wrong), "frames that left")
+    equal(sent[1][-1]["udp.checksum"], "0xffff", "a checksum that comes out as zero")
     equal([values(one) for one in sent[1]], [values(one) for one in sent[0]], "by the card against by software")
 
 

@@ -195,8 +195,10 @@ def test_queue_that_does_not_exist_is_valid_if_the_last_error_was_none(_):
 def test_rss_does_not_reach_beyond_queue_15(_):
     """The driver fills the RETA with more queues than its four bits hold; the rest of the number is lost."""
     with testpmd.Testpmd("--rss-ip", queues=20) as pmd:
-        queues = {int(line.split()[3]) for line in pmd.nic("table", "reta").splitlines()}
-    equal(queues, set(range(16)), "queues in the RETA of a port with 20")
+        table = {int(line.split()[3]) for line in pmd.nic("table", "reta").splitlines()}
+        sent = {int(pmd.inject(frames.tcp(f"10.0.0.{i}", 1000, "10.0.0.2", 80))["queue"]) for i in range(3, 203)}
+    equal(table, set(range(16)), "queues in the RETA of a port with 20")
+    equal(sent, table, "queues of frames from 200 addresses")
 
 
 def test_flow_director_ends_vector_reception_at_the_next_start(_):
