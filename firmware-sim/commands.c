@@ -51,9 +51,9 @@ static const struct {
     {                                                                                                                  \
 #field, offsetof(struct sim_counters, field)                                                                   \
     }
-    ROW(rx_frames),       ROW(rx_bytes),     ROW(rx_dropped), ROW(tx_frames), ROW(tx_bytes),
-    ROW(tx_refused),      ROW(tx_oversize),  ROW(interrupts), ROW(wakeups),   ROW(register_reads),
-    ROW(register_writes), ROW(single_steps), ROW(resets),
+    ROW(rx_frames),      ROW(rx_bytes),        ROW(rx_dropped),   ROW(rx_wire_lost), ROW(tx_frames),
+    ROW(tx_bytes),       ROW(tx_refused),      ROW(tx_oversize),  ROW(interrupts),   ROW(wakeups),
+    ROW(register_reads), ROW(register_writes), ROW(single_steps), ROW(resets),
 #undef ROW
 };
 

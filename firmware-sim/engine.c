@@ -251,6 +251,19 @@ static uint64_t sleep_limit_ns(const struct sim_engine *e)
 /* Under load the control socket and the lifeline are looked at every so many rounds. */
 #define ROUNDS_BETWEEN_LOOKS 64
 
+/* Nothing to do for a moment: time for what the wire has left over. */
+static void pause_wire(struct sim_engine *e)
+{
+    struct sim_wire *w = e->config.wire;
+    if (w->ops->flush)
+        w->ops->flush(w);
+    if (e->sim->count.rx_wire_lost == w->lost)
+        return;
+    sim_lock(e->sim);
+    e->sim->count.rx_wire_lost = w->lost;
+    sim_unlock(e->sim);
+}
+
 static void *engine_main(void *arg)
 {
     struct sim_engine *e = arg;
@@ -267,8 +280,7 @@ static void *engine_main(void *arg)
         note_start(e->sim);
         sim_control_started(e->control);
         sim_captures_flush(&e->sim->captures);
-        if (e->config.wire->ops->flush)
-            e->config.wire->ops->flush(e->config.wire);
+        pause_wire(e);
         if (fall_asleep(e))
             look_around(e, sleep_limit_ns(e));
     }

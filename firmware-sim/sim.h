@@ -39,6 +39,7 @@
 struct sim_counters {
     uint64_t rx_frames, rx_bytes; /* from the wire or injected */
     uint64_t rx_dropped;          /* of these, not given to a queue; by reason below */
+    uint64_t rx_wire_lost; /* lost before the card had them: too long, or no room in the kernel; not in rx_frames */
     uint64_t tx_frames, tx_bytes; /* sent by the driver */
     uint64_t tx_refused;          /* of these, not taken by the wire */
     uint64_t tx_oversize;         /* frames longer than SIM_FRAME_MAX, gone */

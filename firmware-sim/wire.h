@@ -27,6 +27,7 @@ struct sim_wire {
     int fds[SIM_WIRE_FDS];
     void *state;                  /* the kind's own, from start to stop */
     uint64_t now_ns, realtime_ns; /* set before receive and send */
+    uint64_t lost;                /* frames that were on the wire and never came out of receive; the kind counts */
 };
 
 struct sim_wire_ops {
@@ -48,7 +49,7 @@ struct sim_wire_ops {
     int (*send)(struct sim_wire *w, const void *frame, size_t n);
     /* When the next frame comes, in the time of now_ns; SIM_WIRE_NEVER: there is none. NULL: whoever polls will see. */
     uint64_t (*due_ns)(struct sim_wire *w);
-    /* There is a pause: write out what is buffered. NULL: nothing is. */
+    /* There is a pause: write out what is buffered, ask the kernel what it has lost. NULL: neither. */
     void (*flush)(struct sim_wire *w);
 };
 

@@ -119,9 +119,8 @@ static ssize_t netdev_receive(struct sim_wire *w, void *frame, size_t room)
     struct virtio_net_hdr about;
     uint32_t tag = 0;
     ssize_t n;
-    do
-        n = receive_raw(fd, &about, frame, room - TAG_BYTES, &tag);
-    while (n == -EMSGSIZE);
+    while ((n = receive_raw(fd, &about, frame, room - TAG_BYTES, &tag)) == -EMSGSIZE)
+        w->lost++;
     if (n < 0) /* ENETDOWN: the interface is down, not gone */
         return n == -EAGAIN || n == -EINTR || n == -ENETDOWN ? 0 : n;
     complete_checksum(frame, n, &about);
@@ -140,6 +139,15 @@ static int netdev_send(struct sim_wire *w, const void *frame, size_t n)
     return sendmsg(w->fds[0], &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* Frames for which the socket had no room; asking sets the kernel's counter back. */
+static void netdev_count_lost(struct sim_wire *w)
+{
+    struct tpacket_stats since;
+    socklen_t n = sizeof since;
+    if (!getsockopt(w->fds[0], SOL_PACKET, PACKET_STATISTICS, &since, &n))
+        w->lost += since.tp_drops;
+}
+
 const struct sim_wire_ops sim_wire_netdev = {
     .kind = "netdev",
     .syntax = "netdev:INTERFACE",
@@ -148,4 +156,5 @@ const struct sim_wire_ops sim_wire_netdev = {
     .open = netdev_open,
     .receive = netdev_receive,
     .send = netdev_send,
+    .flush = netdev_count_lost,
 };
