@@ -162,19 +162,20 @@ static const struct {
     int min_words, max_words; /* behind the name */
     int (*set)(struct order *o);
     int which;
+    bool timely; /* of the cable, or about time: in stepped time the test itself does that */
 } kinds[] = {
-    {"loss", 1, 2, set_chance, SIM_FAULT_LOSS},
-    {"duplicate", 1, 2, set_chance, SIM_FAULT_DUPLICATE},
-    {"corrupt", 1, 2, set_chance, SIM_FAULT_CORRUPT},
-    {"reorder", 1, 2, set_chance, SIM_FAULT_REORDER},
-    {"delay", 1, 3, set_delay, 0},
-    {"link-flap", 1, 2, set_flap, 0},
-    {"table-full", 1, 1, set_table_full, 0},
-    {"table-slow", 1, 1, set_table_slow, 0},
-    {"queue-stall", 1, 1, set_stall, 0},
-    {"reset", 0, 0, reset_device, 0},
-    {"seed", 1, 1, set_seed, 0},
-    {"off", 0, 0, all_off, 0},
+    {"loss", 1, 2, set_chance, SIM_FAULT_LOSS, true},
+    {"duplicate", 1, 2, set_chance, SIM_FAULT_DUPLICATE, true},
+    {"corrupt", 1, 2, set_chance, SIM_FAULT_CORRUPT, true},
+    {"reorder", 1, 2, set_chance, SIM_FAULT_REORDER, true},
+    {"delay", 1, 3, set_delay, 0, true},
+    {"link-flap", 1, 2, set_flap, 0, true},
+    {"table-full", 1, 1, set_table_full, 0, false},
+    {"table-slow", 1, 1, set_table_slow, 0, true},
+    {"queue-stall", 1, 1, set_stall, 0, false},
+    {"reset", 0, 0, reset_device, 0, false},
+    {"seed", 1, 1, set_seed, 0, false},
+    {"off", 0, 0, all_off, 0, false},
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -229,6 +230,9 @@ int sim_fault_command(struct sim *s, int argc, char **argv, FILE *out, struct si
             continue;
         if (o.argc < kinds[i].min_words || o.argc > kinds[i].max_words)
             break;
+        if (kinds[i].timely && s->conduct.stepped)
+            return sim_fail(err, -EINVAL, "fault %s: in stepped time the test itself decides what comes and when",
+                            argv[1]);
         return kinds[i].set(&o);
     }
     return sim_fail(err, -EINVAL, "usage: fault " SIM_FAULT_SYNTAX);

@@ -342,6 +342,7 @@ EXPORTED void nb_nicsim_begin(struct nb_nicsim *nic, uint64_t seed)
     s->ops->begin(s->dev);
     memset(&s->count, 0, sizeof s->count);
     memset(s->drops, 0, sizeof s->drops);
+    memset(&s->conduct.count, 0, sizeof s->conduct.count);
     s->steps = 0;
     s->out.n = 0;
     nic->sent_first = nic->sent_count = 0;

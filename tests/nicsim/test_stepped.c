@@ -4,15 +4,11 @@
  *
  * One port is probed and serves all tests; each begins a run of its own.
  */
-#include "stepped_port.h"
+#include "stepped_flow.h"
 
-#include <errno.h>
-#include <rte_flow.h>
-#include <rte_ip.h>
 #include <unistd.h>
 
 #define QUEUES      4
-#define RUN_STEPS   200
 #define CLEAR_TABLE 0x100 /* FDIRCMD.CLEARHT */
 
 static int group_setup(void **state)
@@ -49,32 +45,6 @@ static uint16_t received_anywhere(void)
     for (uint16_t q = 0; !sport && q < QUEUES; q++)
         sport = received(q);
     return sport;
-}
-
-static struct rte_flow *create_rule(uint16_t sport, uint16_t queue, uint32_t mark)
-{
-    const struct rte_flow_attr attr = {.ingress = 1};
-    struct rte_flow_item_ipv4 ip = {.hdr.src_addr = RTE_BE32(RTE_IPV4(10, 0, 0, 1)),
-                                    .hdr.dst_addr = RTE_BE32(RTE_IPV4(10, 0, 0, 2))};
-    struct rte_flow_item_ipv4 ip_mask = {.hdr.src_addr = UINT32_MAX, .hdr.dst_addr = UINT32_MAX};
-    struct rte_flow_item_tcp tcp = {.hdr.src_port = rte_cpu_to_be_16(sport), .hdr.dst_port = RTE_BE16(80)};
-    struct rte_flow_item_tcp tcp_mask = {.hdr.src_port = UINT16_MAX, .hdr.dst_port = UINT16_MAX};
-    const struct rte_flow_item pattern[] = {
-        {RTE_FLOW_ITEM_TYPE_ETH, NULL, NULL, NULL},
-        {RTE_FLOW_ITEM_TYPE_IPV4, &ip, NULL, &ip_mask},
-        {RTE_FLOW_ITEM_TYPE_TCP, &tcp, NULL, &tcp_mask},
-        {RTE_FLOW_ITEM_TYPE_END, NULL, NULL, NULL},
-    };
-    struct rte_flow_action_queue to = {queue};
-    struct rte_flow_action_mark marked = {mark};
-    const struct rte_flow_action actions[] = {
-        {RTE_FLOW_ACTION_TYPE_QUEUE, &to},
-        {RTE_FLOW_ACTION_TYPE_MARK, &marked},
-        {RTE_FLOW_ACTION_TYPE_END, NULL},
-    };
-    struct rte_flow_error error;
-    rte_errno = EINVAL;
-    return rte_flow_create(0, &attr, pattern, actions, &error);
 }
 
 /* A queue that RSS does not choose for this port, so that a rule shows. */
@@ -262,69 +232,6 @@ static void test_frames_of_a_capture_come_when_they_are_stepped(void **state)
     assert_non_null(strstr(why, "in stepped time there is pcap and none"));
 }
 
-/* --- seeds -------------------------------------------------------------------------------------------------------- */
-
-/* All that can be seen of a run, folded into one number (FNV-1a). */
-static uint64_t fold(uint64_t h, uint64_t v)
-{
-    for (int i = 0; i < 8; i++, v >>= 8)
-        h = (h ^ (v & 0xff)) * 0x100000001b3u;
-    return h;
-}
-
-static uint64_t receive_all(uint64_t seen)
-{
-    for (uint16_t q = 0; q < QUEUES; q++) {
-        struct rte_mbuf *m;
-        while (rte_eth_rx_burst(0, q, &m, 1)) {
-            seen = fold(fold(fold(seen, q), m->hash.rss), m->ol_flags);
-            seen = fold(fold(seen, m->packet_type), m->pkt_len);
-            const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, 34);
-            seen = fold(seen, p[0] << 8 | p[1]);
-            rte_pktmbuf_free(m);
-        }
-    }
-    return seen;
-}
-
-/* How often the driver touches registers depends on where its rings stand, which is its own business. */
-static uint64_t fold_counters(uint64_t seen)
-{
-    char *stats = nb_nicsim_command(nic, "stats"), *save = NULL;
-    assert_non_null(stats);
-    for (char *line = strtok_r(stats, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        for (const char *p = line; *p && strncmp(line, "register_", 9); p++)
-            seen = fold(seen, *p);
-    free(stats);
-    return seen;
-}
-
-static uint64_t run(uint64_t seed)
-{
-    uint64_t seen = 0xcbf29ce484222325u;
-    nb_nicsim_begin(nic, seed);
-    for (uint16_t i = 0; i < RUN_STEPS; i++) {
-        struct nb_nicsim_verdict v = inject(5000 + i % 50);
-        seen = fold(fold(seen, v.queue), v.hash);
-        if (i % 2)
-            assert_true(nb_nicsim_step_any(nic));
-        seen = receive_all(seen);
-    }
-    while (nb_nicsim_step_any(nic))
-        seen = receive_all(seen);
-    return fold_counters(seen);
-}
-
-static void test_runs_of_one_seed_are_the_same_and_of_others_are_not(void **state)
-{
-    (void)state;
-    uint64_t first = run(1);
-    assert_true(run(2) != first);
-    assert_true(run(1) == first);
-    assert_true(run(3) != first);
-    assert_true(run(1) == first);
-}
-
 static void test_nic_is_made_once(void **state)
 {
     (void)state;
@@ -346,7 +253,6 @@ int main(void)
         IN_A_RUN(test_driver_gives_up_on_a_command_that_is_done_later_all_the_same),
         IN_A_RUN(test_frame_sent_is_on_the_wire_when_it_is_stepped),
         IN_A_RUN(test_frames_of_a_capture_come_when_they_are_stepped),
-        IN_A_RUN(test_runs_of_one_seed_are_the_same_and_of_others_are_not),
         IN_A_RUN(test_nic_is_made_once),
     };
     return cmocka_run_group_tests(tests, group_setup, stop_port);
