@@ -26,6 +26,12 @@ struct nb_endpoint {
     uint8_t family;
 };
 
+/* The gateway for IPv6 as it may be configured. */
+struct nb_gateway6 {
+    struct nb_addr address; /* all zero: none, or automatic */
+    bool automatic;
+};
+
 /* Each returns false, and leaves *out alone, when the text is anything but what its name says. */
 bool nb_addr_parse(const char *text, struct nb_addr *out, uint8_t *family);
 bool nb_prefix_parse(const char *text, struct nb_prefix *out); /* an address alone is a prefix of all its bits */

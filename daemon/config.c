@@ -1,4 +1,4 @@
-/* config.c - the table of every key, and the checks that look at more than one of them. */
+/* config.c - the table of every key, and reading a file. */
 #include "config.h"
 
 #include <assert.h>
@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <arpa/inet.h>
 
 #include <json-c/json.h>
 
@@ -25,6 +23,8 @@ static_assert(NB_STEERING_AUTO == 0 && NB_STEERING_EXACT == 1, "policy_words are
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
+static const struct nb_keyword address_element = {"address", &nb_type_prefix, .size = sizeof(struct nb_prefix)};
+
 static const struct nb_keyword port_keywords[] = {
     {"device", &nb_type_text, FIELD(struct nb_config_port, device), .min = 1,
      .help = "The NIC: a PCI address (0000:01:00.0) or the name of a DPDK virtual device (net_tap0)."},
@@ -32,9 +32,18 @@ static const struct nb_keyword port_keywords[] = {
      .help = "DPDK device arguments for it, as iface=veth0 for net_af_packet0."},
     {"address", &nb_type_prefix, FIELD(struct nb_config_port, address),
      .help = "Our address on this port and the prefix of its network."},
+    {"addresses", &nb_type_list, VALUES(struct nb_config_port, more),
+     .count_offset = offsetof(struct nb_config_port, n_more), .max = NB_PORT_ADDRESSES_MAX - 1,
+     .inside = &address_element, .fallback = "",
+     .help = "Further addresses on this port, of either family. A port with an IPv6 address has a link-local one, too."},
     {"gateway", &nb_type_address, FIELD(struct nb_config_port, gateway), .fallback = "none",
-     .help =
-         "Next hop for everything outside the port's network; it must lie inside. none: only neighbours are reached."},
+     .help = "Next hop for every IPv4 address outside the port's networks; it must lie inside one. none: only "
+             "neighbours are reached."},
+    {"gateway6", &nb_type_gateway6, FIELD(struct nb_config_port, gateway6), .fallback = "auto",
+     .help = "The same for IPv6; a link-local address is good, too. auto: the first router that announces itself."},
+    {"vlan", &nb_type_number, FIELD(struct nb_config_port, vlan), .min = 0, .max = 4094, .fallback = "0",
+     .help = "Every frame of this port carries the tag of this VLAN; others are dropped and counted (drop_vlan). "
+             "0: frames have no tag."},
     {"mtu", &nb_type_number, FIELD(struct nb_config_port, mtu), .min = 68, .max = 9000, .fallback = "1500",
      .help = "Largest IP packet, in bytes."},
     {"rx_descriptors", &nb_type_number, FIELD(struct nb_config_port, rx_descriptors), .min = 0, .max = 32768,
@@ -62,8 +71,8 @@ static const struct nb_keyword app_keywords[] = {
     {"listen", &nb_type_list, VALUES(struct nb_config_app, listen),
      .count_offset = offsetof(struct nb_config_app, n_listen), .max = NB_MAX_LISTENERS, .inside = &listen_element,
      .fallback = "",
-     .help = "Where it accepts connections, on every worker. 0.0.0.0 is every address of ours. "
-             "empty: nowhere; it only connects."},
+     .help = "Where it accepts connections, on every worker. 0.0.0.0 is every IPv4 address of ours, [::] every IPv6 "
+             "address. empty: nowhere; it only connects."},
     {"options", &nb_type_pairs, FIELD(struct nb_config_app, pair),
      .count_offset = offsetof(struct nb_config_app, n_options), .max = NB_CONFIG_APP_OPTIONS, .fallback = "",
      .help = "The application's own settings; it refuses what it does not know."},
@@ -163,113 +172,6 @@ const struct nb_keyword nb_config_keywords[] = {
     {0},
 };
 
-/* --- checks over several keys ------------------------------------------------------------------------------------ */
-
-static bool same_address(const struct nb_addr *a, const struct nb_addr *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-static bool unspecified(const struct nb_addr *a)
-{
-    static const struct nb_addr zero;
-    return same_address(a, &zero);
-}
-
-/* An address a host can have: not "this network", loopback, multicast or reserved, nor its network's own or broadcast
- * address where the prefix has room for those (RFC 1122 §3.2.1.3, RFC 3021). */
-static bool host_address(const struct nb_prefix *prefix)
-{
-    uint32_t address = ntohl(prefix->address.word[0]), first = address >> 24;
-    uint32_t host_mask = prefix->bits ? (uint32_t)((1ull << (32 - prefix->bits)) - 1) : UINT32_MAX;
-    uint32_t host = address & host_mask;
-
-    if (first == 0 || first == 127 || first >= 224)
-        return false;
-    return prefix->bits > 30 || (host != 0 && host != host_mask);
-}
-
-static int check_port(const struct nb_config *c, unsigned i, struct nb_error *err)
-{
-    const struct nb_config_port *p = &c->port[i];
-    char text[NB_ADDR_TEXT_MAX];
-
-    nb_addr_text(NB_FAMILY_IPV4, &p->address.address, text);
-    if (!host_address(&p->address))
-        return nb_error_set(err, -EINVAL, "%s:%u: address: %s/%u is not one a host can have", c->file, p->line, text,
-                            p->address.bits);
-    for (unsigned j = 0; j < i; j++) {
-        if (strcmp(c->port[j].device, p->device) == 0)
-            return nb_error_set(err, -EINVAL, "%s:%u: device: %s is ports[%u] already", c->file, p->line, p->device, j);
-        if (same_address(&c->port[j].address.address, &p->address.address))
-            return nb_error_set(err, -EINVAL, "%s:%u: address: ports[%u] has %s already", c->file, p->line, j, text);
-    }
-    if (unspecified(&p->gateway))
-        return 0;
-    nb_addr_text(NB_FAMILY_IPV4, &p->gateway, text);
-    if (!nb_prefix_contains(&p->address, NB_FAMILY_IPV4, &p->gateway) || same_address(&p->gateway, &p->address.address))
-        return nb_error_set(err, -EINVAL, "%s:%u: gateway: %s is not another host of the port's network", c->file,
-                            p->line, text);
-    return 0;
-}
-
-static bool our_address(const struct nb_config *c, const struct nb_addr *address)
-{
-    for (unsigned i = 0; i < c->n_ports; i++)
-        if (same_address(&c->port[i].address.address, address))
-            return true;
-    return unspecified(address);
-}
-
-/* Does a listener before app a's number l take the same connections? */
-static bool listened_before(const struct nb_config *c, unsigned a, unsigned l)
-{
-    const struct nb_endpoint *e = &c->app[a].listen[l];
-
-    for (unsigned i = 0; i <= a; i++)
-        for (unsigned j = 0; j < (i == a ? l : c->app[i].n_listen); j++)
-            if (c->app[i].listen[j].port == e->port && same_address(&c->app[i].listen[j].address, &e->address))
-                return true;
-    return false;
-}
-
-static int check_app(const struct nb_config *c, unsigned a, struct nb_error *err)
-{
-    const struct nb_config_app *app = &c->app[a];
-    char text[NB_ENDPOINT_TEXT_MAX];
-
-    for (unsigned l = 0; l < app->n_listen; l++) {
-        const struct nb_endpoint *e = &app->listen[l];
-        nb_endpoint_text(e->family, &e->address, e->port, text);
-        if (!our_address(c, &e->address))
-            return nb_error_set(err, -EINVAL, "%s:%u: listen: %s is no port's address (0.0.0.0 is all of them)",
-                                c->file, app->line, text);
-        if (listened_before(c, a, l))
-            return nb_error_set(err, -EINVAL, "%s:%u: listen: %s is taken by a listener above", c->file, app->line,
-                                text);
-    }
-    return 0;
-}
-
-static int check(const struct nb_config *c, struct nb_error *err)
-{
-    unsigned listeners = 0;
-    int rc = 0;
-
-    for (unsigned i = 0; i < c->n_ports && !rc; i++)
-        rc = check_port(c, i, err);
-    for (unsigned i = 0; i < c->n_apps && !rc; i++) {
-        listeners += c->app[i].n_listen ? c->app[i].n_listen : 1;
-        rc = check_app(c, i, err);
-    }
-    if (!rc && listeners > NB_MAX_LISTENERS)
-        rc = nb_error_set(err, -EINVAL, "%s: %u listeners; at most %d are possible", c->file, listeners,
-                          NB_MAX_LISTENERS);
-    if (!rc && c->n_cpus && c->workers > c->n_cpus)
-        rc = nb_error_set(err, -EINVAL, "%s: workers: %u, but cpus names only %u", c->file, c->workers, c->n_cpus);
-    return rc;
-}
-
 /* --- loading ----------------------------------------------------------------------------------------------------- */
 
 static void point_options(struct nb_config_app *app)
@@ -295,7 +197,7 @@ int nb_config_parse(const char *file, const char *text, size_t length, struct nb
     snprintf(c->file, sizeof c->file, "%s", file);
     int rc = nb_keywords_read(nb_config_keywords, c->file, text, length, c, err);
     if (!rc)
-        rc = check(c, err);
+        rc = nb_config_check(c, err);
     if (rc) {
         make_printable(err);
         free(c);

@@ -24,9 +24,11 @@
 
 struct nb_config_port {
     char device[128], arguments[256];
-    struct nb_prefix address;
+    struct nb_prefix address, more[NB_PORT_ADDRESSES_MAX - 1];
+    unsigned n_more;
     struct nb_addr gateway;
-    uint16_t mtu, rx_descriptors, tx_descriptors;
+    struct nb_gateway6 gateway6;
+    uint16_t vlan, mtu, rx_descriptors, tx_descriptors;
     bool software_checksums;
     enum nb_rules_through rules_through;
     unsigned line; /* of the file, for messages */
@@ -76,6 +78,12 @@ int nb_config_load(const char *file, struct nb_config **config, struct nb_error 
 /* The same from memory; `file` is for messages. */
 int nb_config_parse(const char *file, const char *text, size_t length, struct nb_config **config, struct nb_error *err);
 void nb_config_free(struct nb_config *config);
+
+/* config_check.c: what no single key can say. nb_config_parse calls it. */
+int nb_config_check(const struct nb_config *config, struct nb_error *err);
+
+/* All addresses of a port, in order; how many there are. */
+unsigned nb_config_addresses(const struct nb_config_port *port, const struct nb_prefix *out[NB_PORT_ADDRESSES_MAX]);
 
 /* What the data plane is started with: `auto` resolved against the CPUs this process may use, modules against their
  * listeners. Returns 0, or a negative errno with *err. */

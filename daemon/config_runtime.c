@@ -65,10 +65,17 @@ static int place_workers(const struct nb_config *c, struct nb_runtime_config *rt
 
 static void set_port(const struct nb_config_port *from, struct nb_port_config *to)
 {
+    const struct nb_prefix *has[NB_PORT_ADDRESSES_MAX];
+
     memcpy(to->device, from->device, sizeof to->device);
-    to->address = from->address.address;
-    to->prefix_bits = from->address.bits;
+    to->n_addresses = nb_config_addresses(from, has);
+    for (unsigned i = 0; i < to->n_addresses; i++)
+        to->address[i] = (struct nb_port_address){
+            .address = has[i]->address, .family = has[i]->family, .prefix_bits = has[i]->bits};
     to->gateway = from->gateway;
+    to->gateway6 = from->gateway6.address;
+    to->asks_routers = from->gateway6.automatic;
+    to->vlan = from->vlan;
     to->mtu_bytes = from->mtu;
     to->rx_descriptors = from->rx_descriptors;
     to->tx_descriptors = from->tx_descriptors;
@@ -79,6 +86,7 @@ static void add_listener(const struct nb_config_app *app, const struct nb_endpoi
 {
     rt->listener[rt->n_listeners++] = (struct nb_listener_config){
         .address = at->address,
+        .family = at->family,
         .tcp_port = at->port,
         .app = app->app,
         .options = app->option,

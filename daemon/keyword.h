@@ -51,8 +51,9 @@ extern const struct nb_keyword_type nb_type_count;    /* as number, and the word
 extern const struct nb_keyword_type nb_type_word;     /* int-sized enum */
 extern const struct nb_keyword_type nb_type_text;     /* char[size] */
 extern const struct nb_keyword_type nb_type_address;  /* struct nb_addr, IPv4; "none" is all zero */
-extern const struct nb_keyword_type nb_type_prefix;   /* struct nb_prefix, IPv4 */
-extern const struct nb_keyword_type nb_type_endpoint; /* struct nb_endpoint, IPv4 */
+extern const struct nb_keyword_type nb_type_gateway6; /* struct nb_gateway6; "none", "auto" or an address */
+extern const struct nb_keyword_type nb_type_prefix;   /* struct nb_prefix */
+extern const struct nb_keyword_type nb_type_endpoint; /* struct nb_endpoint */
 extern const struct nb_keyword_type nb_type_user;     /* uid_t, from a name or number */
 extern const struct nb_keyword_type nb_type_group;    /* gid_t, from a name or number */
 extern const struct nb_keyword_type nb_type_section;

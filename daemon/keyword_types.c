@@ -195,12 +195,44 @@ static void address_accepts(const struct nb_keyword *k, char out[NB_KEYWORD_TEXT
     snprintf(out, NB_KEYWORD_TEXT_MAX, "an IPv4 address, or none");
 }
 
+static bool gateway6_parse(const struct nb_keyword *k, const char *text, void *field)
+{
+    struct nb_gateway6 gateway = {.automatic = strcmp(text, "auto") == 0};
+    uint8_t family = NB_FAMILY_IPV6;
+
+    (void)k;
+    if (!gateway.automatic && strcmp(text, "none") != 0 &&
+        (!nb_addr_parse(text, &gateway.address, &family) || family != NB_FAMILY_IPV6))
+        return false;
+    *(struct nb_gateway6 *)field = gateway;
+    return true;
+}
+
+static struct json_object *gateway6_show(const struct nb_keyword *k, const void *field)
+{
+    static const struct nb_addr none;
+    const struct nb_gateway6 *gateway = field;
+    char text[NB_ADDR_TEXT_MAX];
+
+    (void)k;
+    if (memcmp(&gateway->address, &none, sizeof none) == 0)
+        return json_object_new_string(gateway->automatic ? "auto" : "none");
+    nb_addr_text(NB_FAMILY_IPV6, &gateway->address, text);
+    return json_object_new_string(text);
+}
+
+static void gateway6_accepts(const struct nb_keyword *k, char out[NB_KEYWORD_TEXT_MAX])
+{
+    (void)k;
+    snprintf(out, NB_KEYWORD_TEXT_MAX, "an IPv6 address, auto, or none");
+}
+
 static bool prefix_parse(const struct nb_keyword *k, const char *text, void *field)
 {
     struct nb_prefix prefix;
 
     (void)k;
-    if (!strchr(text, '/') || !nb_prefix_parse(text, &prefix) || prefix.family != NB_FAMILY_IPV4)
+    if (!strchr(text, '/') || !nb_prefix_parse(text, &prefix))
         return false;
     *(struct nb_prefix *)field = prefix;
     return true;
@@ -220,7 +252,7 @@ static struct json_object *prefix_show(const struct nb_keyword *k, const void *f
 static void prefix_accepts(const struct nb_keyword *k, char out[NB_KEYWORD_TEXT_MAX])
 {
     (void)k;
-    snprintf(out, NB_KEYWORD_TEXT_MAX, "an IPv4 address with its prefix length, as 10.99.0.2/24");
+    snprintf(out, NB_KEYWORD_TEXT_MAX, "an address with its prefix length, as 10.99.0.2/24 or fd99::2/64");
 }
 
 static bool endpoint_parse(const struct nb_keyword *k, const char *text, void *field)
@@ -228,7 +260,7 @@ static bool endpoint_parse(const struct nb_keyword *k, const char *text, void *f
     struct nb_endpoint endpoint;
 
     (void)k;
-    if (!nb_endpoint_parse(text, &endpoint) || endpoint.family != NB_FAMILY_IPV4)
+    if (!nb_endpoint_parse(text, &endpoint))
         return false;
     *(struct nb_endpoint *)field = endpoint;
     return true;
@@ -248,7 +280,7 @@ static void endpoint_accepts(const struct nb_keyword *k, char out[NB_KEYWORD_TEX
 {
     (void)k;
     snprintf(out, NB_KEYWORD_TEXT_MAX,
-             "an IPv4 address and a TCP port, as 0.0.0.0:80 (0.0.0.0: every address of ours)");
+             "an address and a TCP port, as 0.0.0.0:80 or [fd99::2]:80 (0.0.0.0, [::]: every address of ours)");
 }
 
 /* The all-ones id means "unchanged" to chown(2) and nobody to us. */
@@ -311,6 +343,8 @@ const struct nb_keyword_type nb_type_word = {NB_SHAPE_SCALAR, "word", word_parse
 const struct nb_keyword_type nb_type_text = {NB_SHAPE_SCALAR, "text", text_parse, text_show, text_accepts};
 const struct nb_keyword_type nb_type_address = {NB_SHAPE_SCALAR, "address", address_parse, address_show,
                                                 address_accepts};
+const struct nb_keyword_type nb_type_gateway6 = {NB_SHAPE_SCALAR, "gateway6", gateway6_parse, gateway6_show,
+                                                 gateway6_accepts};
 const struct nb_keyword_type nb_type_prefix = {NB_SHAPE_SCALAR, "prefix", prefix_parse, prefix_show, prefix_accepts};
 const struct nb_keyword_type nb_type_endpoint = {NB_SHAPE_SCALAR, "endpoint", endpoint_parse, endpoint_show,
                                                  endpoint_accepts};

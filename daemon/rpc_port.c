@@ -12,10 +12,12 @@
 #include "address.h"
 #include "steering.h"
 
+#define PREFIX_TEXT_MAX (NB_ADDR_TEXT_MAX + 4)
+
 struct port_row {
     struct nb_port_info info;
     uint32_t port;
-    char mac[18], address[NB_ADDR_TEXT_MAX + 4], rss_key[2 * NB_RSS_KEY_MAX + 1];
+    char mac[18], address[PREFIX_TEXT_MAX], rss_key[2 * NB_RSS_KEY_MAX + 1];
 };
 
 static struct json_object *show_reta(const void *member)
@@ -29,6 +31,32 @@ static struct json_object *show_reta(const void *member)
 }
 static const struct nb_field_type field_reta = {"list of numbers", show_reta};
 
+static void address_text(const struct nb_port_address *a, char out[PREFIX_TEXT_MAX])
+{
+    char address[NB_ADDR_TEXT_MAX];
+
+    nb_addr_text(a->family, &a->address, address);
+    snprintf(out, PREFIX_TEXT_MAX, "%s/%u", address, a->prefix_bits);
+}
+
+static struct json_object *show_addresses(const void *member)
+{
+    const struct nb_port_info *info = member;
+    struct json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < info->n_addresses; i++) {
+        struct json_object *entry = json_object_new_object();
+        char text[PREFIX_TEXT_MAX];
+
+        address_text(&info->address[i].is, text);
+        json_object_object_add(entry, "address", json_object_new_string(text));
+        json_object_object_add(entry, "state", json_object_new_string(info->address[i].state));
+        json_object_array_add(list, entry);
+    }
+    return list;
+}
+static const struct nb_field_type field_addresses = {"list of addresses, each with its state", show_addresses};
+
 #define F(member) offsetof(struct port_row, member)
 static const struct nb_field port_fields[] = {
     {"port", &nb_field_u32, F(port), "index of the port"},
@@ -36,7 +64,10 @@ static const struct nb_field port_fields[] = {
     {"driver", &nb_field_text, F(info.driver), "its driver"},
     {"port_id", &nb_field_u16, F(info.port_id), "DPDK's number for it"},
     {"mac", &nb_field_text, F(mac), "its MAC address"},
-    {"address", &nb_field_text, F(address), "our address on it, with the prefix length"},
+    {"address", &nb_field_text, F(address), "our first address on it, with the prefix length"},
+    {"addresses", &field_addresses, F(info),
+     "all of them, the link-local one too; state: usable, tentative (IPv6: is it another host's?), conflict (it is)"},
+    {"vlan", &nb_field_u16, F(info.vlan), "the VLAN that every frame is tagged with; 0: none"},
     {"mtu_bytes", &nb_field_u16, F(info.mtu_bytes), "largest IP packet"},
     {"link_up", &nb_field_bool, F(info.link_up), "is there a link"},
     {"link_mbps", &nb_field_u32, F(info.link_mbps), "its speed, 0: not known"},
@@ -62,13 +93,10 @@ static const struct nb_field port_fields[] = {
 static void fill_port(unsigned port, struct port_row *row)
 {
     const struct nb_port_info *info = &row->info;
-    char address[NB_ADDR_TEXT_MAX];
-
     row->port = port;
     snprintf(row->mac, sizeof row->mac, "%02x:%02x:%02x:%02x:%02x:%02x", info->mac[0], info->mac[1], info->mac[2],
              info->mac[3], info->mac[4], info->mac[5]);
-    nb_addr_text(NB_FAMILY_IPV4, &info->address, address);
-    snprintf(row->address, sizeof row->address, "%s/%u", address, info->prefix_bits);
+    address_text(&info->address[0].is, row->address);
     row->rss_key[0] = 0;
     for (unsigned i = 0; i < info->rss_key_bytes && i < NB_RSS_KEY_MAX; i++)
         sprintf(row->rss_key + 2 * i, "%02x", info->rss_key[i]);

@@ -10,7 +10,6 @@
 #include <rte_mbuf.h>
 
 #include "../wire/arp.h"
-#include "../wire/ipv4.h"
 #include "neighbour.h"
 #include "net.h"
 
@@ -30,14 +29,16 @@ static void transmit(struct nb_net *net, unsigned port, const struct nb_arp *arp
     at = rte_pktmbuf_append(m, (uint16_t)bytes);
     memset(at, 0, bytes);
     nb_arp_write(at, arp);
-    nb_eth_prepend(m, dst, net->port[port].mac, NB_ETH_ARP);
+    nb_eth_prepend(m, dst, net->port[port].mac, NB_ETH_ARP, net->port[port].vlan);
     net->env.transmit(net->env.arg, port, m);
 }
 
 /* Who has address? To the one we believe has it, or to everybody. */
 void nb__arp_ask(struct nb_net *net, unsigned port, uint32_t address, const uint8_t *mac)
 {
-    struct nb_arp arp = {.op = NB_ARP_REQUEST, .sender = net->port[port].route.address, .target = address};
+    const struct nb_addr target = {{address}};
+    const struct nb_addr *source = nb_net_port_source(&net->port[port], NB_FAMILY_IPV4, &target);
+    struct nb_arp arp = {.op = NB_ARP_REQUEST, .sender = source->word[0], .target = address};
 
     memcpy(arp.sender_mac, net->port[port].mac, NB_MAC_BYTES);
     transmit(net, port, &arp, mac ? mac : nb_mac_broadcast);
@@ -45,7 +46,7 @@ void nb__arp_ask(struct nb_net *net, unsigned port, uint32_t address, const uint
 
 static void answer(struct nb_net *net, unsigned port, const struct nb_arp *request)
 {
-    struct nb_arp arp = {.op = NB_ARP_REPLY, .sender = net->port[port].route.address, .target = request->sender};
+    struct nb_arp arp = {.op = NB_ARP_REPLY, .sender = request->target, .target = request->sender};
 
     memcpy(arp.sender_mac, net->port[port].mac, NB_MAC_BYTES);
     memcpy(arp.target_mac, request->sender_mac, NB_MAC_BYTES);
@@ -53,38 +54,34 @@ static void answer(struct nb_net *net, unsigned port, const struct nb_arp *reque
     net->counters[NB_COUNTER_ARP_REPLIES]++;
 }
 
-/* Could the sender be a neighbour of ours? An address probe (RFC 5227 §2.1.1) has sender 0: answered, never learned. */
-static bool is_credible(const struct nb_net_port *p, const struct nb_arp *arp)
-{
-    return nb_route_on_link(&p->route, arp->sender) && arp->sender != p->route.address &&
-           !nb_route_is_broadcast(&p->route, arp->sender) && !nb_ipv4_is_martian(arp->sender);
-}
-
+/* A sender that cannot be a neighbour of ours is not believed, nor answered, except an address probe (RFC 5227 §2.1.1),
+ * whose sender is 0. */
 static enum nb_counter learn_and_answer(struct nb_net *net, unsigned port, const struct nb_arp *arp, uint64_t now_us)
 {
     const struct nb_net_port *p = &net->port[port];
-    bool for_us = arp->target == p->route.address;
-    bool ours = memcmp(arp->sender_mac, p->mac, NB_MAC_BYTES) == 0;
+    const struct nb_addr sender = {{arp->sender}}, target = {{arp->target}};
+    bool for_us = nb_net_port_has(p, NB_FAMILY_IPV4, &target);
+    bool credible = nb_net_port_is_neighbour(p, NB_FAMILY_IPV4, &sender);
 
-    if (ours || !nb_mac_is_host(arp->sender_mac))
+    if (memcmp(arp->sender_mac, p->mac, NB_MAC_BYTES) == 0 || !nb_mac_is_host(arp->sender_mac))
         return NB_COUNTER_DROP_MARTIAN;
-    if (is_credible(p, arp))
-        nb_neighbour_heard(net->neighbours, port, arp->sender, arp->sender_mac, arp->op == NB_ARP_REPLY && for_us,
-                           arp->op == NB_ARP_REQUEST && for_us, now_us);
-    if (arp->op == NB_ARP_REQUEST && for_us && (arp->sender == 0 || is_credible(p, arp)))
+    if (credible)
+        nb_neighbour_heard(net->neighbours, port, NB_FAMILY_IPV4, &sender, arp->sender_mac,
+                           arp->op == NB_ARP_REPLY && for_us, arp->op == NB_ARP_REQUEST && for_us, now_us);
+    if (arp->op == NB_ARP_REQUEST && for_us && (arp->sender == 0 || credible))
         answer(net, port, arp);
     return for_us ? NB_COUNTER_COUNT : NB_COUNTER_DROP_NOT_FOR_US;
 }
 
-void nb__arp_input(struct nb_net *net, unsigned port, struct rte_mbuf *m, uint64_t now_us)
+void nb__arp_input(struct nb_net *net, const struct nb_packet *p, uint64_t now_us)
 {
     struct nb_arp arp;
-    int reason = nb_arp_parse(&arp, m, NB_ETH_HEADER_BYTES);
+    int reason = nb_arp_parse(&arp, p->m, p->l3_offset);
 
     if (reason == 0)
-        reason = learn_and_answer(net, port, &arp, now_us);
+        reason = learn_and_answer(net, p->port, &arp, now_us);
     if (reason == NB_COUNTER_COUNT)
-        rte_pktmbuf_free(m);
+        rte_pktmbuf_free(p->m);
     else
-        nb__net_drop(net, m, reason);
+        nb__net_drop(net, p->m, (enum nb_counter)reason);
 }

@@ -23,9 +23,10 @@ static_assert((BUCKETS & (BUCKETS - 1)) == 0, "the hash is masked");
 enum state { STATE_FREE, STATE_INCOMPLETE, STATE_REACHABLE, STATE_PROBE };
 
 struct entry {
-    uint32_t address;
+    uint32_t hint; /* who has this one means us as we are; another each time the entry begins anew */
+    struct nb_addr address;
+    uint16_t link; /* port and family */
     uint8_t mac[NB_MAC_BYTES];
-    uint8_t port;
     uint8_t state; /* enum state */
     uint8_t tries; /* questions asked */
     uint8_t queued;
@@ -42,6 +43,7 @@ struct nb_neighbours {
     uint32_t secret;
     uint32_t count, incomplete;
     uint32_t queued; /* packets that wait, in all entries */
+    uint32_t generation;
     uint16_t free, hand;
     TAILQ_HEAD(waiting_list, entry) waiting;
     uint16_t bucket[BUCKETS];
@@ -58,6 +60,7 @@ struct nb_neighbours *nb_neighbours_new(const struct nb_neighbour_env *env, uint
     n->secret = secret;
     TAILQ_INIT(&n->waiting);
     memset(n->bucket, 0xff, sizeof n->bucket);
+    nb_neighbours_reroute(n); /* so that no hint is the same as none */
     for (uint16_t i = 0; i < NB_NEIGHBOUR_MAX; i++)
         n->entry[i].next = i + 1 < NB_NEIGHBOUR_MAX ? i + 1 : NO_ENTRY;
     return n;
@@ -72,15 +75,44 @@ void nb_neighbours_free(struct nb_neighbours *n)
     free(n);
 }
 
-static uint16_t *bucket_of(struct nb_neighbours *n, unsigned port, uint32_t address)
+static uint16_t link_of(unsigned port, uint8_t family)
 {
-    return &n->bucket[rte_jhash_2words(address, port, n->secret) & (BUCKETS - 1)];
+    return (uint16_t)(port << 8 | family);
 }
 
-static struct entry *find(struct nb_neighbours *n, unsigned port, uint32_t address)
+static unsigned port_of(const struct entry *e)
 {
-    for (uint16_t i = *bucket_of(n, port, address); i != NO_ENTRY; i = n->entry[i].next)
-        if (n->entry[i].address == address && n->entry[i].port == port)
+    return e->link >> 8;
+}
+
+static uint8_t family_of(const struct entry *e)
+{
+    return (uint8_t)e->link;
+}
+
+static bool is_about(const struct entry *e, uint16_t link, const struct nb_addr *address)
+{
+    return e->link == link && memcmp(&e->address, address, sizeof *address) == 0;
+}
+
+/* A number for the entry that nobody has yet: its index below, a generation above. Generations come again after four
+ * million new neighbours; a hint that old means at worst that a packet goes to another neighbour, as it might have when
+ * the address changed hands. */
+static uint32_t new_hint(struct nb_neighbours *n, const struct entry *e)
+{
+    n->generation = (n->generation + 1) % (NB_NEIGHBOUR_NONE / NB_NEIGHBOUR_MAX);
+    return n->generation * NB_NEIGHBOUR_MAX + (uint32_t)(e - n->entry);
+}
+
+static uint16_t *bucket_of(struct nb_neighbours *n, uint16_t link, const struct nb_addr *address)
+{
+    return &n->bucket[rte_jhash_32b(address->word, RTE_DIM(address->word), n->secret + link) & (BUCKETS - 1)];
+}
+
+static struct entry *find(struct nb_neighbours *n, uint16_t link, const struct nb_addr *address)
+{
+    for (uint16_t i = *bucket_of(n, link, address); i != NO_ENTRY; i = n->entry[i].next)
+        if (is_about(&n->entry[i], link, address))
             return &n->entry[i];
     return NULL;
 }
@@ -108,13 +140,13 @@ static void ask(struct nb_neighbours *n, struct entry *e, const uint8_t *mac, ui
     TAILQ_INSERT_TAIL(&n->waiting, e, waiting);
     e->tries++;
     e->retry_at_us = now_us + NB_NEIGHBOUR_RETRY_US;
-    n->env.ask(n->env.arg, e->port, e->address, mac);
+    n->env.ask(n->env.arg, port_of(e), family_of(e), &e->address, mac);
 }
 
 static void forget(struct nb_neighbours *n, struct entry *e)
 {
     uint16_t index = (uint16_t)(e - n->entry);
-    uint16_t *link = bucket_of(n, e->port, e->address);
+    uint16_t *link = bucket_of(n, e->link, &e->address);
 
     while (*link != index)
         link = &n->entry[*link].next;
@@ -142,27 +174,28 @@ static void make_room(struct nb_neighbours *n)
     }
 }
 
-static struct entry *create(struct nb_neighbours *n, unsigned port, uint32_t address)
+static struct entry *create(struct nb_neighbours *n, uint16_t link, const struct nb_addr *address)
 {
-    uint16_t *bucket = bucket_of(n, port, address);
+    uint16_t *bucket = bucket_of(n, link, address);
     struct entry *e;
 
     make_room(n);
     e = &n->entry[n->free];
     n->free = e->next;
-    *e = (struct entry){.address = address, .port = (uint8_t)port, .used = true, .next = *bucket};
+    *e = (struct entry){.hint = new_hint(n, e), .address = *address, .link = link, .used = true, .next = *bucket};
     *bucket = (uint16_t)(e - n->entry);
     n->count++;
     return e;
 }
 
-static struct entry *create_incomplete(struct nb_neighbours *n, unsigned port, uint32_t address, uint64_t now_us)
+static struct entry *create_incomplete(struct nb_neighbours *n, uint16_t link, const struct nb_addr *address,
+                                       uint64_t now_us)
 {
     struct entry *e;
 
     if (n->incomplete >= PENDING_MAX)
         return NULL;
-    e = create(n, port, address);
+    e = create(n, link, address);
     set_state(n, e, STATE_INCOMPLETE);
     ask(n, e, NULL, now_us);
     return e;
@@ -179,7 +212,7 @@ static void confirm(struct nb_neighbours *n, struct entry *e, const uint8_t mac[
     e->queued = 0;
     set_state(n, e, STATE_REACHABLE);
     for (unsigned i = 0; i < queued; i++)
-        n->env.send(n->env.arg, e->port, e->mac, e->queue[i]);
+        n->env.send(n->env.arg, port_of(e), family_of(e), e->mac, e->queue[i]);
 }
 
 static bool is_fresh(const struct entry *e, uint64_t now_us)
@@ -207,25 +240,35 @@ static void enqueue(struct nb_neighbours *n, struct entry *e, struct rte_mbuf *p
     n->queued++;
 }
 
-void nb_neighbour_output(struct nb_neighbours *n, unsigned port, uint32_t address, uint32_t *hint,
-                         struct rte_mbuf *packet, uint64_t now_us)
+const uint8_t *nb_neighbour_recall(struct nb_neighbours *n, uint32_t hint, uint64_t now_us)
 {
-    struct entry *e = *hint < NB_NEIGHBOUR_MAX ? &n->entry[*hint] : NULL;
+    struct entry *e = &n->entry[hint % NB_NEIGHBOUR_MAX];
 
-    if (likely(e && e->address == address && e->port == port && is_fresh(e, now_us))) { /* nearly every packet */
-        e->used = true;
-        n->env.send(n->env.arg, port, e->mac, packet);
-        return;
-    }
-    if (!e || e->state == STATE_FREE || e->address != address || e->port != port)
-        e = find(n, port, address);
+    if (unlikely(e->hint != hint || !is_fresh(e, now_us)))
+        return NULL;
+    e->used = true;
+    return e->mac;
+}
+
+void nb_neighbours_reroute(struct nb_neighbours *n)
+{
+    for (unsigned i = 0; i < NB_NEIGHBOUR_MAX; i++)
+        n->entry[i].hint = new_hint(n, &n->entry[i]);
+}
+
+void nb_neighbour_output(struct nb_neighbours *n, unsigned port, uint8_t family, const struct nb_addr *address,
+                         uint32_t *hint, struct rte_mbuf *packet, uint64_t now_us)
+{
+    uint16_t link = link_of(port, family);
+    struct entry *e = find(n, link, address);
+
     if (!e)
-        e = create_incomplete(n, port, address, now_us);
+        e = create_incomplete(n, link, address, now_us);
     if (!e) {
         n->env.drop(n->env.arg, packet);
         return;
     }
-    *hint = (uint32_t)(e - n->entry);
+    *hint = e->hint;
     e->used = true;
     if (e->state == STATE_INCOMPLETE) {
         enqueue(n, e, packet);
@@ -233,20 +276,21 @@ void nb_neighbour_output(struct nb_neighbours *n, unsigned port, uint32_t addres
     }
     if (e->state == STATE_REACHABLE && !is_fresh(e, now_us))
         probe(n, e, now_us);
-    n->env.send(n->env.arg, port, e->mac, packet);
+    n->env.send(n->env.arg, port, family, e->mac, packet);
 }
 
-void nb_neighbour_wanted(struct nb_neighbours *n, unsigned port, uint32_t address, uint64_t now_us)
+void nb_neighbour_wanted(struct nb_neighbours *n, unsigned port, uint8_t family, const struct nb_addr *address,
+                         uint64_t now_us)
 {
-    struct entry *e = find(n, port, address);
+    struct entry *e = find(n, link_of(port, family), address);
 
     if (!e) {
-        create_incomplete(n, port, address, now_us);
+        create_incomplete(n, link_of(port, family), address, now_us);
         return;
     }
     e->used = true;
     if (is_fresh(e, now_us))
-        n->env.settled(n->env.arg, port, address, e->mac);
+        n->env.settled(n->env.arg, port, family, address, e->mac);
     else if (e->state == STATE_REACHABLE)
         probe(n, e, now_us);
 }
@@ -259,15 +303,16 @@ static bool is_believed(const struct entry *e, bool same, bool is_answer)
     return same || e->state == STATE_INCOMPLETE || (e->state == STATE_PROBE && is_answer && e->tries > 1);
 }
 
-void nb_neighbour_heard(struct nb_neighbours *n, unsigned port, uint32_t address, const uint8_t mac[NB_MAC_BYTES],
-                        bool is_answer, bool may_create, uint64_t now_us)
+void nb_neighbour_heard(struct nb_neighbours *n, unsigned port, uint8_t family, const struct nb_addr *address,
+                        const uint8_t mac[NB_MAC_BYTES], bool is_answer, bool may_create, uint64_t now_us)
 {
-    struct entry *e = find(n, port, address);
+    uint16_t link = link_of(port, family);
+    struct entry *e = find(n, link, address);
     bool same, waited;
 
     if (!e) {
         if (may_create) {
-            e = create(n, port, address);
+            e = create(n, link, address);
             e->used = false; /* so that hearsay gives way before what we talk to */
             confirm(n, e, mac, now_us);
         }
@@ -278,29 +323,31 @@ void nb_neighbour_heard(struct nb_neighbours *n, unsigned port, uint32_t address
     if (is_believed(e, same, is_answer)) {
         confirm(n, e, mac, now_us);
         if (waited)
-            n->env.settled(n->env.arg, port, address, e->mac);
+            n->env.settled(n->env.arg, port, family, address, e->mac);
     } else if (!waited && now_us - e->confirmed_at_us >= NB_NEIGHBOUR_RETRY_US) {
         probe(n, e, now_us);
     }
 }
 
-void nb_neighbour_told(struct nb_neighbours *n, unsigned port, uint32_t address, const uint8_t *mac, uint64_t now_us)
+void nb_neighbour_told(struct nb_neighbours *n, unsigned port, uint8_t family, const struct nb_addr *address,
+                       const uint8_t *mac, uint64_t now_us)
 {
-    struct entry *e = find(n, port, address);
+    uint16_t link = link_of(port, family);
+    struct entry *e = find(n, link, address);
 
     if (mac)
-        confirm(n, e ? e : create(n, port, address), mac, now_us);
+        confirm(n, e ? e : create(n, link, address), mac, now_us);
     else if (e)
         forget(n, e);
 }
 
 static void give_up(struct nb_neighbours *n, struct entry *e)
 {
-    unsigned port = e->port;
-    uint32_t address = e->address;
+    struct nb_addr address = e->address;
+    uint16_t link = e->link;
 
     forget(n, e);
-    n->env.settled(n->env.arg, port, address, NULL);
+    n->env.settled(n->env.arg, link >> 8, (uint8_t)link, &address, NULL);
 }
 
 /* A probe starts with the address we believe in and ends by asking everybody. */

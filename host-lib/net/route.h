@@ -1,7 +1,7 @@
-/* route.h - where a packet from one of our addresses goes: the connected prefix, or the gateway.
+/* route.h - an IPv4 address of ours and the network it is in: what is on the link, what is nobody's address.
  *
  * A packet leaves through the port that owns its source address (strong host model, RFC 1122 §3.3.4.2), so every port
- * has a routing table of its own, and today that is one prefix and one gateway.
+ * has a routing table of its own: its networks, and a gateway for each family (port.h).
  */
 #ifndef NB_NET_ROUTE_H
 #define NB_NET_ROUTE_H
@@ -11,9 +11,8 @@
 
 #include <rte_byteorder.h>
 
-struct nb_route { /* all in network order */
+struct nb_route { /* in network order */
     uint32_t address, netmask;
-    uint32_t gateway; /* 0: none */
 };
 
 static inline uint32_t nb_netmask(unsigned prefix_bits)
@@ -33,14 +32,6 @@ static inline bool nb_route_is_broadcast(const struct nb_route *r, uint32_t addr
 
     return address == UINT32_MAX || (rte_be_to_cpu_32(r->netmask) < 0xfffffffe && nb_route_on_link(r, address) &&
                                      (host == 0 || host == ~r->netmask));
-}
-
-/* The next hop's address, or 0 when there is no way. */
-static inline uint32_t nb_route_next_hop(const struct nb_route *r, uint32_t destination)
-{
-    if (nb_route_is_broadcast(r, destination))
-        return 0;
-    return nb_route_on_link(r, destination) ? destination : r->gateway;
 }
 
 #endif

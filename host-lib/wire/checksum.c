@@ -94,12 +94,18 @@ uint64_t nb_checksum_add_mbuf(uint64_t sum, const struct rte_mbuf *m, uint32_t o
     return sum;
 }
 
+uint64_t nb_checksum_pseudo_ipv6(const struct nb_addr *src, const struct nb_addr *dst, uint8_t protocol,
+                                 uint32_t l4_bytes)
+{
+    uint64_t sum = (uint64_t)htonl(l4_bytes) + htonl(protocol);
+    for (unsigned i = 0; i < 4; i++)
+        sum += (uint64_t)src->word[i] + dst->word[i];
+    return sum;
+}
+
 uint64_t nb_checksum_pseudo(const struct nb_flow_key *key, uint32_t l4_bytes)
 {
-    uint64_t sum = (uint64_t)htonl(l4_bytes) + htonl(IPPROTO_TCP);
     if (key->family == NB_FAMILY_IPV4)
-        return sum + key->local.word[0] + key->remote.word[0];
-    for (unsigned i = 0; i < 4; i++)
-        sum += (uint64_t)key->local.word[i] + key->remote.word[i];
-    return sum;
+        return (uint64_t)htonl(l4_bytes) + htonl(IPPROTO_TCP) + key->local.word[0] + key->remote.word[0];
+    return nb_checksum_pseudo_ipv6(&key->local, &key->remote, IPPROTO_TCP, l4_bytes);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+struct nb_addr;
 struct nb_flow_key;
 struct rte_mbuf;
 
@@ -38,6 +39,10 @@ uint64_t nb_checksum_add_mbuf(uint64_t sum, const struct rte_mbuf *m, uint32_t o
 /* The pseudo header's part: addresses of the key, protocol TCP, length (RFC 9293 §3.1, RFC 8200 §8.1). It is the same
  * in both directions. */
 uint64_t nb_checksum_pseudo(const struct nb_flow_key *key, uint32_t l4_bytes);
+
+/* The same for any protocol over IPv6. */
+uint64_t nb_checksum_pseudo_ipv6(const struct nb_addr *src, const struct nb_addr *dst, uint8_t protocol,
+                                 uint32_t l4_bytes);
 
 /* Down to 16 bits, in memory order. Over data that includes a correct checksum it is 0xffff. */
 static inline uint16_t nb_checksum_fold(uint64_t sum)

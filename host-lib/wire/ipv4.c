@@ -9,6 +9,26 @@
 
 #define HEADER_MAX 60 /* IHL has four bits */
 
+enum option { OPTION_END = 0, OPTION_NOP = 1, OPTION_LOOSE_ROUTE = 131, OPTION_STRICT_ROUTE = 137 };
+
+/* What they say does not matter to a host that sends nothing on, except that a route was asked for. */
+static int read_options(struct nb_ipv4 *ip, const uint8_t *p, unsigned n)
+{
+    while (n > 0 && p[0] != OPTION_END) {
+        unsigned bytes = 1;
+
+        if (p[0] != OPTION_NOP) {
+            if (n < 2 || p[1] < 2 || p[1] > n)
+                return NB_COUNTER_DROP_MALFORMED;
+            bytes = p[1];
+        }
+        ip->source_route |= p[0] == OPTION_LOOSE_ROUTE || p[0] == OPTION_STRICT_ROUTE;
+        p += bytes;
+        n -= bytes;
+    }
+    return 0;
+}
+
 int nb_ipv4_parse(struct nb_ipv4 *ip, const struct rte_mbuf *m, uint16_t offset, bool verify)
 {
     uint8_t copy[HEADER_MAX];
@@ -28,8 +48,10 @@ int nb_ipv4_parse(struct nb_ipv4 *ip, const struct rte_mbuf *m, uint16_t offset,
     ip->dst = h->dst_addr;
     ip->protocol = h->next_proto_id;
     ip->ttl = h->time_to_live;
+    ip->tos = h->type_of_service;
     ip->fragment = h->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK);
-    return 0;
+    ip->source_route = false;
+    return read_options(ip, (const uint8_t *)(h + 1), ip->header_bytes - NB_IPV4_HEADER_BYTES);
 }
 
 void nb_ipv4_write(void *at, const struct nb_ipv4 *ip)

@@ -20,8 +20,9 @@ struct nb_ipv4 {
     uint32_t src, dst;     /* network order */
     uint16_t header_bytes; /* with options */
     uint16_t total_bytes;  /* header and payload, as the header says; the packet has at least as many */
-    uint8_t protocol, ttl;
-    bool fragment; /* a part of a larger datagram: more fragments follow or the offset is not zero */
+    uint8_t protocol, ttl, tos;
+    bool source_route; /* an option wants it sent on along a route (RFC 791 §3.1, RFC 7126 §4.3, §4.4) */
+    bool fragment;     /* a part of a larger datagram: more fragments follow or the offset is not zero */
 };
 
 /* Parse at data offset `offset`; verify computes the header checksum. 0, or the drop reason as a positive enum

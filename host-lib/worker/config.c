@@ -1,14 +1,15 @@
 /* config.c - defaults and checks of the runtime configuration: everything that can be said without touching a device.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
 
-#include <rte_byteorder.h>
 #include <rte_common.h>
 
-#include "../net/route.h"
+#include "../net/port.h"
 #include "../wire/ipv4.h"
+#include "../wire/ipv6.h"
 #include "config.h"
 
 void nb_runtime_config_init(struct nb_runtime_config *config)
@@ -28,58 +29,142 @@ void nb_runtime_config_init(struct nb_runtime_config *config)
     config->idle_sleep_us = 100;
 }
 
-struct nb_address_text nb__address_text(uint32_t address)
+struct nb_address_text nb__address_text(uint8_t family, const struct nb_addr *address)
 {
     struct nb_address_text t;
-    uint32_t a = rte_be_to_cpu_32(address);
 
-    snprintf(t.text, sizeof t.text, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+    inet_ntop(family == NB_FAMILY_IPV6 ? AF_INET6 : AF_INET, address->word, t.text, sizeof t.text);
     return t;
 }
 
-static int check_address(const struct nb_port_config *p, const struct nb_route *r, struct nb_error *err)
+/* --- ports ---------------------------------------------------------------------------------------------------------
+ */
+
+static unsigned family_bits(uint8_t family)
 {
-    if (p->prefix_bits > 32)
-        return nb_error_set(err, -EINVAL, "port %s: prefix of %u bits: 0 to 32 are accepted", p->device,
-                            p->prefix_bits);
-    if (p->address.word[1] | p->address.word[2] | p->address.word[3])
-        return nb_error_set(err, -EAFNOSUPPORT, "port %s: the address is not IPv4", p->device);
-    if (nb_ipv4_is_martian(r->address) || nb_route_is_broadcast(r, r->address))
+    return family == NB_FAMILY_IPV6 ? 128 : 32;
+}
+
+/* Can a host have this address, in this network? */
+static bool is_for_host(const struct nb_port_address *a)
+{
+    const struct nb_route r = {.address = a->address.word[0], .netmask = nb_netmask(RTE_MIN(a->prefix_bits, 32u))};
+
+    if (a->family == NB_FAMILY_IPV6)
+        return !nb_ipv6_is_martian(&a->address);
+    return !(a->address.word[1] | a->address.word[2] | a->address.word[3]) && !nb_ipv4_is_martian(r.address) &&
+           !nb_route_is_broadcast(&r, r.address);
+}
+
+static int check_address(const struct nb_port_config *p, const struct nb_port_address *a, struct nb_error *err)
+{
+    if (a->family != NB_FAMILY_IPV4 && a->family != NB_FAMILY_IPV6)
+        return nb_error_set(err, -EAFNOSUPPORT, "port %s: an address of family %u: 4 and 6 are accepted", p->device,
+                            a->family);
+    if (a->prefix_bits > family_bits(a->family))
+        return nb_error_set(err, -EINVAL, "port %s: prefix of %u bits: 0 to %u are accepted", p->device, a->prefix_bits,
+                            family_bits(a->family));
+    if (!is_for_host(a))
         return nb_error_set(err, -EINVAL, "port %s: %s/%u is no address for a host", p->device,
-                            nb__address_text(r->address).text, p->prefix_bits);
-    if (r->gateway && p->prefix_bits < 32 &&
-        (!nb_route_on_link(r, r->gateway) || r->gateway == r->address || nb_route_is_broadcast(r, r->gateway)))
-        return nb_error_set(err, -EINVAL, "port %s: gateway %s is not a neighbour of %s/%u", p->device,
-                            nb__address_text(r->gateway).text, nb__address_text(r->address).text, p->prefix_bits);
+                            nb__address_text(a->family, &a->address).text, a->prefix_bits);
+    if (a->family == NB_FAMILY_IPV6 && nb__config_mtu(p) < NB_IPV6_MTU_MIN)
+        return nb_error_set(err, -EINVAL, "port %s: MTU %u: IPv6 needs %u at least (RFC 8200 section 5)", p->device,
+                            nb__config_mtu(p), NB_IPV6_MTU_MIN);
+    return 0;
+}
+
+/* Its addresses as the network layer will have them; which MAC address it is does not matter here. */
+static int read_addresses(const struct nb_port_config *p, struct nb_net_port *net, struct nb_error *err)
+{
+    if (p->n_addresses < 1 || p->n_addresses > NB_PORT_ADDRESSES_MAX)
+        return nb_error_set(err, -EINVAL, "port %s: %u addresses: 1 to %u are accepted", p->device, p->n_addresses,
+                            NB_PORT_ADDRESSES_MAX);
+    for (unsigned i = 0; i < p->n_addresses; i++) {
+        int rc = check_address(p, &p->address[i], err);
+
+        if (rc < 0)
+            return rc;
+        nb_net_port_add(net, p->address[i].family, &p->address[i].address, p->address[i].prefix_bits);
+    }
+    return 0;
+}
+
+/* Are all its addresses alone in their networks? Then the gateway is a neighbour by decree, as clouds do it. */
+static bool is_lone(const struct nb_port_config *p, uint8_t family)
+{
+    for (unsigned i = 0; i < p->n_addresses; i++)
+        if (p->address[i].family == family && p->address[i].prefix_bits < family_bits(family))
+            return false;
+    return true;
+}
+
+static int check_gateway(const struct nb_port_config *p, const struct nb_net_port *net, uint8_t family,
+                         struct nb_error *err)
+{
+    const struct nb_addr *gateway = family == NB_FAMILY_IPV4 ? &p->gateway : &p->gateway6;
+
+    if (nb_addr_is_zero(gateway) || (nb_net_port_speaks(net, family) && is_lone(p, family)) ||
+        nb_net_port_is_neighbour(net, family, gateway))
+        return 0;
+    return nb_error_set(err, -EINVAL, "port %s: gateway %s is not a neighbour in any of its networks", p->device,
+                        nb__address_text(family, gateway).text);
+}
+
+/* The port before this one that has the address already. */
+static const struct nb_port_config *owner_of(const struct nb_runtime_config *config, unsigned before,
+                                             const struct nb_port_address *a)
+{
+    for (unsigned i = 0; i < before; i++)
+        for (unsigned k = 0; k < config->port[i].n_addresses; k++)
+            if (config->port[i].address[k].family == a->family &&
+                nb_addr_equal(&config->port[i].address[k].address, &a->address))
+                return &config->port[i];
+    return NULL;
+}
+
+static int check_differs(const struct nb_runtime_config *config, unsigned i, struct nb_error *err)
+{
+    const struct nb_port_config *p = &config->port[i], *other;
+
+    for (unsigned k = 0; k < i; k++)
+        if (strcmp(config->port[k].device, p->device) == 0)
+            return nb_error_set(err, -EINVAL, "port %s: named twice", p->device);
+    for (unsigned k = 0; k < p->n_addresses; k++)
+        if ((other = owner_of(config, i, &p->address[k])))
+            return nb_error_set(err, -EINVAL, "port %s: port %s has address %s already", p->device, other->device,
+                                nb__address_text(p->address[k].family, &p->address[k].address).text);
     return 0;
 }
 
 static int check_port(const struct nb_runtime_config *config, unsigned i, struct nb_error *err)
 {
     const struct nb_port_config *p = &config->port[i];
-    const struct nb_route r = {.address = p->address.word[0],
-                               .netmask = nb_netmask(RTE_MIN(p->prefix_bits, 32u)),
-                               .gateway = p->gateway.word[0]};
+    struct nb_net_port net = {0};
+    int rc;
 
     if (!p->device[0] || !memchr(p->device, 0, sizeof p->device))
         return nb_error_set(err, -EINVAL, "port %u: no device named", i);
     if (p->mtu_bytes && (p->mtu_bytes < NB_MTU_MIN || p->mtu_bytes > NB_MTU_MAX))
         return nb_error_set(err, -EINVAL, "port %s: MTU %u: %u to %u bytes are accepted", p->device, p->mtu_bytes,
                             NB_MTU_MIN, NB_MTU_MAX);
-    for (unsigned k = 0; k < i; k++) {
-        if (strcmp(config->port[k].device, p->device) == 0)
-            return nb_error_set(err, -EINVAL, "port %s: named twice", p->device);
-        if (config->port[k].address.word[0] == p->address.word[0])
-            return nb_error_set(err, -EINVAL, "port %s: port %s has address %s already", p->device,
-                                config->port[k].device, nb__address_text(r.address).text);
-    }
-    return check_address(p, &r, err);
+    if (p->vlan > NB_VLAN_MAX)
+        return nb_error_set(err, -EINVAL, "port %s: VLAN %u: 1 to %u are accepted, 0 is none", p->device, p->vlan,
+                            NB_VLAN_MAX);
+    rc = read_addresses(p, &net, err);
+    if (rc == 0)
+        rc = check_differs(config, i, err);
+    if (rc == 0)
+        rc = check_gateway(p, &net, NB_FAMILY_IPV4, err);
+    return rc == 0 ? check_gateway(p, &net, NB_FAMILY_IPV6, err) : rc;
 }
+
+/* --- the rest ------------------------------------------------------------------------------------------------------
+ */
 
 static int check_listener(const struct nb_runtime_config *config, unsigned i, struct nb_error *err)
 {
     const struct nb_listener_config *l = &config->listener[i];
-    uint32_t address = l->address.word[0];
+    const struct nb_port_address a = {.address = l->address, .family = nb__config_family(l)};
 
     if (!l->app || !l->app->name)
         return nb_error_set(err, -EINVAL, "listener %u: no application", i);
@@ -89,13 +174,10 @@ static int check_listener(const struct nb_runtime_config *config, unsigned i, st
     if (!l->tcp_port && !l->app->on_connected)
         return nb_error_set(err, -EINVAL, "application %s: nowhere to listen, and it makes no connections",
                             l->app->name);
-    for (unsigned k = 0; address && k < config->n_ports; k++)
-        if (config->port[k].address.word[0] == address)
-            return 0;
-    if (address)
-        return nb_error_set(err, -EADDRNOTAVAIL, "listener %s: %s is not the address of a port", l->app->name,
-                            nb__address_text(address).text);
-    return 0;
+    if (nb_addr_is_zero(&a.address) || owner_of(config, config->n_ports, &a))
+        return 0;
+    return nb_error_set(err, -EADDRNOTAVAIL, "listener %s: %s is not the address of a port", l->app->name,
+                        nb__address_text(a.family, &a.address).text);
 }
 
 static void list_cpus(const cpu_set_t *set, char *out, size_t n)

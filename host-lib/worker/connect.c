@@ -7,6 +7,7 @@
 
 #include "../tcp/isn.h"
 #include "../tcp/stream.h"
+#include "../wire/ipv6.h"
 #include "worker.h"
 
 /* --- a port of our own home --------------------------------------------------------------------------------------- */
@@ -314,9 +315,9 @@ static int make_key(struct nb_worker *w, const struct nb_connect *to, struct nb_
                                 .local_port = to->local_port,
                                 .remote_port = to->remote_port,
                                 .family = to->family};
-    if (to->family != NB_FAMILY_IPV4)
+    if (to->family != NB_FAMILY_IPV4 && to->family != NB_FAMILY_IPV6)
         return -EAFNOSUPPORT;
-    if (!to->remote_port || !to->remote.word[0])
+    if (!to->remote_port || nb_addr_is_zero(&to->remote))
         return -EINVAL;
     port = nb_net_source(&w->net, key);
     if (port < 0)

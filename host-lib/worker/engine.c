@@ -127,10 +127,14 @@ static void describe_port(struct nb_runtime *rt, unsigned i)
     struct nb_net_port *net = &rt->net_port[i];
     struct nb_worker_port *w = &rt->worker_port[i];
 
-    net->route = (struct nb_route){.address = p->config->address.word[0],
-                                   .netmask = nb_netmask(p->config->prefix_bits),
-                                   .gateway = p->config->gateway.word[0]};
     memcpy(net->mac, p->mac, sizeof net->mac);
+    net->vlan = p->config->vlan;
+    for (unsigned k = 0; k < p->config->n_addresses; k++)
+        nb_net_port_add(net, p->config->address[k].family, &p->config->address[k].address,
+                        p->config->address[k].prefix_bits);
+    net->gateway = p->config->gateway;
+    net->gateway6 = p->config->gateway6;
+    net->asks_routers = p->config->asks_routers && nb_net_port_speaks(net, NB_FAMILY_IPV6);
     net->mtu_bytes = nb__config_mtu(p->config);
     net->trust_rx_checksum = p->rx_checksum;
     w->port_id = p->port_id;

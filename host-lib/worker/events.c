@@ -74,7 +74,7 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
 
     if (unlikely(w->n_holding) && nb__gate_holds(w, key, packet))
         return;
-    nb_net_output(&w->net, key->port_group, key->remote.word[0], path, packet, w->now_us);
+    nb_net_output(&w->net, key->port_group, key->family, &key->remote, path, packet, w->now_us);
 }
 
 static bool on_room(void *arg, const struct nb_flow_key *key)

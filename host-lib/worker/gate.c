@@ -133,7 +133,8 @@ static void release_held(struct nb_worker *w, struct nb_gate *gate)
     gate->holding = false;
     w->n_holding--;
     for (unsigned i = 0; i < gate->n_held; i++)
-        nb_net_output(&w->net, gate->key.port_group, gate->key.remote.word[0], &path, gate->held[i], w->now_us);
+        nb_net_output(&w->net, gate->key.port_group, gate->key.family, &gate->key.remote, &path, gate->held[i],
+                      w->now_us);
     gate->n_held = 0;
 }
 

@@ -24,8 +24,8 @@ static void count_misdirected(struct nb_worker *w, const struct nb_arrival *a)
 {
     const struct nb_worker_port *p = &w->port[a->port];
 
-    if (a->why == NB_WHY_HOME && nb_rss_spreads(&p->rss) && !p->rss_untrusted && p->reta_phase == NB_RETA_STABLE &&
-        w->now_us >= w->settled_at_us)
+    if (a->why == NB_WHY_HOME && !a->unsteered && nb_rss_spreads(&p->rss) && !p->rss_untrusted &&
+        p->reta_phase == NB_RETA_STABLE && w->now_us >= w->settled_at_us)
         w->counters[NB_COUNTER_MISDIRECTED]++;
 }
 
@@ -53,8 +53,8 @@ static void pass_on(struct nb_worker *w, struct nb_arrival *a, unsigned to, enum
 /* The port says what it hashed; if that is not what we hash, its RSS cannot tell us where home is. */
 static void compare_hash(struct nb_worker_port *p, const struct nb_arrival *a, uint32_t hash)
 {
-    if (a->why == NB_WHY_WIRE && a->seg.flags & NB_TCP_SYN && a->seg.m->ol_flags & RTE_MBUF_F_RX_RSS_HASH &&
-        a->seg.m->hash.rss != hash)
+    if (a->why == NB_WHY_WIRE && !a->unsteered && a->seg.flags & NB_TCP_SYN &&
+        a->seg.m->ol_flags & RTE_MBUF_F_RX_RSS_HASH && a->seg.m->hash.rss != hash)
         p->rss_untrusted = true;
 }
 

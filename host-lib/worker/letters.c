@@ -5,30 +5,23 @@
  */
 #include "worker.h"
 
-static void read_neighbour(struct nb_worker *w, const struct nb_mail *mail)
-{
-    const uint8_t *mac = mail->neighbour.reachable ? mail->neighbour.mac : NULL;
-
-    if (mail->kind == NB_MAIL_NEIGHBOUR_WANTED)
-        nb_net_asked(&w->net, mail->port, mail->neighbour.address, w->now_us);
-    else
-        nb_net_told(&w->net, mail->port, mail->neighbour.address, mac, w->now_us);
-}
-
 /* Everything but segments, which go in batches. */
 static void read_one(struct nb_worker *w, unsigned from, const struct nb_mail *mail)
 {
+    struct nb_flow_key no_key;
     struct nb_net_segment none;
 
     switch ((enum nb_mail_kind)mail->kind) {
     case NB_MAIL_SEGMENT:
         break;
     case NB_MAIL_FRAME:
-        nb_net_input(&w->net, mail->port, mail->packet.m, false, &none, w->now_us);
+        nb_net_input(&w->net, mail->port, mail->packet.m, false, &no_key, &none, w->now_us);
         break;
     case NB_MAIL_NEIGHBOUR_WANTED:
-    case NB_MAIL_NEIGHBOUR_NEWS:
-        read_neighbour(w, mail);
+        nb_net_asked(&w->net, mail->port, mail->neighbour.family, &mail->neighbour.address, w->now_us);
+        break;
+    case NB_MAIL_NET_NEWS:
+        nb_net_told(&w->net, mail->port, &mail->news, w->now_us);
         break;
     case NB_MAIL_FORWARD_PUT:
         nb_registry_put(&w->registry, &mail->flow.key, (uint16_t)from, mail->flow.incarnation);

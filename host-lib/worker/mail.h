@@ -17,15 +17,17 @@
 #include <netbypass/conn.h>
 #include <netbypass/flow.h>
 
+#include "../net/net.h"
+
 struct rte_mbuf;
 
 #define NB_MAIL_RING_SIZE 512 /* letters from one worker to another: 16 full bursts */
 
 enum nb_mail_kind {
     NB_MAIL_SEGMENT,          /* packet: a TCP segment, verified */
-    NB_MAIL_FRAME,            /* packet: something only the speaker understands (ARP) */
+    NB_MAIL_FRAME,            /* packet: something only the speaker understands (ARP, Neighbour Discovery) */
     NB_MAIL_NEIGHBOUR_WANTED, /* neighbour: who has this address? */
-    NB_MAIL_NEIGHBOUR_NEWS,   /* neighbour: it is there, or there is nobody */
+    NB_MAIL_NET_NEWS,         /* news: what the network layer of another worker found out */
     NB_MAIL_FORWARD_PUT,      /* flow: you are its home, I own it */
     NB_MAIL_FORWARD_REMOVE,   /* flow: you need not know of it any more */
     NB_MAIL_FORWARD_GONE,     /* flow: you think that I own it; I do not */
@@ -65,10 +67,10 @@ struct nb_mail {
             uint32_t incarnation; /* NB_WHY_OWNER: of the entry */
         } packet;
         struct {
-            uint32_t address;
-            uint8_t mac[6];
-            bool reachable;
+            struct nb_addr address;
+            uint8_t family;
         } neighbour;
+        struct nb_net_news news;
         struct {
             struct nb_flow_key key;
             uint32_t incarnation;

@@ -10,10 +10,12 @@
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 
+#include "../net/port.h"
+#include "../wire/ipv6.h"
 #include "config.h"
 #include "port.h"
 
-#define RSS_WANTED    (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP)
+#define RSS_WANTED    (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 #define RSS_KEY_USUAL 40 /* bytes; what a driver means that reports a key size of 0 */
 
 #define RX_CHECKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
@@ -256,6 +258,40 @@ int nb_port_set_reta(struct nb_port *port, const uint16_t *reta, unsigned n, str
     return rc;
 }
 
+/* --- multicast -----------------------------------------------------------------------------------------------------
+ */
+
+/* Groups that Neighbour Discovery needs: all nodes, and who asks for one of our addresses (RFC 4861 §7.2.1). */
+static unsigned list_groups(const struct nb_port *port, struct rte_ether_addr group[NB_NET_ADDRESSES_MAX + 1])
+{
+    const struct nb_addr all = NB_IPV6_ALL_NODES;
+    struct nb_net_port net = {0};
+    unsigned n = 0;
+
+    memcpy(net.mac, port->mac, sizeof net.mac);
+    nb_ipv6_multicast_mac(&all, group[n++].addr_bytes);
+    for (unsigned i = 0; i < port->config->n_addresses; i++)
+        nb_net_port_add(&net, port->config->address[i].family, &port->config->address[i].address,
+                        port->config->address[i].prefix_bits);
+    for (unsigned i = 0; i < net.n_addresses; i++) {
+        struct nb_addr solicited = nb_ipv6_solicited_node(&net.address[i].address);
+
+        if (net.address[i].family == NB_FAMILY_IPV6)
+            nb_ipv6_multicast_mac(&solicited, group[n++].addr_bytes);
+    }
+    return n;
+}
+
+/* A port that cannot choose takes all of them; one that cannot do that either has no filter (rings). */
+static void join_groups(struct nb_port *port)
+{
+    struct rte_ether_addr group[NB_NET_ADDRESSES_MAX + 1];
+    unsigned n = list_groups(port, group);
+
+    if (n > 1 && rte_eth_dev_set_mc_addr_list(port->port_id, group, n) != 0)
+        rte_eth_allmulticast_enable(port->port_id);
+}
+
 /* --- running -------------------------------------------------------------------------------------------------------
  */
 
@@ -266,6 +302,7 @@ int nb_port_start(struct nb_port *port, struct nb_error *err)
 
     if (rc < 0)
         return nb_error_set(err, rc, "port %s: cannot be started: %s", port->config->device, rte_strerror(-rc));
+    join_groups(port);
     if (port->reta_size == 0)
         return 0;
     for (unsigned i = 0; i < port->reta_size; i++)
@@ -283,6 +320,7 @@ int nb_port_restart(struct nb_port *port, struct nb_error *err)
     rc = rte_eth_dev_start(port->port_id);
     if (rc < 0)
         return nb_error_set(err, rc, "port %s: cannot be started again: %s", port->config->device, rte_strerror(-rc));
+    join_groups(port);
     if (port->reta_size == 0)
         return 0;
     memcpy(reta, port->reta, sizeof reta);
@@ -345,8 +383,7 @@ void nb_port_info(const struct nb_port *port, struct nb_port_info *info)
     info->rss_key_bytes = port->rss_key_bytes;
     info->tx_checksum_offload = port->tx_checksum;
     info->rx_checksum_offload = port->rx_checksum;
-    info->address = port->config->address;
-    info->prefix_bits = port->config->prefix_bits;
+    info->vlan = port->config->vlan;
     info->mtu_bytes = nb__config_mtu(port->config);
     fill_link(port, info);
     fill_stats(port, info);

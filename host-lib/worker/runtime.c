@@ -242,12 +242,29 @@ void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_wo
         info->counter[i] = counters[i];
 }
 
+/* As the speaker has them: it is the one that finds conflicts. */
+static void fill_addresses(const struct nb_net_port *net, struct nb_port_info *info)
+{
+    static const char *const names[] = {
+        [NB_ADDRESS_TENTATIVE] = "tentative", [NB_ADDRESS_USABLE] = "usable", [NB_ADDRESS_CONFLICT] = "conflict"};
+
+    info->n_addresses = net->n_addresses;
+    for (unsigned i = 0; i < net->n_addresses; i++) {
+        const struct nb_net_address *a = &net->address[i];
+
+        info->address[i].is =
+            (struct nb_port_address){.address = a->address, .family = a->family, .prefix_bits = a->prefix_bits};
+        info->address[i].state = names[*(const volatile uint8_t *)&a->state];
+    }
+}
+
 int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_info *info)
 {
     if (port >= rt->n_ports)
         return -ENOENT;
     pthread_mutex_lock(&rt->lock);
     nb_port_info(&rt->port[port], info);
+    fill_addresses(&rt->worker[0]->net.port[port], info);
     pthread_mutex_unlock(&rt->lock);
     for (unsigned i = 0; i < rt->n_workers; i++)
         info->rss_untrusted |= *(const volatile bool *)&rt->worker[i]->port[port].rss_untrusted;

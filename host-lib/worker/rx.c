@@ -4,7 +4,6 @@
  * looks. A flow is looked up right before its segment is handed on and not earlier: the segment before it may have made
  * or ended that very flow.
  */
-#include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -17,33 +16,22 @@ void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason)
     rte_pktmbuf_free(m);
 }
 
-/* The two bits of an IPv4 header, which the net layer has looked at. */
-static uint8_t ecn_of(const struct rte_mbuf *m)
-{
-    const struct rte_ipv4_hdr *ip;
-    struct rte_ipv4_hdr copy;
-
-    ip = rte_pktmbuf_read(m, NB_ETH_HEADER_BYTES, sizeof copy, &copy);
-    return ip ? ip->type_of_service & 3 : 0;
-}
-
 /* The long way: whatever the frame is, the net layer knows what to do with it. */
 static bool parse_any(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m, bool trusted)
 {
     struct nb_net_segment segment;
     int reason;
 
-    if (nb_net_input(&w->net, a->port, m, trusted, &segment, w->now_us) == NB_NET_DONE)
+    if (nb_net_input(&w->net, a->port, m, trusted, &a->seg.key, &segment, w->now_us) == NB_NET_DONE)
         return false;
-    a->seg.key = (struct nb_flow_key){
-        .local.word = {segment.dst}, .remote.word = {segment.src}, .port_group = a->port, .family = NB_FAMILY_IPV4};
+    a->unsteered = segment.unsteered;
+    a->seg.ecn = segment.ecn;
     reason = nb_seg_parse(&a->seg, m, segment.l4_offset, segment.l4_bytes,
                           nb_net_verify_l4(&w->net.port[a->port], m, trusted));
     if (reason) {
         nb__drop(w, m, reason);
         return false;
     }
-    a->seg.ecn = ecn_of(m);
     return true;
 }
 
@@ -76,6 +64,7 @@ void nb__rx_frames(struct nb_worker *w, unsigned port, struct rte_mbuf **m, unsi
             rte_prefetch0(rte_pktmbuf_mtod(m[i + 1], void *));
         a->why = NB_WHY_WIRE;
         a->hops = 0;
+        a->unsteered = false;
         a->port = (uint8_t)port;
         a->queue = w->index;
         a->from = w->index;
@@ -91,6 +80,7 @@ void nb__rx_letters(struct nb_worker *w, unsigned from, const struct nb_mail *ma
     for (unsigned i = 0; i < n; i++) {
         struct nb_arrival *a = &w->batch[segments];
 
+        a->unsteered = false;
         a->why = mail[i].why;
         a->hops = mail[i].hops;
         a->port = mail[i].port;

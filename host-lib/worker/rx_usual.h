@@ -1,7 +1,7 @@
 /* rx_usual.h - the frame that nearly all are, read at one glance: a whole TCP segment to us in one buffer, without IP
  * options, with a timestamp as its only TCP option, or with the options that a SYN usually has.
  *
- * Asks what the long way (net/ip.c, wire/segment.c) asks, all at once. False means only that the long way has to find
+ * Asks what the long way (net/input.c, wire/segment.c) asks, all at once. False means only that the long way has to find
  * out; nothing of the packet has changed then (*seg may have).
  */
 #ifndef NB_WORKER_RX_USUAL_H
@@ -81,7 +81,8 @@ static inline bool nb__rx_usual(const struct nb_net_port *p, unsigned port, stru
 {
     const struct nb__usual_frame *f = rte_pktmbuf_mtod(m, const struct nb__usual_frame *);
 
-    if (m->nb_segs != 1 || m->data_len < NB_USUAL_FRAME_BYTES || f->eth.ether_type != htons(NB_ETH_IPV4) ||
+    if (!p->simple || m->nb_segs != 1 || m->data_len < NB_USUAL_FRAME_BYTES ||
+        f->eth.ether_type != htons(NB_ETH_IPV4) ||
         f->ip.version_ihl != RTE_IPV4_VHL_DEF || f->ip.next_proto_id != NB_IP_TCP ||
         f->ip.dst_addr != p->route.address ||
         f->ip.fragment_offset & htons(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK) ||

@@ -10,6 +10,7 @@
 
 #include <netbypass/conn.h>
 
+#include "config.h"
 #include "flow_table.h"
 #include "worker.h"
 
@@ -87,10 +88,10 @@ uint64_t nb_worker_next_us(const struct nb_worker *w)
 /* --- life ----------------------------------------------------------------------------------------------------------
  */
 
-static void ask_speaker(void *worker, unsigned port, uint32_t address)
+static void ask_speaker(void *worker, unsigned port, uint8_t family, const struct nb_addr *address)
 {
     const struct nb_mail mail = {
-        .kind = NB_MAIL_NEIGHBOUR_WANTED, .port = (uint8_t)port, .neighbour = {.address = address}};
+        .kind = NB_MAIL_NEIGHBOUR_WANTED, .port = (uint8_t)port, .neighbour = {.address = *address, .family = family}};
 
     nb__mail(worker, 0, &mail);
 }
@@ -103,14 +104,11 @@ static void to_speaker(void *worker, unsigned port, struct rte_mbuf *frame)
         nb__drop(worker, frame, NB_COUNTER_DROP_RING_FULL);
 }
 
-static void tell_others(void *worker, unsigned port, uint32_t address, const uint8_t *mac)
+static void tell_others(void *worker, unsigned port, const struct nb_net_news *news)
 {
+    const struct nb_mail mail = {.kind = NB_MAIL_NET_NEWS, .port = (uint8_t)port, .news = *news};
     struct nb_worker *w = worker;
-    struct nb_mail mail = {
-        .kind = NB_MAIL_NEIGHBOUR_NEWS, .port = (uint8_t)port, .neighbour = {.address = address, .reachable = mac}};
 
-    if (mac)
-        memcpy(mail.neighbour.mac, mac, NB_MAC_BYTES);
     for (unsigned i = 0; i < w->n_workers; i++)
         if (i != w->index)
             nb__mail(w, i, &mail);
@@ -186,7 +184,7 @@ static int start_service(struct nb_worker *w, struct nb_service *s, struct nb_er
     s->started = true;
     if (!c->tcp_port)
         return 0;
-    rc = nb_tcp_listen(w->tcp, &c->address, NB_FAMILY_IPV4, c->tcp_port, s);
+    rc = nb_tcp_listen(w->tcp, &c->address, nb__config_family(c), c->tcp_port, s);
     if (rc < 0)
         return nb_error_set(err, rc, "listener %s on TCP port %u: %s", c->app->name, c->tcp_port,
                             rc == -EADDRINUSE ? "another listener has this address and port" : strerror(-rc));

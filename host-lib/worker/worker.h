@@ -85,7 +85,8 @@ struct nb_arrival {
     uint16_t from;        /* the worker that sent it here, unless NB_WHY_WIRE */
     uint8_t port;
     uint8_t hops;
-    uint8_t why; /* enum nb_mail_why */
+    uint8_t why;    /* enum nb_mail_why */
+    bool unsteered; /* see struct nb_net_segment */
 };
 
 /* When a transmit queue is surely empty, kept by counting. Times are in 1/1024 microseconds. */

@@ -96,8 +96,9 @@ static struct nb_runtime *make_side(const char *device, const char *own_address,
     nb_runtime_config_init(&config);
     config.n_ports = 1;
     snprintf(config.port[0].device, sizeof config.port[0].device, "%s", device);
-    config.port[0].address = address(own_address);
-    config.port[0].prefix_bits = 24;
+    config.port[0].n_addresses = 1;
+    config.port[0].address[0] = (struct nb_port_address){
+        .address = address(own_address), .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     config.port[0].software_checksums = true;
     config.n_workers = 1;
     config.cpu[0] = -1;

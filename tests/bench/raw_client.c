@@ -89,7 +89,7 @@ void raw_client_open(struct raw_client *client, unsigned n)
 {
     struct nb_worker *w = worker_of(client);
     struct nb_flow_key key = {
-        .local = client->rt->config.port[0].address,
+        .local = client->rt->config.port[0].address[0].address,
         .remote = client->server,
         .remote_port = client->server_port,
         .family = NB_FAMILY_IPV4,

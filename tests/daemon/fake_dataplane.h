@@ -97,8 +97,15 @@ int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_in
     strcpy(info->device, "0000:01:00.0");
     strcpy(info->driver, "net_ixgbe");
     memcpy(info->mac, "\x02\x00\x00\xab\xcd\xef", 6);
-    info->address.word[0] = __builtin_bswap32(0x0a630002);
-    info->prefix_bits = 24;
+    info->n_addresses = 2;
+    info->address[0].is = (struct nb_port_address){
+        .address = {{__builtin_bswap32(0x0a630002)}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
+    info->address[0].state = "usable";
+    info->address[1].is =
+        (struct nb_port_address){.address = {{__builtin_bswap32(0xfd990000), 0, 0, __builtin_bswap32(2)}},
+                                 .family = NB_FAMILY_IPV6,
+                                 .prefix_bits = 64};
+    info->address[1].state = "tentative";
     info->queues = FAKE_WORKERS;
     info->reta_size = 4;
     info->reta[1] = 1;

@@ -62,6 +62,9 @@ static const char full[] = "workers: 2\n"
                            "    arguments: fdir=1\n"
                            "    address: 10.99.0.2/24\n"
                            "    gateway: 10.99.0.1\n"
+                           "    addresses: [10.99.0.3/24, 'fd99::2/64']\n"
+                           "    gateway6: fd99::1\n"
+                           "    vlan: 7\n"
                            "    mtu: 9000\n"
                            "    rx_descriptors: 1024\n"
                            "    tx_descriptors: 512\n"
@@ -100,7 +103,12 @@ static void test_every_key_lands_in_its_field(void **state)
     assert_true(c->port[0].software_checksums);
     assert_int_equal(c->steering.through[0], NB_RULES_ETHTOOL);
     assert_int_equal(c->steering.through[1], NB_RULES_AUTO);
-    assert_int_equal(c->port[1].line, 13);
+    assert_int_equal(c->port[0].n_more, 2);
+    assert_int_equal(c->port[0].more[1].family, NB_FAMILY_IPV6);
+    assert_int_equal(c->port[0].vlan, 7);
+    assert_false(c->port[0].gateway6.automatic);
+    assert_true(c->port[1].gateway6.automatic);
+    assert_int_equal(c->port[1].line, 16);
     assert_int_equal(c->port[1].mtu, 1500);
     assert_int_equal(c->app[0].n_listen, 2);
     assert_int_equal(c->app[0].listen[1].port, 8080);
@@ -136,10 +144,11 @@ static void test_show_says_what_the_file_said(void **state)
 
     static const char expected[] =
         "{\"workers\":2,\"cpus\":[0,0],\"ports\":[{\"device\":\"0000:01:00.0\",\"arguments\":\"fdir=1\","
-        "\"address\":\"10.99.0.2/24\",\"gateway\":\"10.99.0.1\",\"mtu\":9000,\"rx_descriptors\":1024,"
+        "\"address\":\"10.99.0.2/24\",\"addresses\":[\"10.99.0.3/24\",\"fd99::2/64\"],"
+        "\"gateway\":\"10.99.0.1\",\"gateway6\":\"fd99::1\",\"vlan\":7,\"mtu\":9000,\"rx_descriptors\":1024,"
         "\"tx_descriptors\":512,\"software_checksums\":true,\"rules_through\":\"ethtool\"},{\"device\":\"net_ring0\","
-        "\"arguments\":\"\","
-        "\"address\":\"192.0.2.1/31\",\"gateway\":\"none\",\"mtu\":1500,\"rx_descriptors\":0,\"tx_descriptors\":0,"
+        "\"arguments\":\"\",\"address\":\"192.0.2.1/31\",\"addresses\":[],\"gateway\":\"none\","
+        "\"gateway6\":\"auto\",\"vlan\":0,\"mtu\":1500,\"rx_descriptors\":0,\"tx_descriptors\":0,"
         "\"software_checksums\":false,\"rules_through\":\"auto\"}],\"apps\":[{\"module\":\"http\",\"listen\":[\"0.0.0."
         "0:80\",\"10.99.0.2:8080\"],"
         "\"options\":{\"size\":\"64\",\"name\":\"a: b\"}},{\"module\":\"/opt/echo.so\","
@@ -185,13 +194,25 @@ static const struct {
     {"ports: []\n", "nb.yaml:1: ports: a list of 0; accepted: 1 to 8"},
     {"ports: [1]\n", "ports[0]: 1 is not accepted here; accepted: a section"},
     {"ports: net_tap0\n", "ports: net_tap0 is not accepted"},
-    {"ports:\n  - device: a\n", "nb.yaml:2: ports[0]: key address is missing: an IPv4 address with its prefix"},
+    {"ports:\n  - device: a\n", "nb.yaml:2: ports[0]: key address is missing: an address with its prefix"},
     {"ports:\n  - address: 10.0.0.1/8\n", "nb.yaml:2: ports[0]: key device is missing"},
     {"ports:\n  - device: a\n    adress: 10.0.0.1/8\n",
      "nb.yaml:3: ports[0]: unknown key adress (did you mean address?); accepted: device, arguments, address"},
     {"ports:\n  - device: a\n    address: 10.0.0.1\n", "nb.yaml:3: address: 10.0.0.1 is not accepted"},
     {"ports:\n  - device: a\n    address: 10.0.0.1/33\n", "address: 10.0.0.1/33 is not accepted"},
-    {"ports:\n  - device: a\n    address: fd99::2/64\n", "address: fd99::2/64 is not accepted"},
+    {"ports:\n  - device: a\n    address: fd99::2/129\n", "address: fd99::2/129 is not accepted"},
+    {"ports:\n  - device: a\n    address: ::1/64\n", "address: ::1/64 is not one a host can have"},
+    {"ports:\n  - device: a\n    address: ff02::1/64\n", "is not one a host can have"},
+    {"ports:\n  - device: a\n    address: '::ffff:10.0.0.1/96'\n", "is not one a host can have"},
+    {"ports:\n  - device: a\n    address: fd99::2/64\n    mtu: 1279\n",
+     "nb.yaml:2: mtu: 1279 is too small for fd99::2: IPv6 needs 1280 at least"},
+    {PORT "    addresses: [10.98.0.2]\n", "nb.yaml:4: addresses[0]: 10.98.0.2 is not accepted"},
+    {PORT "    addresses: [10.98.0.2/24, 10.99.0.2/16]\n", "nb.yaml:2: address: ports[0] has 10.99.0.2 already"},
+    {PORT "    addresses: [a/1, b/1, c/1, d/1, e/1, f/1, g/1, h/1]\n", "addresses"},
+    {PORT "    gateway6: 10.99.0.1\n", "gateway6: 10.99.0.1 is not accepted here; accepted: an IPv6 address, auto, or"},
+    {PORT "    addresses: ['fd99::2/64']\n    gateway6: fd98::1\n", "gateway6: fd98::1 is not another host"},
+    {PORT "    addresses: ['fd99::2/64']\n    gateway6: fd99::2\n", "gateway6: fd99::2 is not another host"},
+    {PORT "    vlan: 4095\n", "nb.yaml:4: vlan: 4095 is not accepted here; accepted: a number from 0 to 4094"},
     {"ports:\n  - device: a\n    address: 127.0.0.1/8\n", "nb.yaml:2: address: 127.0.0.1/8 is not one a host can"},
     {"ports:\n  - device: a\n    address: 224.0.0.1/8\n", "is not one a host can have"},
     {"ports:\n  - device: a\n    address: 0.0.0.0/0\n", "is not one a host can have"},
@@ -201,14 +222,14 @@ static const struct {
     {PORT "    mtu: 67\n", "nb.yaml:4: mtu: 67 is not accepted here; accepted: a number from 68 to 9000"},
     {PORT "    mtu: 9001\n", "mtu: 9001"},
     {PORT "    software_checksums: yes\n", "software_checksums: yes is not accepted here; accepted: true or false"},
-    {PORT "    gateway: 10.98.0.1\n", "nb.yaml:2: gateway: 10.98.0.1 is not another host of the port's network"},
+    {PORT "    gateway: 10.98.0.1\n", "nb.yaml:2: gateway: 10.98.0.1 is not another host of the port's networks"},
     {PORT "    gateway: 10.99.0.2\n", "gateway: 10.99.0.2 is not another host"},
     {PORT "    gateway: home\n", "gateway: home is not accepted here; accepted: an IPv4 address, or none"},
     {PORT "  - device: net_tap0\n    address: 10.1.0.2/24\n", "nb.yaml:4: device: net_tap0 is ports[0] already"},
     {PORT "  - device: net_tap1\n    address: 10.99.0.2/16\n", "nb.yaml:4: address: ports[0] has 10.99.0.2 already"},
     {PORT "apps: [{listen: ['0.0.0.0:80']}]\n", "nb.yaml:4: apps[0]: key module is missing"},
     {PORT "apps: [{module: http, listen: [80]}]\n",
-     "listen[0]: 80 is not accepted here; accepted: an IPv4 address and"},
+     "listen[0]: 80 is not accepted here; accepted: an address and"},
     {PORT "apps: [{module: http, listen: ['0.0.0.0:0']}]\n", "0.0.0.0:0 is not accepted"},
     {PORT "apps: [{module: http, listen: ['0.0.0.0:65536']}]\n", "0.0.0.0:65536 is not accepted"},
     {PORT "apps: [{module: http, listen: ['10.0.0.9:80']}]\n", "listen: 10.0.0.9:80 is no port's address"},
@@ -378,7 +399,7 @@ static void test_runtime_gets_ports_listeners_and_limits(void **state)
     assert_int_equal(rt->cpu[1], 0);
     assert_int_equal(rt->n_ports, 2);
     assert_string_equal(rt->port[0].device, "0000:01:00.0");
-    assert_int_equal(rt->port[0].prefix_bits, 24);
+    assert_int_equal(rt->port[0].address[0].prefix_bits, 24);
     assert_int_equal(rt->port[0].mtu_bytes, 9000);
     assert_int_equal(rt->n_listeners, 3);
     assert_ptr_equal(rt->listener[1].app, &app);

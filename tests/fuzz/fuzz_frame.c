@@ -83,8 +83,9 @@ static struct nb_runtime *fuzz_start(void)
     config.n_workers = FUZZ_WORKERS;
     config.n_ports = 1;
     snprintf(config.port[0].device, sizeof config.port[0].device, "%s", wire.device);
-    config.port[0].address.word[0] = RTE_BE32(0x0a630002);
-    config.port[0].prefix_bits = 24;
+    config.port[0].n_addresses = 1;
+    config.port[0].address[0] =
+        (struct nb_port_address){.address = {{RTE_BE32(0x0a630002)}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     config.port[0].rx_descriptors = config.port[0].tx_descriptors = 64;
     config.n_listeners = 1;
     config.listener[0] = (struct nb_listener_config){.tcp_port = 7, .app = &fuzz_app};

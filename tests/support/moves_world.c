@@ -438,7 +438,7 @@ static void client_output(void *arg, const struct nb_flow_key *key, uint32_t *pa
     const void *bytes;
 
     (void)key, (void)path;
-    nb_eth_prepend(m, w->rt->net_port[0].mac, client_mac, NB_ETH_IPV4);
+    nb_eth_prepend(m, w->rt->net_port[0].mac, client_mac, NB_ETH_IPV4, 0);
     bytes = rte_pktmbuf_read(m, 0, m->pkt_len, p->data);
     if (bytes != p->data)
         memcpy(p->data, bytes, m->pkt_len);
@@ -621,8 +621,9 @@ struct world *world_new(unsigned workers)
     w->config.n_workers = workers;
     w->config.n_ports = 1;
     snprintf(w->config.port[0].device, sizeof w->config.port[0].device, "%s", w->port.device);
-    w->config.port[0].address.word[0] = US;
-    w->config.port[0].prefix_bits = 24;
+    w->config.port[0].n_addresses = 1;
+    w->config.port[0].address[0] =
+        (struct nb_port_address){.address = {{US}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     w->config.port[0].rx_descriptors = w->config.port[0].tx_descriptors = 64;
     w->config.n_listeners = 1;
     w->config.listener[0] =

@@ -27,7 +27,7 @@ struct nb_conn {
 struct nb_connect {
     struct nb_addr remote;
     uint16_t remote_port; /* host byte order */
-    uint8_t family;       /* enum nb_family; NB_FAMILY_IPV4 */
+    uint8_t family;       /* enum nb_family */
     uint16_t local_port;  /* 0: chosen so that the answers reach this worker */
     struct nb_addr local; /* all zero: the address of the port that leads there */
     void *user;           /* the connection's nb_conn_set_user pointer from the start */

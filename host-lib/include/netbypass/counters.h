@@ -21,7 +21,9 @@
     X(MOVE_REORDERED, "move_reordered", "segments that came after newer ones because a move could not wait longer")    \
     X(MOVE_LOST, "move_lost", "segments of a connection that had moved, swallowed by a full ring")                     \
     X(ARP_REPLIES, "arp_replies", "ARP requests for our address answered")                                             \
-    X(ECHO_REPLIES, "echo_replies", "ICMP echo requests (ping) answered")                                              \
+    X(ND_REPLIES, "nd_replies", "neighbour solicitations for our IPv6 addresses answered (RFC 4861)")                  \
+    X(ADDRESS_CONFLICTS, "address_conflicts", "signs that another host has an IPv6 address of ours (RFC 4862)")        \
+    X(ECHO_REPLIES, "echo_replies", "ICMP and ICMPv6 echo requests (ping) answered")                                   \
     X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \
     X(CONNECTIONS_OPENED, "connections_opened", "active opens that reached ESTABLISHED")                               \
     X(PORTS_GRANTED, "ports_granted", "active opens from a local port that another worker granted")                    \
@@ -36,10 +38,13 @@
     X(OUT_OF_ORDER, "out_of_order", "segments that arrived ahead of a gap and were kept")                              \
     X(TIME_WAIT_REUSED, "time_wait_reused", "new connections that took over a TIME-WAIT tuple (RFC 6191)")             \
     X(DROP_NOT_FOR_US, "drop_not_for_us", "frames with another destination MAC or IP address")                         \
+    X(DROP_VLAN, "drop_vlan", "frames without the VLAN tag of their port, or with one where it has none")              \
     X(DROP_UNKNOWN_PROTOCOL, "drop_unknown_protocol", "frames of a protocol this stack does not speak")                \
     X(DROP_MALFORMED, "drop_malformed", "frames whose headers contradict themselves or their length")                  \
     X(DROP_BAD_CHECKSUM, "drop_bad_checksum", "packets whose IP, ICMP or TCP checksum is wrong")                       \
     X(DROP_MARTIAN, "drop_martian", "packets from an address that no host can have, or from our own")                  \
+    X(DROP_EXTENSION, "drop_extension", "IPv6 packets with extension headers that we must or will not accept")         \
+    X(DROP_SOURCE_ROUTE, "drop_source_route", "packets that want to be sent on along a route of their sender's")       \
     X(DROP_FRAGMENT, "drop_fragment", "IP fragments (not reassembled)")                                                \
     X(DROP_NO_LISTENER, "drop_no_listener", "segments for no connection and no listener, answered with RST")           \
     X(DROP_TABLE_FULL, "drop_table_full", "SYNs dropped because the connection table is full")                         \

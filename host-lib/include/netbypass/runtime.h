@@ -19,11 +19,22 @@
 #define NB_RETA_MAX      512 /* largest RSS indirection table we handle (mlx5, ice use up to 512) */
 #define NB_RSS_KEY_MAX   52  /* bytes; E810 uses 52, the others 40 */
 
+#define NB_PORT_ADDRESSES_MAX 8
+
+struct nb_port_address {
+    struct nb_addr address;
+    uint8_t family;             /* enum nb_family */
+    uint8_t prefix_bits;        /* of the network it is in */
+};
+
 struct nb_port_config {
     char device[128];           /* ethdev name: PCI address or vdev name */
-    struct nb_addr address;     /* IPv4 for now */
-    uint8_t prefix_bits;        /* 0 to 32 */
-    struct nb_addr gateway;     /* all zero: none */
+    struct nb_port_address address[NB_PORT_ADDRESSES_MAX]; /* the first IPv4 address is the fastest */
+    unsigned n_addresses;       /* at least 1 */
+    struct nb_addr gateway;     /* for IPv4; all zero: none */
+    struct nb_addr gateway6;    /* for IPv6; all zero: none, or see asks_routers */
+    bool asks_routers;          /* without gateway6: take the router that announces itself (RFC 4861) */
+    uint16_t vlan;              /* 1 to 4094: every frame carries this tag; 0: none does */
     uint16_t mtu_bytes;         /* IP packet, 68 to 9000; 0 = 1500 */
     uint16_t rx_descriptors;    /* per queue, 0 = default */
     uint16_t tx_descriptors;
@@ -31,7 +42,8 @@ struct nb_port_config {
 };
 
 struct nb_listener_config {
-    struct nb_addr address;     /* all zero: any of ours */
+    struct nb_addr address;     /* all zero: any of ours of the family */
+    uint8_t family;             /* enum nb_family; 0: IPv4 */
     uint16_t tcp_port;          /* host byte order; 0: the application does not listen, it only connects */
     const struct nb_app *app;
     const struct nb_app_option *options;
@@ -198,8 +210,12 @@ struct nb_port_info {
     uint8_t rss_key_bytes;
     bool rss_untrusted;         /* the NIC's hash was seen to differ from ours */
     bool tx_checksum_offload, rx_checksum_offload;
-    struct nb_addr address;
-    uint8_t prefix_bits;
+    struct nb_port_info_address {
+        struct nb_port_address is;
+        const char *state;      /* "usable", "tentative", "conflict" */
+    } address[NB_PORT_ADDRESSES_MAX + 1]; /* and the link-local one */
+    unsigned n_addresses;
+    uint16_t vlan;
     uint16_t mtu_bytes;
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_missed, rx_errors, tx_errors, rx_no_mbuf;
 };

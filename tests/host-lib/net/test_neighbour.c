@@ -13,6 +13,7 @@
 #include "eal.h"
 
 #define HOST   0x0a630001 /* any value serves as an address here */
+#define AT(n)  (&(struct nb_addr){{n}})
 #define SECOND 1000000ull
 #define FRESH  ((uint64_t)NB_NEIGHBOUR_FRESH_US)
 
@@ -31,18 +32,18 @@ static struct {
 static struct nb_neighbours *n;
 static uint32_t hint;
 
-static void on_ask(void *arg, unsigned port, uint32_t address, const uint8_t *mac)
+static void on_ask(void *arg, unsigned port, uint8_t family, const struct nb_addr *address, const uint8_t *mac)
 {
-    (void)arg, (void)port, (void)address;
+    (void)arg, (void)port, (void)family, (void)address;
     seen.asks++;
     seen.ask_was_broadcast = !mac;
     if (mac)
         memcpy(seen.ask_mac, mac, 6);
 }
 
-static void on_send(void *arg, unsigned port, const uint8_t mac[6], struct rte_mbuf *packet)
+static void on_send(void *arg, unsigned port, uint8_t family, const uint8_t mac[6], struct rte_mbuf *packet)
 {
-    (void)arg, (void)port;
+    (void)arg, (void)port, (void)family;
     seen.sent[seen.sends++ % sizeof seen.sent] = *rte_pktmbuf_mtod(packet, char *);
     memcpy(seen.send_mac, mac, 6);
     rte_pktmbuf_free(packet);
@@ -55,9 +56,9 @@ static void on_drop(void *arg, struct rte_mbuf *packet)
     rte_pktmbuf_free(packet);
 }
 
-static void on_settled(void *arg, unsigned port, uint32_t address, const uint8_t *mac)
+static void on_settled(void *arg, unsigned port, uint8_t family, const struct nb_addr *address, const uint8_t *mac)
 {
-    (void)arg, (void)port, (void)address;
+    (void)arg, (void)port, (void)family, (void)address;
     seen.settled++;
     seen.settled_ok = mac;
     if (mac)
@@ -89,7 +90,7 @@ static int teardown(void **state)
 
 static void output_to(uint32_t address, char what, uint64_t now_us)
 {
-    nb_neighbour_output(n, 0, address, &hint, nb_test_packet(pool, &what, 1, 0), now_us);
+    nb_neighbour_output(n, 0, NB_FAMILY_IPV4, AT(address), &hint, nb_test_packet(pool, &what, 1, 0), now_us);
 }
 
 static void output(char what, uint64_t now_us)
@@ -99,7 +100,7 @@ static void output(char what, uint64_t now_us)
 
 static void heard(const uint8_t mac[6], bool is_answer, uint64_t now_us)
 {
-    nb_neighbour_heard(n, 0, HOST, mac, is_answer, !is_answer, now_us);
+    nb_neighbour_heard(n, 0, NB_FAMILY_IPV4, AT(HOST), mac, is_answer, !is_answer, now_us);
 }
 
 /* Builder: HOST is REACHABLE at mac_a since now_us, and nothing is remembered. */
@@ -303,16 +304,16 @@ static void test_absent_host_that_asks_for_us_is_learned(void **state)
 static void test_wanted_answers_now_or_when_it_knows(void **state)
 {
     (void)state;
-    nb_neighbour_wanted(n, 0, HOST, 0);
+    nb_neighbour_wanted(n, 0, NB_FAMILY_IPV4, AT(HOST), 0);
     assert_int_equal(seen.asks, 1);
     assert_int_equal(seen.settled, 0);
-    nb_neighbour_wanted(n, 0, HOST, 1);
+    nb_neighbour_wanted(n, 0, NB_FAMILY_IPV4, AT(HOST), 1);
     assert_int_equal(seen.asks, 1);
     heard(mac_a, true, 2);
     assert_int_equal(seen.settled, 1);
-    nb_neighbour_wanted(n, 0, HOST, 3);
+    nb_neighbour_wanted(n, 0, NB_FAMILY_IPV4, AT(HOST), 3);
     assert_int_equal(seen.settled, 2);
-    nb_neighbour_wanted(n, 0, HOST, 2 + FRESH);
+    nb_neighbour_wanted(n, 0, NB_FAMILY_IPV4, AT(HOST), 2 + FRESH);
     assert_int_equal(seen.settled, 2);
     assert_int_equal(seen.asks, 2);
 }
@@ -321,14 +322,14 @@ static void test_told_is_taken_as_it_is(void **state)
 {
     (void)state;
     output('1', 0);
-    nb_neighbour_told(n, 0, HOST, mac_a, 1);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST), mac_a, 1);
     assert_int_equal(seen.sends, 1);
-    nb_neighbour_told(n, 0, HOST, mac_b, 2);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST), mac_b, 2);
     output('2', 3);
     assert_memory_equal(seen.send_mac, mac_b, 6);
-    nb_neighbour_told(n, 0, HOST, NULL, 4);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST), NULL, 4);
     assert_int_equal(nb_neighbours_count(n), 0);
-    nb_neighbour_told(n, 0, HOST, NULL, 5);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST), NULL, 5);
 }
 
 static void test_told_nobody_drops_what_waits(void **state)
@@ -336,9 +337,20 @@ static void test_told_nobody_drops_what_waits(void **state)
     (void)state;
     output('1', 0);
     output('2', 0);
-    nb_neighbour_told(n, 0, HOST, NULL, 1);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST), NULL, 1);
     assert_int_equal(seen.drops, 2);
     assert_int_equal(nb_neighbours_next_us(n), UINT64_MAX);
+}
+
+static void test_hint_stands_for_a_neighbour_while_it_is_fresh(void **state)
+{
+    (void)state;
+    assert_null(nb_neighbour_recall(n, NB_NEIGHBOUR_NONE, 0));
+    output('0', 0);
+    assert_null(nb_neighbour_recall(n, hint, 0)); /* nothing known yet */
+    heard(mac_a, true, 0);
+    assert_memory_equal(nb_neighbour_recall(n, hint, FRESH - 1), mac_a, 6);
+    assert_null(nb_neighbour_recall(n, hint, FRESH));
 }
 
 static void test_stale_hint_is_noticed(void **state)
@@ -348,22 +360,31 @@ static void test_stale_hint_is_noticed(void **state)
     (void)state;
     reachable(0);
     old = hint;
-    nb_neighbour_told(n, 0, HOST, NULL, 1);
-    nb_neighbour_told(n, 0, HOST + 1, mac_b, 1); /* takes the entry over */
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST), NULL, 1);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST + 1), mac_b, 1); /* takes the entry over */
     output_to(HOST + 1, '1', 1);
-    assert_int_equal(hint, old);
-    forget_seen();
-    output_to(HOST, '2', 1);
-    assert_int_equal(seen.sends, 0);
-    assert_int_equal(seen.asks, 1);
+    assert_int_not_equal(hint, old);
+    assert_null(nb_neighbour_recall(n, old, 1));
+    assert_memory_equal(nb_neighbour_recall(n, hint, 1), mac_b, 6);
+}
+
+static void test_hints_stand_for_nothing_after_a_change_of_routes(void **state)
+{
+    (void)state;
+    reachable(0);
+    nb_neighbours_reroute(n);
+    assert_null(nb_neighbour_recall(n, hint, 0));
+    output('1', 0); /* finds the neighbour again */
+    assert_int_equal(seen.sends, 1);
+    assert_non_null(nb_neighbour_recall(n, hint, 0));
 }
 
 static void test_same_address_on_two_ports_is_two_neighbours(void **state)
 {
     (void)state;
-    nb_neighbour_told(n, 0, HOST, mac_a, 0);
-    nb_neighbour_told(n, 1, HOST, mac_b, 0);
-    nb_neighbour_output(n, 1, HOST, &hint, nb_test_packet(pool, "x", 1, 0), 1);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST), mac_a, 0);
+    nb_neighbour_told(n, 1, NB_FAMILY_IPV4, AT(HOST), mac_b, 0);
+    nb_neighbour_output(n, 1, NB_FAMILY_IPV4, AT(HOST), &hint, nb_test_packet(pool, "x", 1, 0), 1);
     assert_memory_equal(seen.send_mac, mac_b, 6);
     output('y', 1);
     assert_memory_equal(seen.send_mac, mac_a, 6);
@@ -392,11 +413,11 @@ static void test_packets_that_wait_are_bounded_in_all(void **state)
         for (unsigned k = 0; k < NB_NEIGHBOUR_QUEUE; k++)
             output_to(HOST + i, (char)k, 1);
     assert_int_equal(rte_mempool_in_use_count(pool), NB_NEIGHBOUR_QUEUED + asked / 2);
-    nb_neighbour_told(n, 0, HOST + asked, mac_a, 2);
+    nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST + asked), mac_a, 2);
     assert_int_equal(seen.sends, 1);
     assert_int_equal(seen.sent[0], NB_NEIGHBOUR_QUEUE - 1);
     for (uint32_t i = 1; i < asked; i++)
-        nb_neighbour_told(n, 0, HOST + i, NULL, 2);
+        nb_neighbour_told(n, 0, NB_FAMILY_IPV4, AT(HOST + i), NULL, 2);
     assert_int_equal(rte_mempool_in_use_count(pool), 0);
     for (unsigned k = 0; k < NB_NEIGHBOUR_QUEUE; k++) /* and there is room again */
         output('x', 3);
@@ -408,7 +429,7 @@ static void test_table_full_hearsay_gives_way_before_what_is_used(void **state)
     (void)state;
     reachable(0);
     for (uint32_t i = 1; i <= 3 * NB_NEIGHBOUR_MAX; i++) {
-        nb_neighbour_heard(n, 0, HOST + i, mac_b, false, true, 1);
+        nb_neighbour_heard(n, 0, NB_FAMILY_IPV4, AT(HOST + i), mac_b, false, true, 1);
         if (i % 100 == 0)
             output('x', 1);
     }
@@ -438,7 +459,9 @@ int main(void)
         T(test_wanted_answers_now_or_when_it_knows),
         T(test_told_is_taken_as_it_is),
         T(test_told_nobody_drops_what_waits),
+        T(test_hint_stands_for_a_neighbour_while_it_is_fresh),
         T(test_stale_hint_is_noticed),
+        T(test_hints_stand_for_nothing_after_a_change_of_routes),
         T(test_same_address_on_two_ports_is_two_neighbours),
         T(test_table_full_unanswered_questions_leave_room),
         T(test_packets_that_wait_are_bounded_in_all),

@@ -7,216 +7,23 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <rte_byteorder.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
 #include "../../../host-lib/net/neighbour.h"
-#include "../../../host-lib/net/net.h"
 #include "../../../host-lib/wire/arp.h"
 #include "../../../host-lib/wire/checksum.h"
-#include "../../../host-lib/wire/icmp.h"
 #include "../../../host-lib/wire/ipv4.h"
 #include "eal.h"
+#include "one_net.h"
 
-#define US      RTE_BE32(0x0a630002)
-#define CLIENT  RTE_BE32(0x0a630001)
-#define OTHER   RTE_BE32(0x0a630003)
-#define OUTSIDE RTE_BE32(0x08080808)
-#define NOW     1000
+#define net      one_net
+#define counters one_net_counters
+#define pool     one_net_pool
 
-static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 2}, client_mac[6] = {2, 0, 0, 0, 0, 1},
-                     evil_mac[6] = {2, 0, 0, 0, 0, 0xee};
-
-static struct rte_mempool *pool;
-static struct nb_net net;
-static uint64_t counters[NB_COUNTER_COUNT];
-
-static struct {
-    struct rte_mbuf *frame[8]; /* transmitted */
-    unsigned frames, asked, to_speaker, told;
-    uint32_t told_address;
-    bool told_ok;
-} seen;
-
-static void on_transmit(void *arg, unsigned port, struct rte_mbuf *frame)
-{
-    (void)arg, (void)port;
-    assert_true(seen.frames < 8);
-    seen.frame[seen.frames++] = frame;
-}
-
-static void on_ask_speaker(void *arg, unsigned port, uint32_t address)
-{
-    (void)arg, (void)port, (void)address;
-    seen.asked++;
-}
-
-static void on_to_speaker(void *arg, unsigned port, struct rte_mbuf *frame)
-{
-    (void)arg, (void)port;
-    seen.to_speaker++;
-    rte_pktmbuf_free(frame);
-}
-
-static void on_tell(void *arg, unsigned port, uint32_t address, const uint8_t *mac)
-{
-    (void)arg, (void)port;
-    seen.told++;
-    seen.told_address = address;
-    seen.told_ok = mac;
-}
-
-static int start(bool speaker)
-{
-    memset(counters, 0, sizeof counters);
-    memset(&seen, 0, sizeof seen);
-    net = (struct nb_net){
-        .port = {{.route = {.address = US, .netmask = nb_netmask(24), .gateway = RTE_BE32(0x0a6300fe)},
-                  .mtu_bytes = 1500}},
-        .n_ports = 1,
-        .speaker = speaker,
-        .mempool = pool,
-        .counters = counters,
-        .env = {.transmit = on_transmit, .ask_speaker = on_ask_speaker, .to_speaker = on_to_speaker, .tell = on_tell},
-    };
-    memcpy(net.port[0].mac, our_mac, 6);
-    return nb_net_init(&net, 7) ? 0 : -1;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    return start(true);
-}
-
-static int setup_other(void **state)
-{
-    (void)state;
-    return start(false);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rte_pktmbuf_free_bulk(seen.frame, seen.frames);
-    nb_net_fini(&net);
-    return rte_mempool_full(pool) ? 0 : -1;
-}
-
-/* --- frames --------------------------------------------------------------------------------------------------------
- */
-
-struct frame {
-    uint8_t bytes[2048];
-    size_t n;
-};
-
-static void eth(struct frame *f, const uint8_t dst[6], const uint8_t src[6], uint16_t type)
-{
-    memcpy(f->bytes, dst, 6);
-    memcpy(f->bytes + 6, src, 6);
-    f->bytes[12] = type >> 8;
-    f->bytes[13] = type & 0xff;
-}
-
-static struct frame arp_frame(uint16_t op, const uint8_t mac[6], uint32_t sender, uint32_t target)
-{
-    struct nb_arp arp = {.op = op, .sender = sender, .target = target};
-    struct frame f = {.n = NB_ETH_MIN_BYTES};
-
-    memcpy(arp.sender_mac, mac, 6);
-    eth(&f, op == NB_ARP_REQUEST ? nb_mac_broadcast : our_mac, mac, NB_ETH_ARP);
-    nb_arp_write(f.bytes + NB_ETH_HEADER_BYTES, &arp);
-    return f;
-}
-
-/* Put the right checksum into an IP header of ihl words at its place in the frame. */
-static void seal_ip(struct frame *f, unsigned ihl)
-{
-    uint8_t *h = f->bytes + NB_ETH_HEADER_BYTES;
-    uint16_t sum;
-
-    h[10] = h[11] = 0;
-    sum = nb_checksum_finish(nb_checksum_add(0, h, ihl * 4));
-    memcpy(h + 10, &sum, 2);
-}
-
-static struct frame ip_frame(uint32_t src, uint32_t dst, uint8_t protocol, size_t payload)
-{
-    struct nb_ipv4 ip = {.src = src,
-                         .dst = dst,
-                         .total_bytes = (uint16_t)(NB_IPV4_HEADER_BYTES + payload),
-                         .protocol = protocol,
-                         .ttl = 64};
-    struct frame f = {.n = NB_ETH_HEADER_BYTES + NB_IPV4_HEADER_BYTES + payload};
-
-    eth(&f, our_mac, client_mac, NB_ETH_IPV4);
-    nb_ipv4_write(f.bytes + NB_ETH_HEADER_BYTES, &ip);
-    return f;
-}
-
-static struct frame ping_frame(uint32_t dst, size_t data)
-{
-    struct frame f = ip_frame(CLIENT, dst, NB_IP_ICMP, NB_ICMP_HEADER_BYTES + data);
-    uint8_t *icmp = f.bytes + NB_ETH_HEADER_BYTES + NB_IPV4_HEADER_BYTES;
-    uint16_t sum;
-
-    icmp[0] = NB_ICMP_ECHO_REQUEST;
-    memset(icmp + NB_ICMP_HEADER_BYTES, 'p', data);
-    sum = nb_checksum_finish(nb_checksum_add(0, icmp, NB_ICMP_HEADER_BYTES + data));
-    memcpy(icmp + 2, &sum, 2);
-    return f;
-}
-
-static enum nb_net_verdict input_at(const struct frame *f, struct nb_net_segment *segment, uint64_t now_us)
-{
-    struct rte_mbuf *m = nb_test_packet(pool, f->bytes, f->n, 0);
-    enum nb_net_verdict verdict = nb_net_input(&net, 0, m, false, segment, now_us);
-
-    if (verdict == NB_NET_TCP) {
-        assert_int_equal(rte_pktmbuf_pkt_len(m), segment->l4_offset + segment->l4_bytes);
-        rte_pktmbuf_free(m);
-    }
-    return verdict;
-}
-
-static enum nb_net_verdict input(const struct frame *f)
-{
-    struct nb_net_segment segment;
-
-    return input_at(f, &segment, NOW);
-}
-
-static void learn_client(void)
-{
-    struct frame f = arp_frame(NB_ARP_REQUEST, client_mac, CLIENT, US);
-
-    input(&f);
-    rte_pktmbuf_free_bulk(seen.frame, seen.frames);
-    memset(&seen, 0, sizeof seen);
-}
-
-/* Where a packet to an address goes now: NULL when it waits. */
 static const uint8_t *destination_mac(uint32_t address)
 {
-    uint32_t path = UINT32_MAX;
-    unsigned before = seen.frames;
-
-    nb_net_output(&net, 0, address, &path, nb_test_packet(pool, "ip packet", 9, 0), NOW);
-    for (unsigned i = before; i < seen.frames; i++)
-        if (rte_pktmbuf_mtod(seen.frame[i], uint8_t *)[13] == 0)
-            return rte_pktmbuf_mtod(seen.frame[i], uint8_t *);
-    return NULL;
-}
-
-static uint64_t all_drops(void)
-{
-    uint64_t n = 0;
-
-    for (int i = NB_COUNTER_DROP_NOT_FOR_US; i < NB_COUNTER_COUNT; i++)
-        n += counters[i];
-    return n;
+    return one_net_destination(NB_FAMILY_IPV4, &(struct nb_addr){{address}});
 }
 
 /* --- ARP -----------------------------------------------------------------------------------------------------------
@@ -224,11 +31,11 @@ static uint64_t all_drops(void)
 
 static void test_arp_request_for_us_is_answered_and_learned(void **state)
 {
-    struct frame f = arp_frame(NB_ARP_REQUEST, client_mac, CLIENT, US);
+    struct frame f = frame_arp(NB_ARP_REQUEST, client_mac, CLIENT, US);
     struct nb_arp arp;
 
     (void)state;
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(seen.frames, 1);
     assert_int_equal(rte_pktmbuf_pkt_len(seen.frame[0]), NB_ETH_MIN_BYTES);
     assert_memory_equal(rte_pktmbuf_mtod(seen.frame[0], uint8_t *), client_mac, 6);
@@ -243,10 +50,10 @@ static void test_arp_request_for_us_is_answered_and_learned(void **state)
 
 static void test_arp_request_for_another_is_ignored(void **state)
 {
-    struct frame f = arp_frame(NB_ARP_REQUEST, client_mac, CLIENT, OTHER);
+    struct frame f = frame_arp(NB_ARP_REQUEST, client_mac, CLIENT, OTHER);
 
     (void)state;
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(seen.frames, 0);
     assert_int_equal(counters[NB_COUNTER_DROP_NOT_FOR_US], 1);
     assert_null(destination_mac(CLIENT));
@@ -254,10 +61,10 @@ static void test_arp_request_for_another_is_ignored(void **state)
 
 static void test_arp_address_probe_is_answered_and_not_learned(void **state)
 {
-    struct frame f = arp_frame(NB_ARP_REQUEST, client_mac, 0, US);
+    struct frame f = frame_arp(NB_ARP_REQUEST, client_mac, 0, US);
 
     (void)state;
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(counters[NB_COUNTER_ARP_REPLIES], 1);
 }
 
@@ -266,24 +73,24 @@ static void test_arp_spoof_attempts_change_nothing(void **state)
 {
     const uint8_t group[6] = {1, 0, 0x5e, 0, 0, 1}, zero[6] = {0};
     const struct frame attempts[] = {
-        arp_frame(NB_ARP_REPLY, evil_mac, CLIENT, US),                 /* an answer nobody asked for, contradicting */
-        arp_frame(NB_ARP_REPLY, evil_mac, OTHER, US),                  /* the same about a host we do not know */
-        arp_frame(NB_ARP_REPLY, evil_mac, US, US),                     /* claims our address */
-        arp_frame(NB_ARP_REQUEST, evil_mac, US, US),                   /* the same, as an announcement */
-        arp_frame(NB_ARP_REQUEST, evil_mac, CLIENT, CLIENT),           /* gratuitous, contradicting */
-        arp_frame(NB_ARP_REQUEST, evil_mac, OUTSIDE, US),              /* not on the link */
-        arp_frame(NB_ARP_REQUEST, evil_mac, RTE_BE32(0x0a6300ff), US), /* broadcast */
-        arp_frame(NB_ARP_REQUEST, group, CLIENT, US),
-        arp_frame(NB_ARP_REQUEST, zero, CLIENT, US),
-        arp_frame(NB_ARP_REQUEST, our_mac, CLIENT, US),
-        arp_frame(77, evil_mac, CLIENT, US),
+        frame_arp(NB_ARP_REPLY, evil_mac, CLIENT, US),                 /* an answer nobody asked for, contradicting */
+        frame_arp(NB_ARP_REPLY, evil_mac, OTHER, US),                  /* the same about a host we do not know */
+        frame_arp(NB_ARP_REPLY, evil_mac, US, US),                     /* claims our address */
+        frame_arp(NB_ARP_REQUEST, evil_mac, US, US),                   /* the same, as an announcement */
+        frame_arp(NB_ARP_REQUEST, evil_mac, CLIENT, CLIENT),           /* gratuitous, contradicting */
+        frame_arp(NB_ARP_REQUEST, evil_mac, OUTSIDE, US),              /* not on the link */
+        frame_arp(NB_ARP_REQUEST, evil_mac, RTE_BE32(0x0a6300ff), US), /* broadcast */
+        frame_arp(NB_ARP_REQUEST, group, CLIENT, US),
+        frame_arp(NB_ARP_REQUEST, zero, CLIENT, US),
+        frame_arp(NB_ARP_REQUEST, our_mac, CLIENT, US),
+        frame_arp(77, evil_mac, CLIENT, US),
     };
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     counters[NB_COUNTER_ARP_REPLIES] = 0;
     for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++)
-        input(&attempts[i]);
+        one_net_input(&attempts[i]);
     assert_int_equal(counters[NB_COUNTER_ARP_REPLIES], 0);
     assert_int_equal(seen.frames, 0);
     assert_int_equal(nb_neighbours_count(net.neighbours), 1);
@@ -293,13 +100,12 @@ static void test_arp_spoof_attempts_change_nothing(void **state)
 
 static void test_arp_contradicting_request_makes_us_ask_the_one_we_know(void **state)
 {
-    struct frame f = arp_frame(NB_ARP_REQUEST, evil_mac, CLIENT, US);
-    struct nb_net_segment segment;
+    struct frame f = frame_arp(NB_ARP_REQUEST, evil_mac, CLIENT, US);
     struct nb_arp arp;
 
     (void)state;
-    learn_client();
-    input_at(&f, &segment, NOW + 2000000);
+    one_net_learn_client();
+    one_net_input_at(&f, NOW + 2000000);
     assert_int_equal(nb_arp_parse(&arp, seen.frame[0], NB_ETH_HEADER_BYTES), 0);
     assert_int_equal(arp.op, NB_ARP_REQUEST);
     assert_int_equal(arp.target, CLIENT);
@@ -308,38 +114,43 @@ static void test_arp_contradicting_request_makes_us_ask_the_one_we_know(void **s
 
 static void test_arp_answer_to_our_question_is_told_to_the_others(void **state)
 {
-    struct frame f = arp_frame(NB_ARP_REPLY, client_mac, CLIENT, US);
+    struct frame f = frame_arp(NB_ARP_REPLY, client_mac, CLIENT, US);
 
     (void)state;
-    nb_net_asked(&net, 0, CLIENT, NOW);
+    nb_net_asked(&net, 0, NB_FAMILY_IPV4, &(struct nb_addr){{CLIENT}}, NOW);
     assert_int_equal(seen.frames, 1); /* our question */
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(seen.told, 1);
-    assert_true(seen.told_ok);
-    assert_int_equal(seen.told_address, CLIENT);
+    assert_true(seen.news.reachable);
+    assert_int_equal(seen.news.address.word[0], CLIENT);
 }
 
 static void test_questions_about_no_neighbour_are_not_asked(void **state)
 {
     (void)state;
-    nb_net_asked(&net, 0, OUTSIDE, NOW);
-    nb_net_asked(&net, 0, US, NOW);
-    nb_net_asked(&net, 0, RTE_BE32(0x0a6300ff), NOW);
+    nb_net_asked(&net, 0, NB_FAMILY_IPV4, &(struct nb_addr){{OUTSIDE}}, NOW);
+    nb_net_asked(&net, 0, NB_FAMILY_IPV4, &(struct nb_addr){{US}}, NOW);
+    nb_net_asked(&net, 0, NB_FAMILY_IPV4, &(struct nb_addr){{RTE_BE32(0x0a6300ff)}}, NOW);
     assert_int_equal(seen.frames, 0);
     assert_int_equal(nb_net_next_us(&net), UINT64_MAX);
 }
 
 static void test_other_worker_asks_the_speaker_and_hears_from_it(void **state)
 {
-    struct frame f = arp_frame(NB_ARP_REQUEST, client_mac, CLIENT, US);
+    const struct nb_net_news news = {.kind = NB_NEWS_NEIGHBOUR,
+                                     .family = NB_FAMILY_IPV4,
+                                     .reachable = true,
+                                     .mac = {2, 0, 0, 0, 0, 1},
+                                     .address = {{CLIENT}}};
+    struct frame f = frame_arp(NB_ARP_REQUEST, client_mac, CLIENT, US);
 
     (void)state;
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(seen.to_speaker, 1);
     assert_int_equal(seen.frames, 0);
     assert_null(destination_mac(CLIENT));
     assert_int_equal(seen.asked, 1);
-    nb_net_told(&net, 0, CLIENT, client_mac, NOW);
+    nb_net_told(&net, 0, &news, NOW);
     assert_int_equal(seen.frames, 1);
     assert_memory_equal(rte_pktmbuf_mtod(seen.frame[0], uint8_t *), client_mac, 6);
     assert_memory_equal(destination_mac(CLIENT), client_mac, 6);
@@ -353,7 +164,7 @@ static void test_no_answer_drops_are_counted(void **state)
         nb_net_advance(&net, nb_net_next_us(&net));
     assert_int_equal(counters[NB_COUNTER_DROP_NO_NEIGHBOUR], 1);
     assert_int_equal(seen.told, 1);
-    assert_false(seen.told_ok);
+    assert_false(seen.news.reachable);
 }
 
 static void test_output_outside_the_prefix_asks_for_the_gateway(void **state)
@@ -363,13 +174,13 @@ static void test_output_outside_the_prefix_asks_for_the_gateway(void **state)
     (void)state;
     assert_null(destination_mac(OUTSIDE));
     assert_int_equal(nb_arp_parse(&arp, seen.frame[0], NB_ETH_HEADER_BYTES), 0);
-    assert_int_equal(arp.target, net.port[0].route.gateway);
+    assert_int_equal(arp.target, net.port[0].gateway.word[0]);
 }
 
 static void test_output_with_no_way_is_dropped_and_counted(void **state)
 {
     (void)state;
-    net.port[0].route.gateway = 0;
+    net.port[0].gateway.word[0] = 0;
     assert_null(destination_mac(OUTSIDE));
     assert_int_equal(seen.frames, 0);
     assert_int_equal(counters[NB_COUNTER_DROP_NO_NEIGHBOUR], 1);
@@ -403,61 +214,61 @@ static void check_reply(size_t data)
 
 static void test_ping_is_answered(void **state)
 {
-    struct frame f = ping_frame(US, 56);
+    struct frame f = frame_ping(US, 56);
 
     (void)state;
-    learn_client();
-    input(&f);
+    one_net_learn_client();
+    one_net_input(&f);
     check_reply(56);
 }
 
 static void test_ping_of_a_whole_mtu_is_answered(void **state)
 {
-    struct frame f = ping_frame(US, 1500 - NB_IPV4_HEADER_BYTES - NB_ICMP_HEADER_BYTES);
+    struct frame f = frame_ping(US, 1500 - NB_IPV4_HEADER_BYTES - NB_ICMP_HEADER_BYTES);
 
     (void)state;
-    learn_client();
-    input(&f);
+    one_net_learn_client();
+    one_net_input(&f);
     check_reply(1500 - NB_IPV4_HEADER_BYTES - NB_ICMP_HEADER_BYTES);
 }
 
 static void test_ping_padded_by_ethernet_loses_the_padding(void **state)
 {
-    struct frame f = ping_frame(US, 4);
+    struct frame f = frame_ping(US, 4);
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     f.n = NB_ETH_MIN_BYTES;
-    input(&f);
+    one_net_input(&f);
     check_reply(4);
 }
 
 /* IP options (a record route here, full of room) are skipped, and the reply has none. */
 static void test_ping_with_options_is_answered_without(void **state)
 {
-    struct frame f = ping_frame(US, 8);
+    struct frame f = frame_ping(US, 8);
     uint8_t *ip = f.bytes + NB_ETH_HEADER_BYTES;
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     memmove(ip + 28, ip + 20, 16);
     memcpy(ip + 20, (uint8_t[]){7, 7, 4, 0, 0, 0, 0, 0}, 8);
     ip[0] = 0x47;
     ip[3] += 8;
     f.n += 8;
-    seal_ip(&f, 7);
-    input(&f);
+    frame_seal_ip(&f);
+    one_net_input(&f);
     check_reply(8);
 }
 
 static void test_ping_with_a_wrong_checksum_is_dropped(void **state)
 {
-    struct frame f = ping_frame(US, 56);
+    struct frame f = frame_ping(US, 56);
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     f.bytes[80] ^= 1;
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(seen.frames, 0);
     assert_int_equal(counters[NB_COUNTER_DROP_BAD_CHECKSUM], 1);
 }
@@ -467,13 +278,13 @@ static void test_ping_to_a_broadcast_address_is_nobodys(void **state)
     const uint32_t targets[] = {RTE_BE32(0x0a6300ff), RTE_BE32(0xffffffff), RTE_BE32(0xe0000001), OTHER};
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     for (size_t i = 0; i < 4; i++) {
-        struct frame f = ping_frame(targets[i], 56);
+        struct frame f = frame_ping(targets[i], 56);
 
-        input(&f);
+        one_net_input(&f);
         memcpy(f.bytes, nb_mac_broadcast, 6);
-        input(&f);
+        one_net_input(&f);
     }
     assert_int_equal(seen.frames, 0);
     assert_int_equal(counters[NB_COUNTER_DROP_NOT_FOR_US], 8);
@@ -482,19 +293,19 @@ static void test_ping_to_a_broadcast_address_is_nobodys(void **state)
 /* RFC 1122 §3.3.6: our own address inside a link-layer broadcast is how storms begin. */
 static void test_ping_in_a_link_layer_broadcast_is_dropped(void **state)
 {
-    struct frame f = ping_frame(US, 56);
+    struct frame f = frame_ping(US, 56);
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     memcpy(f.bytes, nb_mac_broadcast, 6);
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(seen.frames, 0);
     assert_int_equal(counters[NB_COUNTER_DROP_NOT_FOR_US], 1);
 }
 
 static void test_icmp_other_than_echo_is_counted(void **state)
 {
-    struct frame f = ping_frame(US, 56);
+    struct frame f = frame_ping(US, 56);
     uint8_t *icmp = f.bytes + 34;
     uint16_t sum;
 
@@ -503,7 +314,7 @@ static void test_icmp_other_than_echo_is_counted(void **state)
     icmp[2] = icmp[3] = 0;
     sum = nb_checksum_finish(nb_checksum_add(0, icmp, 64));
     memcpy(icmp + 2, &sum, 2);
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(counters[NB_COUNTER_DROP_UNKNOWN_PROTOCOL], 1);
 }
 
@@ -512,32 +323,32 @@ static void test_icmp_other_than_echo_is_counted(void **state)
 
 static void test_tcp_segment_is_handed_up_without_padding(void **state)
 {
-    struct frame f = ip_frame(CLIENT, US, NB_IP_TCP, 20);
-    struct nb_net_segment segment;
+    struct frame f = frame_ip(CLIENT, US, NB_IP_TCP, 20);
 
     (void)state;
     f.n = NB_ETH_MIN_BYTES;
-    assert_int_equal(input_at(&f, &segment, NOW), NB_NET_TCP);
-    assert_int_equal(segment.src, CLIENT);
-    assert_int_equal(segment.dst, US);
-    assert_int_equal(segment.l4_offset, 34);
-    assert_int_equal(segment.l4_bytes, 20);
-    assert_int_equal(all_drops(), 0);
+    assert_int_equal(one_net_input_at(&f, NOW), NB_NET_TCP);
+    assert_int_equal(seen.key.remote.word[0], CLIENT);
+    assert_int_equal(seen.key.local.word[0], US);
+    assert_int_equal(seen.key.family, NB_FAMILY_IPV4);
+    assert_int_equal(seen.segment.l4_offset, 34);
+    assert_int_equal(seen.segment.l4_bytes, 20);
+    assert_int_equal(one_net_drops(), 0);
 }
 
 static void test_frames_cut_anywhere_are_dropped_and_counted(void **state)
 {
-    struct frame f = ping_frame(US, 100);
+    struct frame f = frame_ping(US, 100);
     uint64_t dropped = 0;
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     for (size_t n = 0; n < f.n; n++) {
         struct frame cut = f;
 
         cut.n = n;
-        assert_int_equal(input(&cut), NB_NET_DONE);
-        assert_int_equal(all_drops(), ++dropped);
+        assert_int_equal(one_net_input(&cut), NB_NET_DONE);
+        assert_int_equal(one_net_drops(), ++dropped);
     }
     assert_int_equal(seen.frames, 0);
     assert_int_equal(counters[NB_COUNTER_DROP_MALFORMED], dropped);
@@ -545,18 +356,17 @@ static void test_frames_cut_anywhere_are_dropped_and_counted(void **state)
 
 static void test_bad_header_checksum_is_dropped_unless_the_port_vouches(void **state)
 {
-    struct frame f = ip_frame(CLIENT, US, NB_IP_TCP, 20);
-    struct nb_net_segment segment;
+    struct frame f = frame_ip(CLIENT, US, NB_IP_TCP, 20);
     struct rte_mbuf *m;
 
     (void)state;
     f.bytes[22] = 1; /* TTL */
-    input(&f);
+    one_net_input(&f);
     assert_int_equal(counters[NB_COUNTER_DROP_BAD_CHECKSUM], 1);
     m = nb_test_packet(pool, f.bytes, f.n, 0);
     m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
     net.port[0].trust_rx_checksum = true;
-    assert_int_equal(nb_net_input(&net, 0, m, false, &segment, NOW), NB_NET_TCP);
+    assert_int_equal(nb_net_input(&net, 0, m, false, &seen.key, &seen.segment, NOW), NB_NET_TCP);
     assert_false(nb_net_verify_l4(&net.port[0], m, false));
     net.port[0].trust_rx_checksum = false;
     assert_true(nb_net_verify_l4(&net.port[0], m, false));
@@ -569,16 +379,16 @@ static void test_bad_header_checksum_is_dropped_unless_the_port_vouches(void **s
 
 static void test_fragments_are_dropped_and_counted(void **state)
 {
-    struct frame f = ip_frame(CLIENT, US, NB_IP_TCP, 20);
+    struct frame f = frame_ip(CLIENT, US, NB_IP_TCP, 20);
 
     (void)state;
     f.bytes[20] = 0x20;
-    seal_ip(&f, 5);
-    input(&f);
+    frame_seal_ip(&f);
+    one_net_input(&f);
     f.bytes[20] = 0;
     f.bytes[21] = 1;
-    seal_ip(&f, 5);
-    input(&f);
+    frame_seal_ip(&f);
+    one_net_input(&f);
     assert_int_equal(counters[NB_COUNTER_DROP_FRAGMENT], 2);
 }
 
@@ -588,48 +398,49 @@ static void test_martian_sources_are_dropped_and_counted(void **state)
 
     (void)state;
     for (size_t i = 0; i < 6; i++) {
-        struct frame f = ip_frame(sources[i], US, NB_IP_TCP, 20);
+        struct frame f = frame_ip(sources[i], US, NB_IP_TCP, 20);
 
-        input(&f);
+        one_net_input(&f);
     }
     assert_int_equal(counters[NB_COUNTER_DROP_MARTIAN], 6);
 }
 
 static void test_other_protocols_and_other_hosts_are_counted(void **state)
 {
-    struct frame udp = ip_frame(CLIENT, US, 17, 20), ipv6 = udp, vlan = udp, length = udp, other = udp;
+    struct frame udp = frame_ip(CLIENT, US, 17, 20), ipv6 = udp, vlan = udp, length = udp, other = udp;
 
     (void)state;
-    eth(&ipv6, our_mac, client_mac, 0x86dd);
-    eth(&vlan, our_mac, client_mac, 0x8100);
-    eth(&length, our_mac, client_mac, 0x0026);
-    eth(&other, evil_mac, client_mac, NB_ETH_IPV4);
-    input(&udp);
-    input(&ipv6);
-    input(&vlan);
-    input(&length);
-    assert_int_equal(counters[NB_COUNTER_DROP_UNKNOWN_PROTOCOL], 4);
-    input(&other);
+    frame_eth(&ipv6, our_mac, client_mac, 0x86dd);
+    frame_eth(&vlan, our_mac, client_mac, 0x8100);
+    frame_eth(&length, our_mac, client_mac, 0x0026);
+    frame_eth(&other, evil_mac, client_mac, NB_ETH_IPV4);
+    one_net_input(&udp);
+    one_net_input(&length);
+    assert_int_equal(counters[NB_COUNTER_DROP_UNKNOWN_PROTOCOL], 2);
+    one_net_input(&ipv6); /* by its type only */
+    assert_int_equal(counters[NB_COUNTER_DROP_MALFORMED], 1);
+    one_net_input(&vlan);
+    assert_int_equal(counters[NB_COUNTER_DROP_VLAN], 1);
+    one_net_input(&other);
     assert_int_equal(counters[NB_COUNTER_DROP_NOT_FOR_US], 1);
 }
 
 /* Every byte of a ping, every value: nothing crashes, every frame is answered or counted once. */
 static void test_every_changed_byte_is_answered_or_counted(void **state)
 {
-    const struct frame good = ping_frame(US, 16);
+    const struct frame good = frame_ping(US, 16);
 
     (void)state;
-    learn_client();
+    one_net_learn_client();
     for (size_t at = 0; at < good.n; at++) {
         for (unsigned value = 0; value < 256; value++) {
             struct frame f = good;
-            uint64_t before = all_drops() + counters[NB_COUNTER_ECHO_REPLIES];
-            struct nb_net_segment segment;
+            uint64_t before = one_net_drops() + counters[NB_COUNTER_ECHO_REPLIES];
             bool tcp;
 
             f.bytes[at] = (uint8_t)value;
-            tcp = input_at(&f, &segment, NOW) == NB_NET_TCP;
-            assert_int_equal(all_drops() + counters[NB_COUNTER_ECHO_REPLIES] + tcp, before + 1);
+            tcp = one_net_input_at(&f, NOW) == NB_NET_TCP;
+            assert_int_equal(one_net_drops() + counters[NB_COUNTER_ECHO_REPLIES] + tcp, before + 1);
             rte_pktmbuf_free_bulk(seen.frame, seen.frames);
             seen.frames = 0;
         }
@@ -639,21 +450,20 @@ static void test_every_changed_byte_is_answered_or_counted(void **state)
 static void test_pool_empty_arp_is_counted(void **state)
 {
     static struct rte_mbuf *all[2048];
-    struct frame f = arp_frame(NB_ARP_REQUEST, client_mac, CLIENT, US);
+    struct frame f = frame_arp(NB_ARP_REQUEST, client_mac, CLIENT, US);
     struct rte_mbuf *m = nb_test_packet(pool, f.bytes, f.n, 0);
-    struct nb_net_segment segment;
     unsigned n = rte_mempool_avail_count(pool);
 
     (void)state;
     assert_int_equal(rte_pktmbuf_alloc_bulk(pool, all, n), 0);
-    nb_net_input(&net, 0, m, false, &segment, NOW);
+    nb_net_input(&net, 0, m, false, &seen.key, &seen.segment, NOW);
     assert_int_equal(counters[NB_COUNTER_DROP_NO_MBUF], 1);
     rte_pktmbuf_free_bulk(all, n);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, one_net_setup, one_net_teardown)
     const struct CMUnitTest tests[] = {
         T(test_arp_request_for_us_is_answered_and_learned),
         T(test_arp_request_for_another_is_ignored),
@@ -662,7 +472,8 @@ int main(void)
         T(test_arp_contradicting_request_makes_us_ask_the_one_we_know),
         T(test_arp_answer_to_our_question_is_told_to_the_others),
         T(test_questions_about_no_neighbour_are_not_asked),
-        cmocka_unit_test_setup_teardown(test_other_worker_asks_the_speaker_and_hears_from_it, setup_other, teardown),
+        cmocka_unit_test_setup_teardown(test_other_worker_asks_the_speaker_and_hears_from_it, one_net_setup_other,
+                                        one_net_teardown),
         T(test_no_answer_drops_are_counted),
         T(test_output_outside_the_prefix_asks_for_the_gateway),
         T(test_output_with_no_way_is_dropped_and_counted),
@@ -684,7 +495,6 @@ int main(void)
         T(test_pool_empty_arp_is_counted),
     };
 
-    nb_test_eal();
-    pool = nb_test_pool("net", 1023);
+    one_net_open();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static void test_prepended_header_parses_back(void **state)
     struct nb_eth eth;
 
     (void)state;
-    assert_true(nb_eth_prepend(m, frame, frame + 6, NB_ETH_IPV4));
+    assert_true(nb_eth_prepend(m, frame, frame + 6, NB_ETH_IPV4, 0));
     assert_int_equal(rte_pktmbuf_pkt_len(m), NB_ETH_HEADER_BYTES + 1);
     assert_int_equal(m->l2_len, NB_ETH_HEADER_BYTES);
     assert_int_equal(nb_eth_parse(&eth, m), 0);
@@ -62,7 +62,7 @@ static void test_prepend_without_headroom_is_refused(void **state)
 
     (void)state;
     rte_pktmbuf_prepend(m, rte_pktmbuf_headroom(m) - NB_ETH_HEADER_BYTES + 1);
-    assert_false(nb_eth_prepend(m, frame, frame + 6, NB_ETH_IPV4));
+    assert_false(nb_eth_prepend(m, frame, frame + 6, NB_ETH_IPV4, 0));
     rte_pktmbuf_free(m);
 }
 

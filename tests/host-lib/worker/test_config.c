@@ -27,8 +27,9 @@ static int setup(void **state)
     config.n_ports = 2;
     for (unsigned i = 0; i < 2; i++) {
         snprintf(config.port[i].device, sizeof config.port[i].device, "net_ring%u", i);
-        config.port[i].address.word[0] = rte_cpu_to_be_32(0x0a630002 + (i << 8));
-        config.port[i].prefix_bits = 24;
+        config.port[i].n_addresses = 1;
+        config.port[i].address[0] = (struct nb_port_address){
+            .address = {{rte_cpu_to_be_32(0x0a630002 + (i << 8))}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     }
     config.n_listeners = 1;
     config.listener[0] = (struct nb_listener_config){.tcp_port = 80, .app = &app};
@@ -110,17 +111,83 @@ static void test_addresses_that_no_host_has(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        config.port[0].address.word[0] = rte_cpu_to_be_32(bad[i]);
+        config.port[0].address[0].address.word[0] = rte_cpu_to_be_32(bad[i]);
         refused(-EINVAL, "is no address for a host");
     }
-    config.port[0].address.word[0] = rte_cpu_to_be_32(0x0a630002);
-    config.port[0].prefix_bits = 33;
+    config.port[0].n_addresses = 1;
+    config.port[0].address[0] = (struct nb_port_address){
+        .address = {{rte_cpu_to_be_32(0x0a630002)}}, .family = NB_FAMILY_IPV4, .prefix_bits = 33};
     refused(-EINVAL, "0 to 32");
-    config.port[0].prefix_bits = 64;
+    config.port[0].address[0].prefix_bits = 64;
     refused(-EINVAL, "0 to 32");
-    config.port[0].prefix_bits = 24;
-    config.port[0].address.word[3] = 1;
-    refused(-EAFNOSUPPORT, "not IPv4");
+    config.port[0].address[0].prefix_bits = 24;
+    config.port[0].address[0].address.word[3] = 1;
+    refused(-EINVAL, "is no address for a host");
+    config.port[0].address[0].family = 5;
+    refused(-EAFNOSUPPORT, "4 and 6");
+    config.port[0].n_addresses = 0;
+    refused(-EINVAL, "1 to 8");
+    config.port[0].n_addresses = NB_PORT_ADDRESSES_MAX + 1;
+    refused(-EINVAL, "1 to 8");
+}
+
+static void test_ipv6_addresses_and_what_they_need(void **state)
+{
+    static const struct nb_addr bad[] = {
+        {{0}}, {{0, 0, 0, RTE_BE32(1)}}, {{RTE_BE32(0xff020000)}}, {{0, 0, RTE_BE32(0xffff), RTE_BE32(0x0a000001)}}};
+    struct nb_port_address *a = &config.port[0].address[1];
+
+    (void)state;
+    config.port[0].n_addresses = 2;
+    *a = (struct nb_port_address){
+        .address = {{RTE_BE32(0xfd990000), 0, 0, RTE_BE32(2)}}, .family = NB_FAMILY_IPV6, .prefix_bits = 128};
+    accepted();
+    a->prefix_bits = 129;
+    refused(-EINVAL, "0 to 128");
+    a->prefix_bits = 64;
+    config.port[0].mtu_bytes = 1279;
+    refused(-EINVAL, "IPv6 needs 1280");
+    config.port[0].mtu_bytes = 1280;
+    accepted();
+    config.port[1].n_addresses = 2;
+    config.port[1].address[1] = *a;
+    refused(-EINVAL, "has address fd99::2 already");
+    config.port[1].n_addresses = 1;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        a->address = bad[i];
+        refused(-EINVAL, "is no address for a host");
+    }
+}
+
+static void test_ipv6_gateway_must_be_a_neighbour(void **state)
+{
+    static const struct nb_addr good[] = {{{RTE_BE32(0xfd990000), 0, 0, RTE_BE32(1)}},
+                                          {{RTE_BE32(0xfe800000), 0, 0, RTE_BE32(1)}}},
+                                bad[] = {{{RTE_BE32(0xfd980000), 0, 0, RTE_BE32(1)}},
+                                         {{RTE_BE32(0xfd990000), 0, 0, RTE_BE32(2)}},
+                                         {{RTE_BE32(0xff020000), 0, 0, RTE_BE32(2)}}};
+
+    (void)state;
+    config.port[0].n_addresses = 2;
+    config.port[0].address[1] = (struct nb_port_address){
+        .address = {{RTE_BE32(0xfd990000), 0, 0, RTE_BE32(2)}}, .family = NB_FAMILY_IPV6, .prefix_bits = 64};
+    for (size_t i = 0; i < 2; i++) {
+        config.port[0].gateway6 = good[i];
+        accepted();
+    }
+    for (size_t i = 0; i < 3; i++) {
+        config.port[0].gateway6 = bad[i];
+        refused(-EINVAL, "is not a neighbour");
+    }
+}
+
+static void test_vlan_at_and_beyond_its_limits(void **state)
+{
+    (void)state;
+    config.port[0].vlan = 4094;
+    accepted();
+    config.port[0].vlan = 4095;
+    refused(-EINVAL, "1 to 4094");
 }
 
 static void test_gateway_must_be_a_neighbour(void **state)
@@ -139,7 +206,7 @@ static void test_gateway_must_be_a_neighbour(void **state)
 static void test_ports_must_differ(void **state)
 {
     (void)state;
-    config.port[1].address = config.port[0].address;
+    config.port[1].address[0] = config.port[0].address[0];
     refused(-EINVAL, "has address 10.99.0.2 already");
     strcpy(config.port[1].device, "net_ring0");
     refused(-EINVAL, "named twice");
@@ -190,6 +257,9 @@ int main(void)
         T(test_cpu_that_is_not_ours),
         T(test_mtu_at_and_beyond_its_limits),
         T(test_addresses_that_no_host_has),
+        T(test_ipv6_addresses_and_what_they_need),
+        T(test_ipv6_gateway_must_be_a_neighbour),
+        T(test_vlan_at_and_beyond_its_limits),
         T(test_gateway_must_be_a_neighbour),
         T(test_ports_must_differ),
         T(test_listener_must_be_able_to_listen),

@@ -104,8 +104,9 @@ static struct nb_runtime *start_host(const struct nb_test_port *wire, uint32_t a
     config.n_workers = workers;
     config.n_ports = 1;
     snprintf(config.port[0].device, sizeof config.port[0].device, "%s", wire->device);
-    config.port[0].address.word[0] = address;
-    config.port[0].prefix_bits = 24;
+    config.port[0].n_addresses = 1;
+    config.port[0].address[0] =
+        (struct nb_port_address){.address = {{address}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     config.n_listeners = 1;
     config.listener[0] = (struct nb_listener_config){.tcp_port = tcp_port, .app = app};
     config.limits.connections = config.limits.time_wait = config.limits.half_open = CONNECTIONS;
@@ -343,7 +344,10 @@ static void test_nonsense_is_refused(void **state)
     to.remote.word[0] = SERVER;
     to.local.word[0] = SERVER;
     assert_int_equal(nb_conn_connect(w, &opener[0], &to, &c), -EADDRNOTAVAIL);
-    to.family = NB_FAMILY_IPV6;
+    to.local.word[0] = 0;
+    to.family = NB_FAMILY_IPV6; /* there is no IPv6 address to leave from */
+    assert_int_equal(nb_conn_connect(w, &opener[0], &to, &c), -ENETUNREACH);
+    to.family = 5;
     assert_int_equal(nb_conn_connect(w, &opener[0], &to, &c), -EAFNOSUPPORT);
     assert_int_equal(c.generation, 0);
 }

@@ -34,7 +34,7 @@ static int teardown(void **state)
 
 static struct nb_mail letter(uint32_t what)
 {
-    return (struct nb_mail){.kind = NB_MAIL_NEIGHBOUR_WANTED, .neighbour = {.address = what}};
+    return (struct nb_mail){.kind = NB_MAIL_NEIGHBOUR_WANTED, .neighbour = {.address = {{what}}}};
 }
 
 static void test_letters_arrive_in_order_and_only_where_they_were_sent(void **state)
@@ -51,7 +51,7 @@ static void test_letters_arrive_in_order_and_only_where_they_were_sent(void **st
     assert_int_equal(nb_mail_take(post, 0, 2, in, 4), 0);
     assert_int_equal(nb_mail_take(post, 0, 1, in, 4), 3);
     for (uint32_t i = 0; i < 3; i++)
-        assert_int_equal(in[i].neighbour.address, i + 1);
+        assert_int_equal(in[i].neighbour.address.word[0], i + 1);
 }
 
 static void test_doorbell_says_who_and_forgets(void **state)

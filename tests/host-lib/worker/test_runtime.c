@@ -35,8 +35,9 @@ static void make_config(const char *device, unsigned workers)
     config.n_workers = workers;
     config.n_ports = 1;
     snprintf(config.port[0].device, sizeof config.port[0].device, "%s", device);
-    config.port[0].address.word[0] = SERVER;
-    config.port[0].prefix_bits = 24;
+    config.port[0].n_addresses = 1;
+    config.port[0].address[0] =
+        (struct nb_port_address){.address = {{SERVER}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     memset(&err, 0, sizeof err);
 }
 
@@ -345,7 +346,7 @@ static void test_connection_between_two_runtimes(void **state)
     config.listener[0] = (struct nb_listener_config){.tcp_port = PORT, .app = &echo_app};
     must_start(&server);
     make_config(wire[1].device, 1);
-    config.port[0].address.word[0] = CLIENT;
+    config.port[0].address[0].address.word[0] = CLIENT;
     must_start(&client);
 
     assert_int_equal(nb_runtime_call(client, 0, connect_client, &c), 0);

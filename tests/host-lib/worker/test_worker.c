@@ -122,8 +122,9 @@ static void make_config(void)
     config.n_workers = WORKERS;
     config.n_ports = 1;
     snprintf(config.port[0].device, sizeof config.port[0].device, "%s", wire.device);
-    config.port[0].address.word[0] = US;
-    config.port[0].prefix_bits = 24;
+    config.port[0].n_addresses = 1;
+    config.port[0].address[0] =
+        (struct nb_port_address){.address = {{US}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     config.n_listeners = 1;
     config.listener[0] = (struct nb_listener_config){.tcp_port = PORT, .app = &echo};
     config.limits.connections = config.limits.time_wait = 128;
@@ -169,7 +170,7 @@ static struct rte_mbuf *frame(const uint8_t dst[6], uint16_t type, unsigned byte
     assert_non_null(m);
     assert_non_null(rte_pktmbuf_append(m, (uint16_t)(NB_ETH_HEADER_BYTES + bytes)));
     rte_pktmbuf_adj(m, NB_ETH_HEADER_BYTES);
-    assert_true(nb_eth_prepend(m, dst, client_mac, type));
+    assert_true(nb_eth_prepend(m, dst, client_mac, type, 0));
     return m;
 }
 
@@ -309,7 +310,7 @@ static void send_through(struct nb_test_port *port, const uint8_t mac[6], unsign
     memcpy(rte_pktmbuf_mtod_offset(m, char *, NB_ETH_HEADER_BYTES + header), text, n);
     rte_pktmbuf_adj(m, NB_ETH_HEADER_BYTES);
     nb_seg_emit(m, &out, false);
-    assert_true(nb_eth_prepend(m, mac, client_mac, NB_ETH_IPV4));
+    assert_true(nb_eth_prepend(m, mac, client_mac, NB_ETH_IPV4, 0));
     m->ol_flags = 0;
     nb_test_port_inject(port, queue, m);
     c->seq += n + ((flags & (NB_TCP_SYN | NB_TCP_FIN)) != 0);
@@ -1106,6 +1107,12 @@ static void test_two_listeners_on_one_port_are_refused(void **state)
 static void test_two_ports_answer_each_for_its_own_address(void **state)
 {
     const uint32_t second = RTE_BE32(0x0a640002), far = RTE_BE32(0x0a640001);
+    const struct nb_net_news news = {
+        .kind = NB_NEWS_NEIGHBOUR,
+        .family = NB_FAMILY_IPV4,
+        .reachable = true,
+        .mac = {client_mac[0], client_mac[1], client_mac[2], client_mac[3], client_mac[4], client_mac[5]},
+        .address = {{far}}};
     struct client c = {.key = {.local.word = {far}, .remote.word = {second}, .remote_port = PORT}};
     struct nb_test_port wire2;
     struct nb_error err = {0};
@@ -1122,11 +1129,11 @@ static void test_two_ports_answer_each_for_its_own_address(void **state)
     config.n_ports = 2;
     config.port[1] = config.port[0];
     snprintf(config.port[1].device, sizeof config.port[1].device, "%s", wire2.device);
-    config.port[1].address.word[0] = second;
+    config.port[1].address[0].address.word[0] = second;
     config.limits.mbufs = 4096;
     assert_int_equal(nb__engine_start_stepped(&config, now_us, &rt, &err), 0);
-    nb_net_told(&rt->worker[0]->net, 0, far, client_mac, now_us);
-    nb_net_told(&rt->worker[0]->net, 1, far, client_mac, now_us);
+    nb_net_told(&rt->worker[0]->net, 0, &news, now_us);
+    nb_net_told(&rt->worker[0]->net, 1, &news, now_us);
 
     c.key.local_port = 1234;
     c.key.family = NB_FAMILY_IPV4;
