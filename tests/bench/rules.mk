@@ -34,9 +34,21 @@ bench-rates: $(RATE_PROGRAMS) ## connections, requests, round trips and bulk of 
 bench-quick: $(RATE_PROGRAMS) ## the same in a minute, with more noise
 	@tests/bench/rates.py --rounds 3 --seconds 0.5 $(B)/bench
 
+# What rules cost: one program in several modes, see tests/bench/rules/rules.h.
+RULES_BENCH_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/rules/*.c))
+$(RULES_BENCH_OBJS): bench_CFLAGS = $(flowrules_CFLAGS)
+$(B)/bench/rules: $(RULES_BENCH_OBJS) $(filter %.a,$(flowrules_TEST_LIBS))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(flowrules_TEST_LIBS)
+
+bench-rules: $(B)/bench/rules $(B)/nicsim ## latency of inserting, moving and deleting a rule through each backend; plans per second
+	@tests/bench/rules.py $(B)
+BENCHES += bench-rules
+
 # Whatever is measured in seconds rather than instructions; each writes its results into build/bench.
 BENCHES += bench-rates
 bench: ## every benchmark that measures time; nothing else should be running
 	@for b in $(BENCHES); do $(MAKE) --no-print-directory $$b || exit 1; done
 
-.PHONY: bench bench-quick bench-rates
+.PHONY: bench bench-quick bench-rates bench-rules
