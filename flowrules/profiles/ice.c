@@ -30,7 +30,7 @@ const struct nb_profile nb__profile_e810 = {
                 .update = NB_UPDATE_DESTROY_CREATE,               /* B.2: a second rule with this match is refused */
                 .priority_first = 0,
                 .priority_last = 0,
-                .latency_us = 1000, /* blocks, 10 ms at the longest (B.1) */
+                .latency_us = 1000, /* assumed; polled every microsecond, 10 ms at the longest (ICE_FDIR_MAX_WAIT_US) */
                 .queue_last = 255,
                 .quirks = NB_QUIRK_SAYS_IN_WORDS | NB_QUIRK_NEEDS_MARK | NB_QUIRK_PRESET_ERRNO |
                           NB_QUIRK_NO_PROTOCOL_MASK | NB_QUIRK_PREMASK,
@@ -49,7 +49,7 @@ const struct nb_profile nb__profile_e810 = {
                 .update = NB_UPDATE_DESTROY_CREATE,
                 .priority_first = 0,
                 .priority_last = 1,
-                .latency_us = 5000, /* an AdminQ command */
+                .latency_us = 5000, /* assumed: an AdminQ command */
                 .queue_last = 255,
                 .quirks = NB_QUIRK_PRESET_ERRNO | NB_QUIRK_PREMASK,
             },

@@ -16,7 +16,7 @@
             .families = NB_FAMILIES_IPV4, .fields = NB_FIELDS_5_TUPLE, .mask_rule = NB_MASK_BITWISE,                   \
         .masks = NB_MASKS_ONE, .can_drop = (drop), .counts_hits = false,                                               \
         .no_hits = "the driver has no counters of rules", .update = NB_UPDATE_COVERED,                                 \
-        .latency_us = 20, /* A.5: FDIRCMD is polled every 10 us */                                                     \
+        .latency_us = 20, /* assumed: a dozen registers, and one or two polls of FDIRCMD, 10 us apart (A.5) */         \
             .queue_last = 127,                                                                                         \
         .quirks = NB_QUIRK_NEEDS_MARK | NB_QUIRK_PREMASK | NB_QUIRK_SILENT_FULL | NB_QUIRK_RESTART_LOSES_MASK |        \
                   NB_QUIRK_PRESET_ERRNO | NB_QUIRK_NO_PROTOCOL_MASK | NB_QUIRK_NO_FLUSH,                               \

@@ -6,8 +6,8 @@
  */
 #include "profiles.h"
 
-#define SYSTEM_CALL_US 20 /* an ioctl that waits for the NIC as ixgbe does */
-#define CLASSIFY_US    100
+#define SYSTEM_CALL_US 20  /* assumed: an ioctl that waits for the NIC as ixgbe does */
+#define CLASSIFY_US    100 /* assumed */
 
 static const struct nb_device_match ixgbe[] = {{"ixgbe", 0, 0, 0, false}, {0}};
 
@@ -59,7 +59,7 @@ const struct nb_profile nb__profile_kernel_ice = {
                 .counts_hits = false,
                 .no_hits = "ethtool has no counters of rules",
                 .update = NB_UPDATE_DESTROY_CREATE, /* B.7: a second rule with this match is EINVAL */
-                .latency_us = 1000,
+                .latency_us = 1000,                 /* assumed, as under DPDK */
                 .queue_last = 255,
                 .quirks = NB_QUIRK_PREMASK,
             },
@@ -89,7 +89,7 @@ const struct nb_profile nb__profile_kernel_mlx5 = {
                 .counts_hits = false,
                 .no_hits = "ethtool has no counters of rules",
                 .update = NB_UPDATE_IN_PLACE,
-                .latency_us = 200, /* a firmware command */
+                .latency_us = 200, /* assumed: a firmware command */
                 .queue_last = 1023,
                 .quirks = NB_QUIRK_PREMASK,
             },

@@ -37,7 +37,7 @@ const struct nb_profile nb__profile_connectx = {
                 .priority_first = 0,
                 .priority_last = PRIORITY_LAST,
                 .group = 1,
-                .latency_us = 10,
+                .latency_us = 10, /* assumed; mlx5.rst claims more than a million a second with Direct Rules */
                 .queue_last = 1023,
                 .quirks = NB_QUIRK_PRESET_ERRNO | NB_QUIRK_NO_MEMORY_IS_FULL | NB_QUIRK_STOP_DROPS_RULES,
             },

@@ -16,7 +16,8 @@ const struct nb_profile nb__profile_verbs = {
             {
                 .engine = NB_ENGINE_VERBS,
                 .purpose = NB_PURPOSE_CONNECTIONS,
-                .size = 65536, /* assumed; ENOMEM says when it is full */
+                .size =
+                    65536, /* Linux: drivers/infiniband/hw/mlx5/fs.c, MLX5_FS_MAX_ENTRIES, or what the firmware has */
                 .families = NB_FAMILIES_IPV4 | NB_FAMILIES_IPV6,
                 .fields = NB_FIELDS_5_TUPLE | NB_FIELD_VLAN,
                 .mask_rule = NB_MASK_BITWISE, /* mlx5; the manual page promises whole or none only */
@@ -27,7 +28,7 @@ const struct nb_profile nb__profile_verbs = {
                 .update = NB_UPDATE_DESTROY_CREATE, /* two rules with one match and priority: undefined by the manual */
                 .priority_first = 0,
                 .priority_last = 7, /* 8 or 16 by firmware; lower wins */
-                .latency_us = 200,
+                .latency_us = 200,  /* assumed: a firmware command */
                 .queue_last = 1023,
                 .quirks = NB_QUIRK_NO_MEMORY_IS_FULL | NB_QUIRK_PREMASK,
             },
