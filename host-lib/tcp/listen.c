@@ -9,6 +9,8 @@
 
 _Static_assert(NB_MAX_LISTENERS < UINT8_MAX, "indices are bytes");
 
+#define NB_FAMILY_ANY 0 /* of a listener of either family: an IPv6 socket bound to :: (RFC 3493 §3.7) */
+
 static const struct nb_addr any_address;
 
 static bool same_address(const struct nb_addr *a, const struct nb_addr *b)
@@ -75,5 +77,7 @@ struct nb_listener *nb_listen_find(struct nb_listen_table *table, const struct n
                                    uint16_t port)
 {
     struct nb_listener *l = find_exact(table, address, family, port);
-    return l ? l : find_exact(table, &any_address, family, port);
+    if (!l)
+        l = find_exact(table, &any_address, family, port);
+    return l ? l : find_exact(table, &any_address, NB_FAMILY_ANY, port);
 }

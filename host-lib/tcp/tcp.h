@@ -86,8 +86,8 @@ struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tc
 /* Forget everything without sending; nb_tcp_abort_all first where peers should be told. */
 void nb_tcp_free(struct nb_tcp *tcp);
 
-/* Listen on an address (all zero: any) and port. user comes back through nb_tcb_listener_user().
- * 0, -EADDRINUSE, -ENOSPC. */
+/* Listen on an address (all zero: any; and with family 0: of either family) and port. user comes back through
+ * nb_tcb_listener_user(). 0, -EADDRINUSE, -ENOSPC. */
 int nb_tcp_listen(struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port, void *user);
 bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port);
 
