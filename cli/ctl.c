@@ -51,12 +51,35 @@ static bool read_timeout(const char *text, int *timeout_ms)
     return true;
 }
 
+static bool is_option(const char *name)
+{
+    size_t n = strcspn(name, "=");
+
+    for (const struct option *o = long_options; o->name; o++)
+        if (n && strncmp(o->name, name, n) == 0)
+            return true;
+    return false;
+}
+
+/* Behind an object, --to WORKER is another way to write `to WORKER`: what is no option of ours is a command's word. */
+static void words_from_dashes(int argc, char **argv)
+{
+    bool behind = false;
+
+    for (int i = 1; i < argc; i++) {
+        if (behind && strncmp(argv[i], "--", 2) == 0 && argv[i][2] && !is_option(argv[i] + 2))
+            argv[i] += 2;
+        behind |= argv[i][0] != '-';
+    }
+}
+
 /* Options may stand anywhere. Returns the index of the first word, -1 with words in *err. */
 static int read_options(int argc, char **argv, struct options *o, struct nb_error *err)
 {
     int c;
 
     *o = (struct options){.timeout_ms = TIMEOUT_S * 1000};
+    words_from_dashes(argc, argv);
     optind = 0; /* as glibc wants it for another argv */
     opterr = 0;
     while ((c = getopt_long(argc, argv, ":jpsdoS:t:Vh", long_options, NULL)) != -1) {

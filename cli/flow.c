@@ -39,6 +39,24 @@ static const struct nb_word list_words[] = {
 
 static const struct nb_word show_words[] = {{NULL, "id", .number = true, .required = true, .value = "ID"}, {0}};
 
+static const struct nb_word move_words[] = {{"to", "to", .number = true, .required = true, .value = "WORKER"},
+                                            {NULL, "id", .number = true, .required = true, .value = "ID"},
+                                            {0}};
+
+static const struct nb_column move_view[] = {
+    {"ID", "id", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"FROM", "from", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"TO", "to", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"TOOK", "duration_us", nb_format_duration, NB_RIGHT, NB_ALWAYS},
+    {"FROZEN", "frozen_us", nb_format_duration, NB_RIGHT, NB_ALWAYS},
+    {"SETTLED", "settled_us", nb_format_duration, NB_RIGHT, NB_ALWAYS},
+    {"FORWARDED", "forwarded", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"PARKED", "parked", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"LOST", "lost", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"REORDERED", "reordered", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {0},
+};
+
 const struct nb_command nb_flow_commands[] = {
     {.name = "list",
      .method = "flow.list",
@@ -54,5 +72,13 @@ const struct nb_command nb_flow_commands[] = {
      .view = flow_view,
      .whole = true,
      .help = "Everything about one flow."},
+    {.name = "move",
+     .method = "flow.move",
+     .words = move_words,
+     .result = "move",
+     .view = move_view,
+     .help = "Have another worker own a live flow; nothing of it is lost."},
+    {.name = "pin", .method = "flow.pin", .words = show_words, .said = "pinned", .help = "Keep a flow on its worker."},
+    {.name = "unpin", .method = "flow.unpin", .words = show_words, .said = "unpinned", .help = "Let it move again."},
     {0},
 };

@@ -51,6 +51,9 @@ static const struct nb_field flow_fields[] = {
     {"rule", &nb_field_i64_or_null, F(steering.rule), "id of its rule (rule.list), null: it has none"},
     {"why", &nb_field_text, F(steering.why), "why it has that method"},
     {"app", &nb_field_text, F(flow.app), "the application that serves it"},
+    {"moves", &nb_field_u16, F(flow.moves), "how often it was moved to another worker"},
+    {"pinned_by_app", &nb_field_bool, F(flow.pinned_by_app), "the application keeps it on its worker"},
+    {"pinned_by_operator", &nb_field_bool, F(flow.pinned_by_operator), "flow.pin keeps it on its worker"},
     {"active_open", &nb_field_bool, F(flow.active_open), "we opened it"},
     {"incarnation", &nb_field_u32, F(flow.incarnation), "tells one use of the 5-tuple from the next"},
     {"age_us", &nb_field_u64, F(flow.age_us), "microseconds since it began"},
@@ -229,41 +232,19 @@ static const struct nb_param show_params[] = {
     {0},
 };
 
-/* Look through one worker's flows. */
-static bool find_flow(const struct nb_rpc *rpc, unsigned worker, uint64_t id, struct nb_flow_info *flow)
-{
-    struct nb_flow_info flows[PORTION];
-    uint64_t cursor = 0;
-
-    do {
-        unsigned n = nb_runtime_flows(rpc->runtime, worker, &cursor, flows, PORTION);
-        for (unsigned i = 0; i < n; i++) {
-            if (flows[i].id == id) {
-                *flow = flows[i];
-                return true;
-            }
-        }
-    } while (cursor);
-    return false;
-}
-
-/* Most likely it still is where it began, which its id tells. */
 static int show(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
 {
     uint64_t id = (uint64_t)arg[ID].number;
-    unsigned workers = nb_runtime_worker_count(rpc->runtime), first = (unsigned)(id >> NB_FLOW_ID_WORKER_BIT);
     struct nb_flow_info flow;
     struct flow_row row;
 
-    for (unsigned i = 0; i < workers; i++) {
-        if (find_flow(rpc, (first + i) % workers, id, &flow)) {
-            fill_row(rpc, &flow, &row);
-            json_object_object_add(result, "flow", nb_fields_show(flow_fields, &row));
-            return 0;
-        }
+    if (nb_runtime_flow(rpc->runtime, id, &flow) < 0) {
+        nb_error_set(err, 0, "no flow with id %" PRIu64, id);
+        return NB_PROTOCOL_NOT_FOUND;
     }
-    nb_error_set(err, 0, "no flow with id %" PRIu64, id);
-    return NB_PROTOCOL_NOT_FOUND;
+    fill_row(rpc, &flow, &row);
+    json_object_object_add(result, "flow", nb_fields_show(flow_fields, &row));
+    return 0;
 }
 
 static const struct nb_result list_results[] = {

@@ -313,7 +313,7 @@ const char *nb_method_name(enum nb_method method)
 
 void nb_steering_flow(struct nb_steering *s, const struct nb_flow_info *flow, struct nb_steering_flow *out)
 {
-    struct nb_wish wish = nb__steering_wish(&flow->key, flow->id, flow->incarnation, flow->worker, flow->home_queue, 0);
+    struct nb_wish wish = nb__steering_wish(&flow->key, flow->id, flow->moves, flow->worker, flow->home_queue, 0);
     bool home = flow->worker == flow->home_queue;
     struct nb_plan plan = {.rule = -1, .why = home ? NB_WHY_HOME : NB_WHY_NO_ENGINE};
 

@@ -61,13 +61,14 @@ static void take(struct nb_steering *s, const struct nb_flow_news *news, uint64_
 
     if (!planner)
         return;
+    /* A flow's id is one incarnation's own; what tells old news from new ones is how often it had moved. */
     switch (news->kind) {
     case NB_FLOW_NEWS_ESTABLISHED:
-        w = nb__steering_wish(&news->key, news->id, news->incarnation, news->worker, news->home_queue, now_us);
+        w = nb__steering_wish(&news->key, news->id, news->moves, news->worker, news->home_queue, now_us);
         wish(s, planner, &w, now_us);
         return;
     case NB_FLOW_NEWS_GONE:
-        nb_planner_gone(planner, news->id, news->incarnation);
+        nb_planner_gone(planner, news->id, news->moves);
         return;
     }
 }
@@ -113,7 +114,7 @@ static void see(struct nb_steering *s, const struct nb_flow_info *flow, uint64_t
     struct nb_planner *planner = planner_of(s, &flow->key);
     uint64_t age_us = flow->age_us < now_us ? flow->age_us : now_us;
     struct nb_wish w =
-        nb__steering_wish(&flow->key, flow->id, flow->incarnation, flow->worker, flow->home_queue, now_us - age_us);
+        nb__steering_wish(&flow->key, flow->id, flow->moves, flow->worker, flow->home_queue, now_us - age_us);
 
     if (!planner || !may_be_steered(flow))
         return;

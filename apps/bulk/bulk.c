@@ -112,6 +112,18 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
         open_one(w, bulk);
 }
 
+/* A count is at home anywhere. */
+static void *on_leave(struct nb_worker *w, void *state, struct nb_conn c, void *user, unsigned to)
+{
+    (void)w, (void)state, (void)c, (void)to;
+    return user;
+}
+
+static void on_arrive(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)w, (void)state, (void)c, (void)user;
+}
+
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void stop(struct nb_worker *w, void *state)
@@ -157,4 +169,6 @@ __attribute__((visibility("default"))) const struct nb_app nb_app_bulk = {
     .on_writable = on_writable,
     .on_peer_closed = on_peer_closed,
     .on_closed = on_closed,
+    .on_leave = on_leave,
+    .on_arrive = on_arrive,
 };

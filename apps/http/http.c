@@ -15,6 +15,7 @@
 #include <netbypass/app.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ struct http_conn {
     uint32_t lingered_bytes;
     enum phase phase;
     bool peer_closed;
+    struct http_worker *owner; /* whose pool it is from */
     struct http_conn *next_free;
 };
 
@@ -47,6 +49,7 @@ struct http_conn {
 struct http_worker {
     struct http_conn *conn;
     struct http_conn *free;
+    _Atomic(struct http_conn *) returned; /* by other workers, of connections that moved there */
     uint8_t pattern[HTTP_PATTERN_PERIOD + CHUNK_BYTES];
 };
 
@@ -194,14 +197,25 @@ static void advance(struct nb_worker *w, const struct http_worker *http, struct 
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------- */
 
+/* One of the pool, or of those that other workers have given back. NULL: there are no more. */
+static struct http_conn *take_conn(struct http_worker *http)
+{
+    if (!http->free)
+        http->free = atomic_exchange(&http->returned, NULL);
+    struct http_conn *conn = http->free;
+    if (conn)
+        http->free = conn->next_free;
+    return conn;
+}
+
 static bool on_accept(struct nb_worker *w, void *state, struct nb_conn c)
 {
     struct http_worker *http = state;
-    struct http_conn *conn = http->free;
+    struct http_conn *conn = take_conn(http);
     if (!conn)
         return false;
-    http->free = conn->next_free;
     memset(conn, 0, sizeof *conn);
+    conn->owner = http;
     http_parser_init(&conn->parser);
     nb_conn_set_user(w, c, conn);
     return true;
@@ -238,9 +252,43 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
     struct http_worker *http = state;
     struct http_conn *conn = user;
     (void)w, (void)c, (void)reason;
+    if (!conn)
+        return;
     app_kept_drop(&conn->input);
     conn->next_free = http->free;
     http->free = conn;
+}
+
+/* The source keeps nothing; its record goes along and comes back empty. */
+static void *on_leave(struct nb_worker *w, void *state, struct nb_conn c, void *user, unsigned to)
+{
+    (void)w, (void)state, (void)c, (void)to;
+    return user;
+}
+
+static void give_back(struct http_conn *conn)
+{
+    struct http_worker *owner = conn->owner;
+    struct http_conn *head = atomic_load(&owner->returned);
+    do
+        conn->next_free = head;
+    while (!atomic_compare_exchange_weak(&owner->returned, &head, conn));
+}
+
+static void on_arrive(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    struct http_worker *http = state;
+    struct http_conn *theirs = user, *conn = take_conn(http);
+    if (conn) {
+        *conn = *theirs;
+        conn->owner = http;
+    } else {
+        app_kept_drop(&theirs->input);
+    }
+    give_back(theirs);
+    nb_conn_set_user(w, c, conn);
+    if (!conn) /* as one too many to accept */
+        nb_conn_abort(w, c);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -291,4 +339,6 @@ __attribute__((visibility("default"))) const struct nb_app nb_app_http = {
     .on_writable = on_writable,
     .on_peer_closed = on_peer_closed,
     .on_closed = on_closed,
+    .on_leave = on_leave,
+    .on_arrive = on_arrive,
 };

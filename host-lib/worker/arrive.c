@@ -155,16 +155,20 @@ static void fail(struct nb_worker *w, struct nb_landing *l)
 {
     nb__gate_drop(w, l->gate);
     nb_berth_give_back(w->tcp, &l->berth);
-    l->failed = true;
 }
 
 void nb__landing_carried(struct nb_worker *w, const struct nb_mail *mail)
 {
     struct nb_landing *l = mail->move.landing;
     struct nb_departure *d = l->departure;
-    uint16_t home = d->home;
+    uint32_t open = NB_CLAIM_OPEN;
     struct nb_tcb *tcb;
 
+    if (!atomic_compare_exchange_strong(&d->claim, &open, NB_CLAIM_TAKING)) { /* the source has ended meanwhile */
+        fail(w, l);
+        free_landing(w, l);
+        return;
+    }
     if (mail->move.now_us > w->now_us) /* its clock is ours, and was read later */
         w->now_us = mail->move.now_us;
     nb_registry_forget(&w->registry, &d->key);
@@ -173,16 +177,17 @@ void nb__landing_carried(struct nb_worker *w, const struct nb_mail *mail)
     l->phase = NB_LANDING_TAKEN;
     if (!tcb) {
         fail(w, l);
+        atomic_store_explicit(&d->claim, NB_CLAIM_DROPPED, memory_order_release);
         return;
     }
     l->conn = nb_tcb_conn(tcb);
     w->counters[NB_COUNTER_MOVED_IN]++;
-    settle_home(w, l, home);
+    settle_home(w, l, d->home);
     remember_loan(w, l, d);
     open_for_business(w, l, mail);
     nb__news_moved(w, tcb);
     tell_application(w, d, tcb);
-    atomic_store_explicit(&d->taken, true, memory_order_release);
+    atomic_store_explicit(&d->claim, NB_CLAIM_TAKEN, memory_order_release);
     nb__gate_look(w, l->gate);
     l->gate = NULL;
     nb__landings_tend(w);

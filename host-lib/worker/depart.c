@@ -131,7 +131,7 @@ void nb__move_begin(struct nb_worker *w, struct nb_tcb *tcb, unsigned to, struct
     d->ticket = ticket;
     d->report = report;
     d->service = service_of(w, tcb);
-    atomic_store(&d->taken, false);
+    atomic_store(&d->claim, NB_CLAIM_OPEN);
     w->moves->n_departures++;
     w->moving = true;
     ask(w, d, tcb);
@@ -172,7 +172,7 @@ void nb__departure_taken(struct nb_worker *w, const struct nb_mail *mail)
 {
     struct nb_departure *d = mail->move.departure;
 
-    if (atomic_load_explicit(&d->taken, memory_order_acquire)) {
+    if (atomic_load_explicit(&d->claim, memory_order_acquire) == NB_CLAIM_TAKEN) {
         nb_transfer_finish(w->tcp, &d->transfer);
         nb__moved_add(w, d->conn, d->to, mail->move.conn);
         w->counters[NB_COUNTER_MOVED_OUT]++;

@@ -4,11 +4,24 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <rte_pause.h>
+
 #include "worker.h"
 
 struct nb_moves *nb_moves_new(void)
 {
     return calloc(1, sizeof(struct nb_moves));
+}
+
+/* A flow that the target has not begun to take stays ours; one that it has, it will have taken in a moment. */
+static void revoke(struct nb_departure *d)
+{
+    uint32_t open = NB_CLAIM_OPEN;
+
+    if (d->phase != NB_DEPARTURE_CARRIED || atomic_compare_exchange_strong(&d->claim, &open, NB_CLAIM_DROPPED))
+        return;
+    while (atomic_load_explicit(&d->claim, memory_order_acquire) == NB_CLAIM_TAKING)
+        rte_pause();
 }
 
 /* Departures that have not left yet are given up; whoever waits for one hears that the worker ends. */
@@ -17,7 +30,8 @@ void nb__moves_stop(struct nb_worker *w)
     for (unsigned i = 0; i < NB_DEPARTURES; i++) {
         struct nb_departure *d = &w->moves->departure[i];
 
-        if (d->phase == NB_DEPARTURE_FREE || !d->ticket)
+        revoke(d);
+        if (d->phase == NB_DEPARTURE_FREE || !d->ticket || atomic_load(&d->claim) == NB_CLAIM_TAKEN)
             continue;
         d->report.result = -ESHUTDOWN;
         d->ticket->report = d->report;
@@ -33,7 +47,7 @@ void nb__moves_free(struct nb_worker *w)
     for (unsigned i = 0; w->moves && i < NB_DEPARTURES; i++) {
         struct nb_departure *d = &w->moves->departure[i];
 
-        if (d->phase == NB_DEPARTURE_CARRIED && !atomic_load(&d->taken))
+        if (d->phase == NB_DEPARTURE_CARRIED && atomic_load(&d->claim) != NB_CLAIM_TAKEN)
             nb_transfer_discard(w->tcp, &d->transfer);
     }
     free(w->moves);

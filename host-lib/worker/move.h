@@ -80,7 +80,15 @@ struct nb_departure {
     bool landed;      /* the target has said TAKEN */
     uint64_t drained; /* the port's count of frames by then */
     struct nb_transfer transfer;
-    _Atomic bool taken; /* by the target, which tells no other way */
+    _Atomic uint32_t claim; /* enum nb_move_claim; the source may end while the target has not read its letter */
+};
+
+/* Whose a flow is between CARRY and TAKEN. */
+enum nb_move_claim {
+    NB_CLAIM_OPEN,    /* whoever comes first */
+    NB_CLAIM_TAKING,  /* the target's, which is looking into the source's records */
+    NB_CLAIM_TAKEN,   /* the target's */
+    NB_CLAIM_DROPPED, /* the source's, to be given up: it ends, or the target could not */
 };
 #define NB_MOVE_NO_SERVICE UINT16_MAX
 
@@ -94,7 +102,6 @@ enum nb_landing_phase {
 struct nb_landing {
     enum nb_landing_phase phase;
     uint16_t from;
-    bool failed;
     struct nb_departure *departure;
     uint32_t serial;
     struct nb_berth berth;

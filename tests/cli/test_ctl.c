@@ -357,7 +357,7 @@ static void test_usage_errors_ask_nobody(void **state)
         {"", "an object is missing; accepted: flow, rule, worker, port, listener, stats, config, version, help"},
         {"flows", "unknown object flows; accepted: flow, rule"},
         {"x", "unknown object x"},
-        {"flow walk", "flow: unknown command walk; accepted: list, show, help"},
+        {"flow walk", "flow: unknown command walk; accepted: list, show, move, pin, unpin, help"},
         {"flow list worker", "flow list: a value is missing after worker; accepted: state STATE, worker WORKER"},
         {"flow list worker x", "flow list: not a number: x"},
         {"flow list worker 1x", "flow list: not a number: 1x"},
@@ -390,7 +390,7 @@ static void test_json_errors(void **state)
     (void)state;
     assert_int_equal(CTL("-j flow walk", HELLO), NB_EXIT_USAGE);
     assert_string_equal(err,
-                        "{\"error\":\"flow: unknown command walk; accepted: list, show, help\",\"exit_code\":1}\n");
+                        "{\"error\":\"flow: unknown command walk; accepted: list, show, move, pin, unpin, help\",\"exit_code\":1}\n");
 }
 
 static void test_help_and_version_need_no_daemon(void **state)

@@ -79,6 +79,46 @@ unsigned nb_runtime_flows(struct nb_runtime *rt, unsigned worker, uint64_t *curs
     return n;
 }
 
+int nb_runtime_flow(struct nb_runtime *rt, uint64_t id, struct nb_flow_info *out)
+{
+    for (unsigned worker = 0; worker < FAKE_WORKERS; worker++)
+        for (unsigned i = 0; i < rt->flows[worker]; i++) {
+            fake_flow(worker, i, out);
+            if (rt->shape)
+                rt->shape(worker, i, out);
+            if (out->id == id)
+                return 0;
+        }
+    return -ENOENT;
+}
+
+/* Flows with an odd number are pinned by their application; the others move. */
+int nb_runtime_move(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_move_report *report)
+{
+    struct nb_flow_info info;
+    int rc = nb_runtime_flow(rt, id, &info);
+
+    *report = (struct nb_move_report){.flow = id, .from = info.worker, .to = (uint16_t)to, .asked_us = 1000};
+    if (rc == 0 && id % 2) {
+        strcpy(report->why, "pinned: app");
+        rc = -EBUSY;
+    }
+    report->frozen_us = 1010;
+    report->served_us = 1015;
+    report->settled_us = 1040;
+    report->forwarded = 3;
+    report->parked = 2;
+    return report->result = rc;
+}
+
+int nb_runtime_pin(struct nb_runtime *rt, uint64_t id, bool on)
+{
+    struct nb_flow_info info;
+
+    (void)on;
+    return nb_runtime_flow(rt, id, &info);
+}
+
 void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_worker_info *info)
 {
     memset(info, 0, sizeof *info);

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""A download goes on while its flow is moved from worker to worker, on the simulated 82599 with its rules.
+
+The bytes that curl gets are compared with what they should be, and the stack's own word is that nothing was lost or
+came out of order because of a move.
+"""
+import subprocess
+import time
+
+import nbtest
+from nbtest import check, equal
+
+WORKERS = 3
+BYTES = 100 << 20
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+class Moving(nbtest.System):
+    def __init__(self):
+        super().__init__(queues=WORKERS, workers=WORKERS)
+
+    def move(self, flow, to):
+        """Exit code of netbypassctl, and what it said."""
+        done = self.run("netbypassctl", "flow", "move", flow, "--to", to, expect=None)
+        return done.returncode, done.stderr.decode()
+
+
+def test_idle_flow_moves_and_answers(system):
+    with system.connect() as client:
+        flow = None
+        for to in (1, 2, 0, 2, 1, 0) * 3:
+            client.sendall(GET)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += nbtest.read_exactly(client, 1)
+            nbtest.read_exactly(client, 64)
+            flow = next(f for f in system.flows() if f["remote"].endswith(f":{client.getsockname()[1]}"))
+            if flow["worker"] != to:
+                move_until_done(system, flow["id"], to)
+                moved = system.ask("flow", "show", flow["id"])[0]
+                equal(moved["worker"], to, "owner after the move")
+                equal(moved["id"], flow["id"], "id after the move")
+        check(moved["moves"] >= 10, f"only {moved['moves']} moves")
+
+
+def move_until_done(system, flow, to):
+    """A flow that was just moved is busy for some milliseconds."""
+    nbtest.wait_until(lambda: try_move(system, flow, to), f"flow {flow} moves to worker {to}")
+
+
+def try_move(system, flow, to):
+    code, said = system.move(flow, to)
+    check(code == 0 or any(word in said for word in ("busy", "there already", "no flow", "ended")), f"move: {said}")
+    return code == 0
+
+
+def test_download_survives_being_moved(system):
+    lost = [system.counter(name) for name in ("move_lost", "drop_ring_full", "drop_two_hops")]
+    out = system.folder / "download"
+    with subprocess.Popen(["curl", "-s", "-o", out, system.url(f"/bytes/{BYTES}")]) as curl:
+        moves, to = 0, 0
+        while curl.poll() is None:
+            flows = [f for f in system.flows() if f["state"] == "established"]
+            for flow in flows:
+                to = (flow["worker"] + 1) % WORKERS
+                moves += try_move(system, flow["id"], to)
+            time.sleep(0.002)
+    equal(curl.returncode, 0, "curl's exit code")
+    check(moves >= 5, f"only {moves} moves during the download")
+    check(out.read_bytes() == nbtest.pattern(BYTES), "the bytes that arrived are not those that were sent")
+    out.unlink()
+    equal([system.counter(name) for name in ("move_lost", "drop_ring_full", "drop_two_hops")], lost, "segments lost")
+
+
+def test_pinned_flow_stays(system):
+    with system.connect() as client:
+        client.sendall(GET)
+        nbtest.read_exactly(client, 10)
+        flow = next(f for f in system.flows() if f["remote"].endswith(f":{client.getsockname()[1]}"))
+        system.ctl("flow", "pin", flow["id"])
+        code, said = system.move(flow["id"], (flow["worker"] + 1) % WORKERS)
+        check(code and "pinned: operator" in said, f"said {said}")
+        system.ctl("flow", "unpin", flow["id"])
+        move_until_done(system, flow["id"], (flow["worker"] + 1) % WORKERS)
+
+
+if __name__ == "__main__":
+    nbtest.main(Moving)
