@@ -207,7 +207,7 @@ static void give_back(struct nb_worker *w, const struct nb_flow_key *key, uint16
 static void open_granted(struct nb_worker *w, struct nb_opening *o, const struct nb_flow_key *key, uint16_t home)
 {
     struct nb_mail put = {.kind = NB_MAIL_FORWARD_PUT, .flow = {.key = *key}};
-    struct nb_conn c;
+    struct nb_conn c = {0};
 
     if (open_flow(w, key, o->service, o->user, &c) != 0) {
         give_back(w, key, home);
