@@ -61,6 +61,7 @@ int nb_sock_shutdown(struct nb_sockets *ns, int fd, int how)
 static void linger(struct nb_sockets *ns, struct nb_sock *sock)
 {
     uint64_t deadline = nb__sock_deadline(ns, sock->file.nonblock, (uint64_t)sock->options->linger_s * 1000000);
+    nb_tcp_want_progress(sock->tcb, true);
     while (sock->tcb && nb_tcp_sending(sock->tcb) && nb__sock_wait(ns, sock, EPOLLHUP, deadline) == 0)
         continue;
 }
@@ -74,7 +75,7 @@ static void close_connection(struct nb_sockets *ns, struct nb_sock *sock)
         return;
     }
     nb_tcp_close(ns->tcp, sock->tcb);
-    if (sock->options->linger_s > 0)
+    if (sock->options->linger_s > 0 && sock->tcb)
         linger(ns, sock);
 }
 

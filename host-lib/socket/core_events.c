@@ -71,8 +71,11 @@ void nb_sockets_on_writable(struct nb_sockets *ns, struct nb_tcb *tcb)
 void nb_sockets_on_progress(struct nb_sockets *ns, struct nb_tcb *tcb)
 {
     struct nb_sock *sock = nb_tcb_user(tcb);
-    if (sock)
-        nb__error_queue_progress(ns, sock, nb_tcb_snd_una(tcb), nb_tcb_snd_nxt(tcb), false);
+    if (!sock)
+        return;
+    nb__error_queue_progress(ns, sock, nb_tcb_snd_una(tcb), nb_tcb_snd_nxt(tcb), false);
+    if (sock->file.fd < 0 && !nb_tcp_sending(tcb)) /* closed: who lingers waits for just that */
+        nb__watch_announce(ns, &sock->file, EPOLLHUP);
 }
 
 void nb_sockets_on_peer_closed(struct nb_sockets *ns, struct nb_tcb *tcb)
