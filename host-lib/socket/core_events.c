@@ -37,8 +37,11 @@ bool nb_sockets_on_accepted(struct nb_sockets *ns, struct nb_tcb *tcb)
 void nb_sockets_on_connected(struct nb_sockets *ns, struct nb_tcb *tcb)
 {
     struct nb_sock *sock = nb_tcb_user(tcb);
-    if (sock)
-        nb__watch_announce(ns, &sock->file, 0);
+    if (!sock)
+        return;
+    if (sock->writers)
+        nb_tcp_hold_ack(ns->tcp, tcb);
+    nb__watch_announce(ns, &sock->file, 0);
 }
 
 void nb_sockets_on_data(struct nb_sockets *ns, struct nb_tcb *tcb, struct rte_mbuf *m)

@@ -67,7 +67,9 @@ static int wait_connected(struct nb_sockets *ns, struct nb_sock *sock, uint64_t 
             return nb__sock_take_error(sock);
         if (state != NB_TCP_SYN_SENT && state != NB_TCP_SYN_RECEIVED)
             return -EPIPE;
+        sock->writers++;
         int err = nb__sock_wait(ns, sock, EPOLLOUT, deadline_us);
+        sock->writers--;
         if (err)
             return err;
     }
@@ -155,7 +157,8 @@ static int send_fastopen(struct nb_sockets *ns, struct nb_sock *sock, struct sen
     bool deferred = sock->flags & NB_SOCK_DEFER_CONNECT;
     if (sock->state == NB_SOCK_CONNECTED)
         return -EISCONN;
-    if (sock->state == NB_SOCK_CONNECTING && !deferred) { /* 0 once the handshake is done: it is an ordinary send then */
+    if (sock->state == NB_SOCK_CONNECTING &&
+        !deferred) { /* 0 once the handshake is done: it is an ordinary send then */
         int err = nb__sock_finish_connect(ns, sock, 0);
         return err == -EINPROGRESS ? -EALREADY : err;
     }
@@ -164,7 +167,10 @@ static int send_fastopen(struct nb_sockets *ns, struct nb_sock *sock, struct sen
     int err = nb__sock_start_fastopen(ns, sock, to, msg->msg_namelen, msg->msg_iov, msg->msg_iovlen, &send->done);
     if (err && err != -EINPROGRESS)
         return err;
+    bool more = send->done < send->total;
+    sock->writers += more;
     err = nb__sock_finish_connect(ns, sock, send->deadline_us);
+    sock->writers -= more;
     if (err == -EINPROGRESS && send->done > 0)
         return 1;
     return err;

@@ -72,6 +72,7 @@ struct nb_sock {
     uint8_t state;        /* enum nb_sock_state */
     uint8_t flags;        /* enum nb_sock_flag */
     uint16_t references;
+    uint16_t writers;   /* calls that wait for the handshake with data at hand */
     int16_t error;      /* Linux's sk_err: a positive errno, reported once */
     int16_t soft_error; /* what to report if the connection dies for lack of an answer */
     uint32_t zerocopy_id;

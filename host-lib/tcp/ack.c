@@ -426,9 +426,7 @@ bool nb__ack_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
         old_ack(tcp, tcb, seg);
     else
         nb__ack_advances(tcp, tcb, seg);
-    nb__offer_room(tcp, tcb);
-    if (tcb->state == NB_TCP_CLOSED) /* the application ended it when it was told of room */
-        return false;
+    nb__room_after_ack(tcp, tcb);
     nb__flight_settle(tcp, tcb);
     return !nb_tcb_fin_acked(tcb) || fin_acknowledged(tcp, tcb);
 }

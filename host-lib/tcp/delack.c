@@ -9,6 +9,7 @@
 #include "ecn.h"
 #include "minmax.h"
 #include "output.h"
+#include "stream.h"
 #include "window.h"
 
 #define ATO_MIN_US     40000
@@ -65,6 +66,16 @@ void nb__ack_data_sent(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (tcb->ato_us && (uint64_t)(tcp->now_ms - tcb->data_received_ms) * 1000 < tcb->ato_us)
         tcb->flags |= NB_TCB_PINGPONG;
+}
+
+void nb_tcp_hold_ack(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (!(tcb->flags & NB_TCB_ACK_NOW))
+        return;
+    tcb->flags &= ~(uint32_t)NB_TCB_ACK_NOW;
+    tcb->flags |= NB_TCB_ACK_SCHEDULED;
+    tcb->ato_us = ATO_MIN_US;
+    nb__timer_start(tcp, tcb, NB_TCB_TIMER_ACK, ATO_MAX_US);
 }
 
 void nb__ack_sent(struct nb_tcb *tcb)

@@ -285,7 +285,7 @@ bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
     tcb->snd_wnd = (uint32_t)seg->window << (scaled ? tcb->snd_scale : 0);
     tcb->snd_wl1 = seg->seq;
     tcb->max_snd_wnd = (uint32_t)nb__max(tcb->max_snd_wnd, tcb->snd_wnd);
-    tcb->ack_received_ms = tcp->now_ms;
+    tcb->ack_received_ms = tcb->data_received_ms = tcp->now_ms;
     nb__timer_stop(tcb, NB_TCB_TIMERS_SEND);
     start_sending(tcp, tcb, seg);
     if (tcb->state != NB_TCP_FIN_WAIT_1) /* a fast one may have been closed already */

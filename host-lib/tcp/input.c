@@ -201,9 +201,7 @@ static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg
     nb__ts_recent_update(tcp, tcb, seg);
     if (seg->ack != tcb->snd_una || !seg->payload_bytes || tcb->flight || tcb->timers & NB_TCB_TIMER_PERSIST) {
         nb__ack_advances(tcp, tcb, seg);
-        nb__offer_room(tcp, tcb);
-        if (tcb->state == NB_TCP_CLOSED)
-            return;
+        nb__room_after_ack(tcp, tcb);
         nb__flight_settle(tcp, tcb);
     } else {
         nb__window_update(tcp, tcb, seg);

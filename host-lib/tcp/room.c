@@ -84,6 +84,21 @@ static bool should_expand(const struct nb_tcb *tcb)
     return !chosen(tcb) && nb__packets_out(tcb) < tcb->cwnd;
 }
 
+void nb__room_after_ack(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (!(tcb->flags & NB_TCB_WANT_WRITABLE))
+        return;
+    tcb->flags |= NB_TCB_ROOM_DUE;
+    nb__tcb_pend(tcp, tcb);
+}
+
+void nb__room_due(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->flags &= ~(uint32_t)NB_TCB_ROOM_DUE;
+    if (tcb->state != NB_TCP_CLOSED)
+        nb__offer_room(tcp, tcb);
+}
+
 void nb__offer_room(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (!(tcb->flags & NB_TCB_WANT_WRITABLE) || tcb->flags & NB_TCB_FIN_QUEUED)

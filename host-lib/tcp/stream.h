@@ -84,6 +84,9 @@ ssize_t nb_tcp_queue(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, 
 /* The write ends here: mark its end, and send what may be sent. */
 void nb_tcp_push(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned flags);
 
+/* From env->connected: data will be written at once, so the handshake's last ACK can wait for it a little. */
+void nb_tcp_hold_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
 /* Would nb_tcp_queue take something now? */
 bool nb_tcp_has_room(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 

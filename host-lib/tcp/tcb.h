@@ -52,7 +52,7 @@ enum nb_tcb_flag {
     NB_TCB_FASTOPEN = 1 << 25,         /* SYN-RECEIVED, but the application has it already (RFC 7413) */
     NB_TCB_RTO_BLACKHOLE = 1 << 26,    /* the path may lose large segments: probe lower (RFC 4821 §7.6) */
     NB_TCB_DSACK = 1 << 27,            /* the next ACK reports dsack (RFC 2883) */
-    NB_TCB_SNDBUF_LOCKED = 1 << 28,    /* no auto-tuning */
+    NB_TCB_ROOM_DUE = 1 << 28,         /* an ACK came for an application that waits for room */
     NB_TCB_NODELAY = 1 << 30,          /* an in-process application wants no Nagle */
     NB_TCB_RATE_APP_LIMITED = 1 << 29, /* delivery_rate is a lower bound: there was too little to send */
 };

@@ -7,6 +7,7 @@
 #include "../wire/segment_emit.h"
 #include "core.h"
 #include "minmax.h"
+#include "room.h"
 
 /* Send queues may hold one part in so many of the worker's buffers; the rest is for receiving and for packets on their
  * way. */
@@ -169,6 +170,8 @@ static void finish(struct nb_tcp *tcp, struct nb_tcb *tcb)
         nb_tcp_abort(tcp, tcb);
     else
         nb__output(tcp, tcb);
+    if (unlikely(tcb->flags & NB_TCB_ROOM_DUE))
+        nb__room_due(tcp, tcb);
 }
 
 /* Who waits for room takes turns: each gets its chance before one that has had it, and a burst's end stays short

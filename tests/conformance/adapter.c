@@ -149,6 +149,7 @@ static ssize_t do_sendto(void *userdata, int fd, const void *bytes, size_t n, in
                          socklen_t to_bytes)
 {
     struct stack *stack = enter(userdata);
+    stack_read_settings(stack);
     return leave(stack, nb_sock_sendto(stack->sockets, fd, bytes, n, flags, to, to_bytes));
 }
 
@@ -173,6 +174,7 @@ static ssize_t do_writev(void *userdata, int fd, const struct iovec *iov, int n_
 static ssize_t do_sendmsg(void *userdata, int fd, const struct msghdr *msg, int flags)
 {
     struct stack *stack = enter(userdata);
+    stack_read_settings(stack);
     return leave(stack, nb_sock_sendmsg(stack->sockets, fd, msg, flags));
 }
 

@@ -44,6 +44,10 @@ static void output(void *arg, const struct nb_flow_key *key, uint32_t *path, str
 {
     struct stack *stack = arg;
     (void)path;
+    if (stack->closed) {
+        rte_pktmbuf_free(m);
+        return;
+    }
     struct packet *packet = malloc(sizeof *packet + m->pkt_len);
     packet->next = NULL;
     packet->sent_us = stack->clock.now_us;
@@ -56,6 +60,12 @@ static void output(void *arg, const struct nb_flow_key *key, uint32_t *path, str
     verify_checksums(packet, key);
     *stack->last_packet = packet;
     stack->last_packet = &packet->next;
+}
+
+static bool room(void *arg, const struct nb_flow_key *key)
+{
+    (void)key;
+    return !((struct stack *)arg)->closed;
 }
 
 struct packet *stack_take(struct stack *stack)
@@ -206,6 +216,7 @@ static void make_tcp(struct stack *stack)
     const struct nb_tcp_env env = {
         .arg = stack,
         .output = output,
+        .room = room,
         .accepted = accepted,
         .connected = connected,
         .data = data,
@@ -288,14 +299,32 @@ void stack_free(struct stack *stack)
     free(stack);
 }
 
+/* A file in which a shim notes something for us. */
+static const char *shims_file(const char *name)
+{
+    static char path[4096];
+    const char *directory = getenv("NB_CONFORMANCE_DIR");
+    snprintf(path, sizeof path, "%s/%s", directory ? directory : "/nonexistent", name);
+    return path;
+}
+
+static void read_qdisc(struct stack *stack)
+{
+    char word[16] = "";
+    FILE *file = fopen(shims_file("qdisc"), "r");
+    if (file && fscanf(file, "%15s", word) < 1)
+        word[0] = '\0';
+    if (file)
+        fclose(file);
+    stack->closed = strcmp(word, "closed") == 0;
+}
+
 void stack_read_settings(struct stack *stack)
 {
-    const char *directory = getenv("NB_CONFORMANCE_DIR");
-    char path[4096];
     struct stat st;
     sysctl_read(nb_tcp_settings(stack->tcp));
-    snprintf(path, sizeof path, "%s/tcp_metrics", directory ? directory : "/nonexistent");
-    if (stat(path, &st) < 0 || st.st_size == stack->flushes)
+    read_qdisc(stack);
+    if (stat(shims_file("tcp_metrics"), &st) < 0 || st.st_size == stack->flushes)
         return;
     stack->flushes = st.st_size;
     nb_tcp_forget_destinations(stack->tcp);
@@ -308,10 +337,7 @@ static void write_counters(struct stack *stack)
         const char *name;
         enum nb_counter counter;
     } rows[] = {{"TcpExtOutOfWindowIcmps", NB_COUNTER_DROP_ICMP_STALE}};
-    const char *directory = getenv("NB_CONFORMANCE_DIR");
-    char path[4096];
-    snprintf(path, sizeof path, "%s/counters", directory ? directory : "/nonexistent");
-    FILE *file = fopen(path, "w");
+    FILE *file = fopen(shims_file("counters"), "w");
     for (unsigned i = 0; file && i < RTE_DIM(rows); i++)
         fprintf(file, "%s %llu\n", rows[i].name, (unsigned long long)nb_tcp_counters(stack->tcp)[rows[i].counter]);
     if (file)

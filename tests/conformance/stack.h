@@ -30,6 +30,7 @@ struct stack {
     uint16_t next_port;
     int kernel_family; /* of the descriptor that is reserved next */
     long flushes;      /* of what is remembered of peers, seen so far */
+    bool closed;       /* the queueing discipline takes no packets */
     struct packet *first_packet, **last_packet;
 };
 

@@ -83,6 +83,8 @@ static void on_connected(void *arg, struct nb_tcb *tcb)
     struct one_end *e = arg;
     e->n_connected++;
     e->tcb = tcb;
+    if (e->on_connected)
+        e->on_connected(e);
 }
 
 static void on_data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)

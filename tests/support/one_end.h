@@ -74,6 +74,7 @@ struct one_end {
     unsigned room; /* for */
     bool refuse;   /* accepted says no */
     bool hold;     /* the application consumes nothing by itself */
+    void (*on_connected)(struct one_end *e);
     void (*on_data)(struct one_end *e);
     void (*on_peer_closed)(struct one_end *e);
     void (*on_writable)(struct one_end *e);

@@ -134,9 +134,52 @@ static void test_repeated_segment_is_acked_at_once(void **state)
     end_free(e);
 }
 
+/* --- the ACK of the peer's SYN-ACK, for which data is at hand ---------------------------------- */
+
+static void hold_the_ack(struct one_end *e)
+{
+    nb_tcp_hold_ack(e->tcp, e->tcb);
+}
+
+static struct one_end *connected_with_a_held_ack(void)
+{
+    struct one_end *e = end_new(NULL);
+    e->on_connected = hold_the_ack;
+    end_syn_sent(e);
+    arrive(e, .flags = NB_TCP_SYN | ACK, .ack = 1, .options = NB_SEG_MSS, .mss = END_MSS);
+    assert_int_equal(e->n_connected, 1);
+    end_nothing_sent(e);
+    return e;
+}
+
+static void test_handshakes_ack_that_is_held_travels_with_the_first_data(void **state)
+{
+    (void)state;
+    struct one_end *e = connected_with_a_held_ack();
+    wait_us(e, 100000);
+    assert_int_equal(end_write(e, "request"), 7);
+    end_expect(e, ACK | PSH, 1, 1, 7);
+    wait_us(e, 150000);
+    end_nothing_sent(e);
+    end_free(e);
+}
+
+static void test_handshakes_ack_that_is_held_in_vain_leaves_after_200_ms(void **state)
+{
+    (void)state;
+    struct one_end *e = connected_with_a_held_ack();
+    wait_us(e, 199000);
+    end_nothing_sent(e);
+    wait_us(e, 2000);
+    end_expect(e, ACK, 1, 1, 0);
+    end_free(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_handshakes_ack_that_is_held_travels_with_the_first_data),
+        cmocka_unit_test(test_handshakes_ack_that_is_held_in_vain_leaves_after_200_ms),
         cmocka_unit_test(test_after_a_pause_acks_are_quick_again),
         cmocka_unit_test(test_where_we_answer_acks_wait_from_the_start),
         cmocka_unit_test(test_quick_ack_switched_off_delays_every_single_one),

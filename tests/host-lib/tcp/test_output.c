@@ -598,8 +598,8 @@ static void test_abort_in_any_callback_ends_it_there(void **state)
             end_sent(e);
         assert_int_equal(end_sent(e)->flags, RST | ACK);
         assert_int_equal(e->n_closed, 1);
-        assert_int_equal(e->n_peer_closed, which == 1);
-        assert_int_equal(e->n_received, which == 2 ? 0 : 50);
+        assert_int_equal(e->n_peer_closed, which >= 1); /* told of room last, when what the ACK let go is sent */
+        assert_int_equal(e->n_received, 50);
         assert_int_equal(end_state(e), NB_TCP_CLOSED);
         end_free(e);
     }

@@ -205,6 +205,23 @@ static void test_send_buffer_that_the_user_chose_bounds_what_is_queued(void **st
     end_free(e);
 }
 
+/* What is unsent after the ACK has let some go decides, not what was before. */
+static void test_room_is_told_after_what_the_ack_lets_go_is_sent(void **state)
+{
+    (void)state;
+    struct one_end *e = established();
+    options.notsent_lowat_bytes = 2000;
+    put(e, 12000, 0); /* the initial window is ten */
+    nb_tcp_want_writable(e->tcp, e->tcb, true);
+    unsigned before = e->n_writable;
+    end_forget_sent(e);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 2001); /* 2000 unsent: not below half, but all of it goes now */
+    end_expect(e, ACK, 10001, 1, 1000);
+    end_expect(e, ACK | PSH, 11001, 1, 1000);
+    assert_int_equal(e->n_writable, before + 1);
+    end_free(e);
+}
+
 static void test_lowat_of_unsent_bytes_makes_it_unwritable_earlier(void **state)
 {
     (void)state;
@@ -270,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_part_of_a_burst_that_was_acknowledged_is_not_sent_again),
         cmocka_unit_test(test_unsent_and_unacknowledged_bytes_are_told_apart),
         cmocka_unit_test(test_send_buffer_that_the_user_chose_bounds_what_is_queued),
+        cmocka_unit_test(test_room_is_told_after_what_the_ack_lets_go_is_sent),
         cmocka_unit_test(test_lowat_of_unsent_bytes_makes_it_unwritable_earlier),
         cmocka_unit_test(test_progress_is_told_when_asked_for),
         cmocka_unit_test(test_writing_after_the_end_says_epipe),
