@@ -3,6 +3,7 @@
  * In this order: is it plausible; what does it acknowledge and SACK; what does that say about round trips; what is lost
  * (loss.h); how may cwnd change; what is sent again. New data is sent when the burst ends.
  */
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 
 #include "core.h"
@@ -73,7 +74,7 @@ static void note_acked(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ac
             ack->flags |= NB_ACK_ORIGINAL_ACKED;
     }
     if (!(marks & NB_TX_SACKED) && tcb->flags & NB_TCB_SACK) {
-        nb__count_delivered(tcb, segs, ack->flags & NB_ACK_ECE);
+        nb__count_delivered(tcp, tcb, segs, ack->flags & NB_ACK_ECE);
         nb__rack_advance(tcp, tcb, marks, tx->end, tx->sent_us);
     }
     acked->segs += segs;
@@ -190,8 +191,10 @@ static void clean_queue(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *a
         }
         nb__mtu_probe_acked(tcp, tcb);
     }
-    if (cc->sample && ack->rtt_us >= 0)
+    if (cc->sample && ack->rtt_us >= 0 && nb_cc_matters(tcb)) {
+        nb__history(tcp, tcb);
         cc->sample(tcp, tcb, (uint32_t)ack->rtt_us);
+    }
 }
 
 /* --- consequences ----------------------------------------------------------------------------- */
@@ -214,7 +217,10 @@ static void adjust_cwnd(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_
     if (nb_tcb_in_reduction(tcb)) {
         nb__reduction_step(tcb, delivered, tcb->flight->lost - ack->prior_lost, ack->flags);
     } else if (may_grow(tcp, tcb, ack)) {
-        nb_cc_of(tcb)->avoid(tcp, tcb, delivered);
+        if (nb_cc_matters(tcb)) {
+            nb__history(tcp, tcb);
+            nb_cc_of(tcb)->avoid(tcp, tcb, delivered);
+        }
         tcb->cwnd_stamp_ms = tcp->now_ms;
     }
     nb__pacing_update(tcp, tcb);
@@ -269,7 +275,7 @@ static void answer_to_probe(struct nb_tcp *tcp, struct nb_tcb *tcb)
         return;
     if (seq_leq(tx->end, nb_tcb_wnd_end(tcb))) {
         tcb->backoff = 0;
-        tcb->probes_at_ms = 0;
+        nb__history(tcp, tcb)->probes_at_ms = 0;
         nb__timer_stop(tcb, NB_TCB_TIMER_PERSIST);
     } else {
         nb__persist_start(tcp, tcb);
@@ -298,7 +304,7 @@ static void old_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg 
     if (!(seg->options & NB_SEG_SACK) || !tcb->flight)
         return;
     nb__sack_arrives(tcp, tcb, &ack);
-    nb__count_delivered(tcb, ack.sack_delivered, false);
+    nb__count_delivered(tcp, tcb, ack.sack_delivered, false);
     nb__recovery_step(tcp, tcb, &ack, 0);
     send_again(tcp, tcb, ack.resend);
 }
@@ -319,7 +325,7 @@ static void take_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
         ack.flags |= NB_ACK_ECE;
     if (seg->options & NB_SEG_SACK && tcb->flags & NB_TCB_SACK) {
         nb__sack_arrives(tcp, tcb, &ack);
-        nb__count_delivered(tcb, ack.sack_delivered, ack.flags & NB_ACK_ECE);
+        nb__count_delivered(tcp, tcb, ack.sack_delivered, ack.flags & NB_ACK_ECE);
     }
     tcb->probes = 0;
     tcb->ack_received_ms = tcp->now_ms;
@@ -342,11 +348,19 @@ static bool is_usual(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const s
            tcb->recovery == NB_TCP_RECOVERY_OPEN && !nb__flight_is_unusual(f);
 }
 
+static void grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t segs, uint32_t rtt_us)
+{
+    const struct nb_cc *cc = nb_cc_of(tcb);
+    nb__history(tcp, tcb);
+    if (cc->sample)
+        cc->sample(tcp, tcb, rtt_us);
+    cc->avoid(tcp, tcb, segs);
+}
+
 /* The same as take_ack() and settling the flight, with what is known then: nothing can be lost, SACKed or sent again,
  * and RACK's memory of the flight ends with it. */
 static void take_usual(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    const struct nb_cc *cc = nb_cc_of(tcb);
     struct nb_tx *tx = nb__tx_head(tcp, tcb);
     uint32_t rtt_us = (uint32_t)(tcp->now_us - tx->sent_us), segs = tx->segs;
     bool small = segs == 1 && seg->ack - tcb->snd_una < tcb->mss; /* the peer may have waited with the ACK */
@@ -362,13 +376,10 @@ static void take_usual(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_s
     nb__tx_acked_alone(tcp, tcb, tx);
     nb_sendq_acked(&tcb->sendq, &tcp->send, tcb->snd_una);
     nb__chrono_stop(tcp, tcb, NB_CHRONO_BUSY);
-    if (cc->sample)
-        cc->sample(tcp, tcb, rtt_us);
-    if (!tcb->rack_persist)
-        tcb->rack_steps = 1;
     tcb->flight->packets_out = 0;
     nb__timer_stop(tcb, NB_TCB_TIMERS_SEND);
-    cc->avoid(tcp, tcb, segs);
+    if (unlikely(nb_cc_matters(tcb)))
+        grow(tcp, tcb, segs, rtt_us);
     tcb->cwnd_stamp_ms = tcp->now_ms;
     nb__flight_drop(tcp, tcb);
     nb__pacing_update(tcp, tcb);

@@ -3,8 +3,12 @@
 
 #include <string.h>
 
+#include "cwnd.h"
+#include "history.h"
 #include "minmax.h"
 #include "tcb.h"
+
+#define LARGE_CWND 16 /* HyStart does not look at smaller ones */
 
 const struct nb_cc *const nb_cc_algorithms[NB_CC_COUNT] = {
     [NB_CC_NEWRENO] = &nb_cc_newreno,
@@ -22,6 +26,17 @@ enum nb_cc_algorithm nb_cc_find(const char *name)
     return NB_CC_COUNT;
 }
 
+void nb_cc_start(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (tcb->history)
+        nb_cc_of(tcb)->start(tcp, tcb);
+}
+
+bool nb_cc_matters(const struct nb_tcb *tcb)
+{
+    return tcb->history || tcb->cwnd >= LARGE_CWND || nb__cwnd_is_limiting(tcb);
+}
+
 const struct nb_cc *nb_cc_of(const struct nb_tcb *tcb)
 {
     return nb_cc_algorithms[tcb->cc];
@@ -37,14 +52,14 @@ uint32_t nb_cc_slow_start(struct nb_tcb *tcb, uint32_t acked)
 
 void nb_cc_grow(struct nb_tcb *tcb, uint32_t count, uint32_t acked)
 {
-    if (tcb->cwnd_credit >= count) { /* saved up when growth was slower */
-        tcb->cwnd_credit = 0;
+    if (tcb->history->cwnd_credit >= count) { /* saved up when growth was slower */
+        tcb->history->cwnd_credit = 0;
         tcb->cwnd++;
     }
-    tcb->cwnd_credit += acked;
-    if (tcb->cwnd_credit >= count) {
-        uint32_t grow = tcb->cwnd_credit / count;
-        tcb->cwnd_credit -= grow * count;
+    tcb->history->cwnd_credit += acked;
+    if (tcb->history->cwnd_credit >= count) {
+        uint32_t grow = tcb->history->cwnd_credit / count;
+        tcb->history->cwnd_credit -= grow * count;
         tcb->cwnd += grow;
     }
 }

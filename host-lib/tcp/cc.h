@@ -1,7 +1,8 @@
 /* cc.h - congestion control as a table of calls. It decides how cwnd grows and where ssthresh falls; what is lost and
  * what is sent again is the business of recovery.c. All in segments.
  *
- * An algorithm keeps its state in the TCB's cc_state.
+ * An algorithm keeps its state in the history block (history.h), which is there whenever it is called. A connection has
+ * none before cwnd matters, and nothing is asked of congestion control until then.
  */
 #ifndef NB_TCP_CC_H
 #define NB_TCP_CC_H
@@ -56,6 +57,12 @@ extern const struct nb_cc nb_cc_newreno, nb_cc_cubic;
 
 /* By name, as users know them ("reno" is "newreno" as well); NB_CC_COUNT: unknown. */
 enum nb_cc_algorithm nb_cc_find(const char *name);
+
+/* Begin anew, if there is anything to forget. */
+void nb_cc_start(const struct nb_tcp *tcp, struct nb_tcb *tcb);
+
+/* May what was acknowledged make cwnd grow, or HyStart end slow start? */
+bool nb_cc_matters(const struct nb_tcb *tcb);
 
 /* The algorithm of a connection. */
 const struct nb_cc *nb_cc_of(const struct nb_tcb *tcb);

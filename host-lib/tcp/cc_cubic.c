@@ -45,7 +45,7 @@ static uint32_t clock_us(const struct nb_tcp *tcp)
 
 static void round_begins(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     s->round_start_us = s->last_ack_us = clock_us(tcp);
     s->round_end = tcb->snd_nxt;
     s->round_rtt_us = UINT32_MAX;
@@ -54,13 +54,13 @@ static void round_begins(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 static void leave_slow_start(struct nb_tcb *tcb)
 {
-    tcb->cc_state.exited = true;
+    tcb->history->cc.exited = true;
     tcb->ssthresh = tcb->cwnd;
 }
 
 static void watch_ack_train(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     uint32_t now = clock_us(tcp);
     if (now - s->last_ack_us > HYSTART_GAP_US)
         return;
@@ -72,7 +72,7 @@ static void watch_ack_train(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 static void watch_delay(struct nb_tcb *tcb, uint32_t rtt_us)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     s->round_rtt_us = nb__min(s->round_rtt_us, rtt_us);
     if (s->samples < HYSTART_SAMPLES) {
         s->samples++;
@@ -85,18 +85,18 @@ static void watch_delay(struct nb_tcb *tcb, uint32_t rtt_us)
 
 static void hystart(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t rtt_us)
 {
-    if (seq_gt(tcb->snd_una, tcb->cc_state.round_end))
+    if (seq_gt(tcb->snd_una, tcb->history->cc.round_end))
         round_begins(tcp, tcb);
     if (tcb->cwnd < HYSTART_LOW_CWND)
         return;
     watch_ack_train(tcp, tcb);
-    if (!tcb->cc_state.exited)
+    if (!tcb->history->cc.exited)
         watch_delay(tcb, rtt_us);
 }
 
 static void sample(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t rtt_us)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     if (s->epoch_ms && tcp->now_ms - s->epoch_ms < SECOND_MS) /* queues of the loss are still draining */
         return;
     rtt_us = nb__max(rtt_us, 1);
@@ -123,7 +123,7 @@ static uint32_t cube_root(uint64_t v)
 /* §4.2: the epoch begins; K = cbrt((W_max - cwnd) / C). */
 static void epoch_begins(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     s->epoch_ms = tcp->now_ms ? tcp->now_ms : 1;
     s->acked = acked;
     s->reno_cwnd = tcb->cwnd;
@@ -140,7 +140,7 @@ static void epoch_begins(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t 
  * a plateau that is reached early counts as reached, and W_max would never come down to what the path gives (§4.7). */
 static uint32_t target(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    const struct nb_cc_state *s = &tcb->cc_state;
+    const struct nb_cc_state *s = &tcb->history->cc;
     uint64_t ms = tcp->now_ms - s->epoch_ms + (s->delay_min_us + 999) / 1000;
     uint64_t t = (ms << TIME_BITS) / 1000;
     uint64_t distance = t < s->k ? s->k - t : t - s->k;
@@ -153,7 +153,7 @@ static uint32_t target(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 
 static void follow_curve(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     uint32_t goal = target(tcp, tcb);
     s->count = goal > tcb->cwnd ? tcb->cwnd / (goal - tcb->cwnd) : 100 * tcb->cwnd;
     if (s->last_max_cwnd == 0 && s->count > UNKNOWN_COUNT)
@@ -163,7 +163,7 @@ static void follow_curve(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 /* §4.3: at least as fast as Reno would be. */
 static void be_reno_friendly(struct nb_tcb *tcb)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     uint32_t per_segment = (tcb->cwnd * RENO_SCALE) >> 3;
     while (s->acked > per_segment) {
         s->acked -= per_segment;
@@ -175,7 +175,7 @@ static void be_reno_friendly(struct nb_tcb *tcb)
 
 static void update(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     s->acked += acked;
     uint32_t pause_ms = nb__min(UPDATE_MS, s->delay_min_us / (UPDATES_PER_RTT * 1000));
     if (s->last_cwnd == tcb->cwnd && (int32_t)(tcp->now_ms - s->last_update_ms) <= (int32_t)pause_ms)
@@ -201,7 +201,7 @@ static void avoid(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
             return;
     }
     update(tcp, tcb, acked);
-    nb_cc_grow(tcb, tcb->cc_state.count, acked);
+    nb_cc_grow(tcb, tcb->history->cc.count, acked);
 }
 
 /* --- reductions ------------------------------------------------------------------------------- */
@@ -209,7 +209,7 @@ static void avoid(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 /* §4.6, and §4.7: a flow that did not reach its former plateau makes room for others. */
 static uint32_t ssthresh(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     (void)tcp;
     s->epoch_ms = 0;
     bool shrinking = tcb->cwnd < s->last_max_cwnd;
@@ -225,7 +225,7 @@ static uint32_t undo(const struct nb_tcb *tcb)
 /* A pause of the application is no time in which the path got better: the curve stands still meanwhile. */
 static void resume(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_cc_state *s = &tcb->cc_state;
+    struct nb_cc_state *s = &tcb->history->cc;
     uint32_t idle_ms = tcp->now_ms - tcb->data_sent_ms;
     if (!s->epoch_ms || !idle_ms)
         return;
@@ -236,7 +236,7 @@ static void resume(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 static void start(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    tcb->cc_state = (struct nb_cc_state){0};
+    tcb->history->cc = (struct nb_cc_state){0};
     round_begins(tcp, tcb);
 }
 

@@ -6,6 +6,7 @@
  *   handshake.c  LISTEN, SYN-SENT, option negotiation; fastopen.c data in SYNs, destination.c what is known of peers
  *   output.c     what may be sent now, and sending it; emit.c turns that into packets
  *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
+ *   history.c    what is remembered from flight to flight
  *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
  *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
  *   icmp.c       errors that routers and the peer's host report
@@ -23,6 +24,7 @@
 #include "cwnd.h"
 #include "destination.h"
 #include "flight.h"
+#include "history.h"
 #include "isn.h"
 #include "listen.h"
 #include "options.h"
@@ -62,6 +64,7 @@ struct nb_tcp {
     struct nb_sendq_pool send;
     struct nb_tx_pool tx;
     struct nb_flight_pool flights;
+    struct nb_history_pool histories;
     struct nb_reasm_pool reasm;
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;
@@ -197,6 +200,9 @@ void nb__mark_push(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* A connection in its first state: ISS, timers, windows. */
 void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above);
+
+/* When our SYN was sent, in the low 32 bits of microseconds. */
+uint32_t nb__syn_sent_at(const struct nb_tcb *tcb);
 
 /* --- timers.c --------------------------------------------------------------------------------- */
 

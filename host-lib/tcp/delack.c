@@ -167,12 +167,12 @@ void nb__ack_data_read(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n)
     }
 }
 
-void nb__ack_reports_duplicate(const struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range)
+void nb__ack_reports_duplicate(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range)
 {
     if (!(tcb->flags & NB_TCB_SACK) || !tcp->settings.dsack)
         return;
     tcb->flags |= NB_TCB_DSACK;
-    tcb->dsack = range;
+    nb__history(tcp, tcb)->dsack = range;
 }
 
 unsigned nb__sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seq_range *blocks)
@@ -181,7 +181,7 @@ unsigned nb__sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, str
     if (!(tcb->flags & NB_TCB_SACK))
         return 0;
     if (tcb->flags & NB_TCB_DSACK)
-        blocks[n++] = tcb->dsack;
+        blocks[n++] = nb__past(tcb)->dsack;
     if (tcb->reasm != NB_REASM_NONE)
         n += nb_reasm_sack(&tcp->reasm, tcb->reasm, blocks + n, most - n);
     return n;

@@ -133,10 +133,10 @@ void nb__fastopen_open(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tcp_ope
     }
     if (!ready) {
         cookie.bytes = 0;
-        tcb->fastopen_failure = FAIL_COOKIE_UNAVAILABLE;
+        nb__history(tcp, tcb)->fastopen_failure = FAIL_COOKIE_UNAVAILABLE;
     }
-    tcb->fastopen_asked = cookie.bytes >= 0;
-    tcb->fastopen_experimental = cookie.experimental;
+    nb__history(tcp, tcb)->fastopen_asked = cookie.bytes >= 0;
+    nb__history(tcp, tcb)->fastopen_experimental = cookie.experimental;
     nb__emit_syn_with(tcp, tcb, &cookie, (uint32_t)how->taken);
     if (how->taken)
         data_is_sent(tcp, tcb);
@@ -146,7 +146,7 @@ void nb__fastopen_syn_lost(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     (void)tcp;
     if (tcb->state == NB_TCP_SYN_SENT && nb__packets_out(tcb))
-        tcb->fastopen_failure = FAIL_SYN_RETRANSMITTED;
+        nb__history(tcp, tcb)->fastopen_failure = FAIL_SYN_RETRANSMITTED;
 }
 
 void nb__fastopen_syn_too_big(struct nb_tcp *tcp, struct nb_tcb *tcb)
@@ -154,8 +154,9 @@ void nb__fastopen_syn_too_big(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (!nb__packets_out(tcb))
         return;
     nb__fastopen_syn_lost(tcp, tcb);
-    tcb->syn_sent_at = nb__now32(tcp); /* the first one is known not to have arrived */
-    tcb->retransmitted++;
+    struct nb_history *h = nb__history(tcp, tcb);
+    h->syn_sent_at = nb__now32(tcp); /* the first one is known not to have arrived */
+    h->retransmitted++;
     nb__count(tcp, NB_COUNTER_RETRANSMITTED);
     nb__emit_syn(tcp, tcb);
     nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, tcb->rto_us);
@@ -165,7 +166,7 @@ void nb__fastopen_syn_too_big(struct nb_tcp *tcp, struct nb_tcb *tcb)
 static void learn(struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg, bool with_data)
 {
     struct nb_destination *d = nb__destination_get(tcp->destinations, &tcb->flow.key);
-    bool got = tcb->fastopen_asked && seg->cookie.bytes > 0;
+    bool got = nb__past(tcb)->fastopen_asked && seg->cookie.bytes > 0;
     if (seg->options & NB_SEG_MSS)
         d->mss = seg->mss;
     if (got) {
@@ -173,8 +174,9 @@ static void learn(struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_
         return;
     }
     /* Asked, in time, and not answered: the peer may know the older option only. */
-    bool refused = tcb->fastopen_asked && !(tcb->flags & NB_TCB_SYN_LOST) && seg->cookie.bytes < 0 && !with_data;
-    uint8_t attempt = tcb->fastopen_experimental ? 2 : 1;
+    bool refused =
+        nb__past(tcb)->fastopen_asked && !(tcb->flags & NB_TCB_SYN_LOST) && seg->cookie.bytes < 0 && !with_data;
+    uint8_t attempt = nb__past(tcb)->fastopen_experimental ? 2 : 1;
     if (refused && attempt > d->try_experimental && d->cookie.bytes <= 0 && !d->cookie.experimental)
         d->try_experimental = attempt;
 }
@@ -183,7 +185,7 @@ bool nb__fastopen_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
 {
     bool with_data = tcb->snd_nxt != tcb->iss + 1;
     struct nb_tx *tx = nb__tx_head(tcp, tcb);
-    if (!tcb->fastopen_asked && !with_data)
+    if (!nb__past(tcb)->fastopen_asked && !with_data)
         return false;
     learn(tcp, tcb, seg, with_data);
     if (!tx) {
@@ -193,8 +195,8 @@ bool nb__fastopen_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
         }
         return false;
     }
-    if (tcb->fastopen_failure != FAIL_SYN_RETRANSMITTED)
-        tcb->fastopen_failure = FAIL_DATA_NOT_ACKED;
+    if (nb__past(tcb)->fastopen_failure != FAIL_SYN_RETRANSMITTED)
+        nb__history(tcp, tcb)->fastopen_failure = FAIL_DATA_NOT_ACKED;
     for (; tx; tx = nb__tx_next(tcp, tx))
         nb__mark_lost(tcp, tcb, tx);
     nb__retransmit_uncongested(tcp, tcb);

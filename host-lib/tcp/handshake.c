@@ -65,15 +65,19 @@ void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above
     tcb->rcv_mss = (uint16_t)nb__min(tcb->advertised_mss, MSS_DEFAULT_IPV4);
     tcb->mss = tcb->rcv_mss;
     tcb->peer_mss = tcb->advertised_mss;
-    tcb->syn_sent_at = nb__now32(tcp);
     tcb->cwnd = NB_INITIAL_CWND;
     tcb->ssthresh = NB_INFINITE_SSTHRESH;
     tcb->reordering = (uint16_t)tcp->settings.reordering;
-    tcb->rack_steps = 1;
     tcb->pacing_rate = UINT64_MAX;
     tcb->cwnd_stamp_ms = tcp->now_ms;
     uint8_t chosen = tcb->options->congestion;
     tcb->cc = chosen ? (uint8_t)(chosen - 1) : default_cc(tcp);
+}
+
+uint32_t nb__syn_sent_at(const struct nb_tcb *tcb)
+{
+    uint32_t later = nb__past(tcb)->syn_sent_at;
+    return later ? later : (uint32_t)tcb->created_us;
 }
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -161,7 +165,7 @@ static bool open_fast(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_listener
     tcb->snd_wl1 = seg->seq;
     nb__mss_sync(tcp, tcb);
     nb__room_established(tcp, tcb);
-    nb_cc_of(tcb)->start(tcp, tcb);
+    nb_cc_start(tcp, tcb);
     if (!nb__accept(tcp, tcb))
         return false;
     if (seg->payload_bytes) {
@@ -220,7 +224,7 @@ void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, 
 static void measure_handshake(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     bool echo = tcb->flags & NB_TCB_TIMESTAMPS && seg->options & NB_SEG_TIMESTAMP && seg->ts_echo;
-    uint32_t rtt_us = nb__now32(tcp) - tcb->syn_sent_at;
+    uint32_t rtt_us = nb__now32(tcp) - nb__syn_sent_at(tcb);
     tcb->retransmits = 0;
     tcb->backoff = 0;
     if (tcb->flags & NB_TCB_SYN_LOST && !echo) {
@@ -245,7 +249,7 @@ static void start_sending(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
     tcb->data_sent_ms = tcp->now_ms;
     nb__mss_sync(tcp, tcb);
     nb__room_established(tcp, tcb);
-    nb_cc_of(tcb)->start(tcp, tcb);
+    nb_cc_start(tcp, tcb);
     nb__pacing_update(tcp, tcb);
 }
 

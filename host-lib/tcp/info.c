@@ -16,6 +16,7 @@ static void describe_flight(const struct nb_flight *f, struct nb_tcp_info *info)
 
 static void describe_path(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
 {
+    const struct nb_history *past = nb__past(tcb);
     info->rto_us = tcb->rto_us;
     info->ato_us = tcb->ato_us;
     info->srtt_us = tcb->srtt_us >> 3;
@@ -28,7 +29,7 @@ static void describe_path(const struct nb_tcp *tcp, const struct nb_tcb *tcb, st
     info->ssthresh = tcb->ssthresh;
     info->cwnd = tcb->cwnd;
     info->reordering = tcb->reordering;
-    info->reorderings_seen = tcb->reorderings_seen;
+    info->reorderings_seen = past->reorderings_seen;
     info->pacing_rate = tcb->pacing_rate;
     info->max_pacing_rate = tcb->options->max_pacing_rate ? tcb->options->max_pacing_rate : UINT64_MAX;
     info->delivery_rate = tcb->delivery_rate;
@@ -48,9 +49,10 @@ static uint64_t bytes_acked(const struct nb_tcb *tcb)
 
 static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
 {
-    info->total_retransmitted = tcb->retransmitted;
-    info->bytes_retransmitted = tcb->retransmitted_bytes;
-    info->bytes_sent = tcb->tx_bytes + tcb->retransmitted_bytes;
+    const struct nb_history *past = nb__past(tcb);
+    info->total_retransmitted = past->retransmitted;
+    info->bytes_retransmitted = past->retransmitted_bytes;
+    info->bytes_sent = tcb->tx_bytes + past->retransmitted_bytes;
     info->bytes_acked = bytes_acked(tcb);
     info->bytes_received = tcb->rx_bytes;
     info->segs_out = (uint32_t)tcb->tx_packets;
@@ -63,11 +65,11 @@ static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, 
     info->rwnd_limited_us = nb__chrono_us(tcp, tcb, NB_CHRONO_RWND_LIMITED);
     info->sndbuf_limited_us = nb__chrono_us(tcp, tcb, NB_CHRONO_SNDBUF_LIMITED);
     info->delivered = tcb->delivered;
-    info->delivered_ce = tcb->delivered_ce;
-    info->dsacks = tcb->dsacks;
-    info->out_of_order_received = tcb->out_of_order;
-    info->rtos = tcb->rtos;
-    info->rto_recoveries = tcb->rto_recoveries;
+    info->delivered_ce = past->delivered_ce;
+    info->dsacks = past->dsacks;
+    info->out_of_order_received = past->out_of_order;
+    info->rtos = past->rtos;
+    info->rto_recoveries = past->rto_recoveries;
 }
 
 static void describe_windows(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
@@ -97,7 +99,7 @@ void nb_tcp_info(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_t
         .ecn = tcb->flags & NB_TCB_ECN,
         .ecn_seen = tcb->flags & NB_TCB_ECN_SEEN,
         .syn_data = tcb->flags & NB_TCB_SYN_DATA,
-        .fastopen_failure = tcb->fastopen_failure,
+        .fastopen_failure = nb__past(tcb)->fastopen_failure,
     };
     describe_flight(tcb->flight, info);
     describe_path(tcp, tcb, info);

@@ -17,9 +17,10 @@
 void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     uint32_t now = nb__now32(tcp);
-    if (tcb->challenge_at && now - tcb->challenge_at < CHALLENGE_INTERVAL_US)
+    struct nb_history *h = nb__history(tcp, tcb);
+    if (h->challenge_at && now - h->challenge_at < CHALLENGE_INTERVAL_US)
         return;
-    tcb->challenge_at = now ? now : 1; /* 0 means never */
+    h->challenge_at = now ? now : 1; /* 0 means never */
     nb__count(tcp, NB_COUNTER_CHALLENGE_ACK);
     nb__emit_ack(tcp, tcb, tcb->snd_nxt);
 }

@@ -105,7 +105,7 @@ void nb__enter_loss(struct nb_tcp *tcp, struct nb_tcb *tcb);
 void nb__enter_cwr(struct nb_tcp *tcp, struct nb_tcb *tcb);
 void nb__try_keep_open(struct nb_tcp *tcp, struct nb_tcb *tcb);
 bool nb__any_retransmitted(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
-void nb__count_delivered(struct nb_tcb *tcb, uint32_t segs, bool marked);
+void nb__count_delivered(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t segs, bool marked);
 void nb__reno_sacks_remove(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked, bool marked);
 void nb__reno_sacks_reset(struct nb_tcb *tcb);
 

@@ -200,7 +200,7 @@ bool nb__tx_transmit(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 static void note_data_sent(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     const struct nb_cc *cc = nb_cc_of(tcb);
-    if (!nb__in_flight(tcb) && cc->event)
+    if (!nb__in_flight(tcb) && cc->event && tcb->history)
         cc->event(tcp, tcb, NB_CC_EVENT_TX_START);
     tcb->data_sent_ms = tcp->now_ms;
     nb__ack_data_sent(tcp, tcb);
@@ -315,7 +315,7 @@ static bool send_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
     uint8_t flags = (uint8_t)((tx->flags & NB_TX_FIN ? NB_TCP_FIN : 0) | (tx->flags & NB_TX_PSH ? NB_TCP_PSH : 0));
     if (!nb__port_room(tcp, tcb) || !nb__flight_take(tcp, tcb) || !nb__emit_data(tcp, tcb, tx->seq, n, flags))
         return false;
-    if (cc->event)
+    if (cc->event && tcb->history)
         cc->event(tcp, tcb, NB_CC_EVENT_TX_START);
     tcb->data_sent_ms = tcp->now_ms;
     nb__ack_data_sent(tcp, tcb);

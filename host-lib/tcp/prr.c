@@ -12,7 +12,7 @@ void nb__reduction_begin(struct nb_tcp *tcp, struct nb_tcb *tcb)
     struct nb_flight *f = tcb->flight;
     f->high_seq = tcb->snd_nxt;
     f->tlp = false;
-    tcb->cwnd_credit = 0;
+    nb__history(tcp, tcb)->cwnd_credit = 0;
     f->prior_cwnd = tcb->cwnd;
     f->prr_delivered = f->prr_out = 0;
     tcb->ssthresh = nb_cc_of(tcb)->ssthresh(tcp, tcb);

@@ -39,13 +39,13 @@ void nb__rack_advance(struct nb_tcp *tcp, struct nb_tcb *tcb, uint8_t marks, nb_
 
 static uint32_t window_us(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    if (!tcb->reorderings_seen) {
+    if (!nb__past(tcb)->reorderings_seen) {
         if (tcb->recovery >= NB_TCP_RECOVERY_RECOVERY)
             return 0;
         if (tcb->flight->sacked_out >= tcb->reordering && !(tcp->settings.recovery & NO_DUPTHRESH))
             return 0;
     }
-    return nb__min((uint64_t)(tcb->min_rtt_us >> 2) * tcb->rack_steps, tcb->srtt_us >> 3);
+    return nb__min((uint64_t)(tcb->min_rtt_us >> 2) * nb__max(nb__past(tcb)->rack_steps, 1), tcb->srtt_us >> 3);
 }
 
 int64_t nb__rack_remaining_us(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_tx *tx,
@@ -132,12 +132,13 @@ void nb__rack_update_window(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct
     if ((int32_t)(ack->rate.prior_delivered - f->rack_last_delivered) < 0) /* once a round trip */
         f->rack_dsack_seen = false;
     if (f->rack_dsack_seen) {
-        tcb->rack_steps = (uint8_t)nb__min(tcb->rack_steps + 1u, STEPS_MAX);
+        struct nb_history *h = nb__history(tcp, tcb);
+        h->rack_steps = (uint8_t)nb__min(nb__max(h->rack_steps, 1) + 1, STEPS_MAX);
         f->rack_dsack_seen = false;
         f->rack_last_delivered = tcb->delivered;
-        tcb->rack_persist = PERSIST_ROUNDS;
-    } else if (!tcb->rack_persist) {
-        tcb->rack_steps = 1;
+        h->rack_persist = PERSIST_ROUNDS;
+    } else if (tcb->history && !tcb->history->rack_persist) {
+        tcb->history->rack_steps = 1;
     }
 }
 

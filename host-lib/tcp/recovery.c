@@ -19,16 +19,16 @@
 void nb__recovery_set(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned state)
 {
     const struct nb_cc *cc = nb_cc_of(tcb);
-    if (state == NB_TCP_RECOVERY_LOSS && cc->event)
+    if (state == NB_TCP_RECOVERY_LOSS && cc->event && tcb->history)
         cc->event(tcp, tcb, NB_CC_EVENT_LOSS);
     tcb->recovery = (uint8_t)state;
 }
 
-void nb__count_delivered(struct nb_tcb *tcb, uint32_t segs, bool marked)
+void nb__count_delivered(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t segs, bool marked)
 {
     tcb->delivered += segs;
     if (marked)
-        tcb->delivered_ce += segs;
+        nb__history(tcp, tcb)->delivered_ce += segs;
 }
 
 bool nb__any_retransmitted(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
@@ -54,7 +54,7 @@ static void check_reno_reordering(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32
     if (!limit_reno_sacks(tcb->flight))
         return;
     tcb->reordering = (uint16_t)nb__min(tcb->flight->packets_out + more, tcp->settings.max_reordering);
-    tcb->reorderings_seen++;
+    nb__history(tcp, tcb)->reorderings_seen++;
 }
 
 static void reno_sacks_add(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t duplicates, bool marked)
@@ -66,14 +66,14 @@ static void reno_sacks_add(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t dupl
     f->sacked_out += duplicates;
     check_reno_reordering(tcp, tcb, 0);
     if (f->sacked_out > before)
-        nb__count_delivered(tcb, f->sacked_out - before, marked);
+        nb__count_delivered(tcp, tcb, f->sacked_out - before, marked);
 }
 
 void nb__reno_sacks_remove(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked, bool marked)
 {
     struct nb_flight *f = tcb->flight;
     if (acked > 0) { /* one filled the hole, the others had been counted as duplicates */
-        nb__count_delivered(tcb, acked > f->sacked_out + 1 ? acked - f->sacked_out : 1, marked);
+        nb__count_delivered(tcp, tcb, acked > f->sacked_out + 1 ? acked - f->sacked_out : 1, marked);
         f->sacked_out -= nb__min(acked - 1, f->sacked_out);
     }
     check_reno_reordering(tcp, tcb, acked);
@@ -141,11 +141,12 @@ void nb__enter_loss(struct nb_tcp *tcp, struct nb_tcb *tcb)
         (tcb->recovery == NB_TCP_RECOVERY_LOSS && first)) { /* once for each window */
         f->prior_ssthresh = nb__current_ssthresh(tcb);
         f->prior_cwnd = tcb->cwnd;
+        nb__history(tcp, tcb);
         tcb->ssthresh = nb_cc_of(tcb)->ssthresh(tcp, tcb);
         nb__undo_init(tcb);
     }
     tcb->cwnd = nb__in_flight(tcb) + 1;
-    tcb->cwnd_credit = 0;
+    nb__history(tcp, tcb)->cwnd_credit = 0;
     tcb->cwnd_stamp_ms = tcp->now_ms;
     /* So many duplicates and then a time-out: reordering was overestimated. */
     if (tcb->recovery <= NB_TCP_RECOVERY_DISORDER && f->sacked_out >= tcp->settings.reordering)

@@ -56,8 +56,9 @@ static bool shape(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint
 
 static void account(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 {
-    tcb->retransmitted += tx->segs;
-    tcb->retransmitted_bytes += nb__tx_bytes(tx);
+    struct nb_history *h = nb__history(tcp, tcb);
+    h->retransmitted += tx->segs;
+    h->retransmitted_bytes += nb__tx_bytes(tx);
     tcp->counters[NB_COUNTER_RETRANSMITTED] += tx->segs;
     tcb->data_sent_ms = tcp->now_ms;
 }

@@ -72,8 +72,8 @@ void nb__rtt_sample(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t measured_us
 
 void nb__min_rtt_sample(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t measured_us)
 {
-    uint32_t now_s = (uint32_t)(tcp->now_us / 1000000);
-    if (measured_us > tcb->min_rtt_us && now_s - tcb->min_rtt_at <= tcp->settings.min_rtt_window_s)
+    uint16_t now_s = (uint16_t)(tcp->now_us / 1000000);
+    if (measured_us > tcb->min_rtt_us && (uint16_t)(now_s - tcb->min_rtt_at) <= tcp->settings.min_rtt_window_s)
         return;
     tcb->min_rtt_us = nb__max(measured_us, 1);
     tcb->min_rtt_at = now_s;

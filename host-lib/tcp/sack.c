@@ -24,7 +24,7 @@ void nb__check_reordering(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t low)
     uint32_t distance = fack - low;
     if (distance > (uint32_t)tcb->reordering * tcb->mss)
         tcb->reordering = (uint16_t)nb__min((distance + tcb->mss - 1) / tcb->mss, tcp->settings.max_reordering);
-    tcb->reorderings_seen++;
+    nb__history(tcp, tcb)->reorderings_seen++;
 }
 
 /* --- marking a record ------------------------------------------------------------------------- */
@@ -158,7 +158,7 @@ static bool first_is_duplicate(const struct nb_seg *seg)
 }
 
 /* Is it about something that we sent again? Returns the number of segments it stands for, 0 if not. */
-static uint32_t duplicate_segs(struct nb_tcb *tcb, struct nb_ack *ack, struct nb_seq_range block)
+static uint32_t duplicate_segs(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack, struct nb_seq_range block)
 {
     uint32_t bytes = block.right - block.left, segs = 1;
     if (!seq_lt(block.left, block.right) || bytes > tcb->max_snd_wnd)
@@ -167,21 +167,22 @@ static uint32_t duplicate_segs(struct nb_tcb *tcb, struct nb_ack *ack, struct nb
         segs = (bytes + tcb->mss - 1) / tcb->mss;
     else if (tcb->flight->tlp && tcb->flight->tlp_high_seq == block.right)
         ack->flags |= NB_ACK_DSACK_PROBE;
-    tcb->dsacks += segs;
-    return tcb->dsacks <= tcb->retransmitted ? segs : 0;
+    struct nb_history *h = nb__history(tcp, tcb);
+    h->dsacks += segs;
+    return h->dsacks <= h->retransmitted ? segs : 0;
 }
 
-static bool take_duplicate(struct nb_tcb *tcb, struct nb_ack *ack)
+static bool take_duplicate(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack)
 {
     struct nb_flight *f = tcb->flight;
     struct nb_seq_range block = ack->seg->sack[0];
     if (!first_is_duplicate(ack->seg))
         return false;
-    uint32_t segs = duplicate_segs(tcb, ack, block);
+    uint32_t segs = duplicate_segs(tcp, tcb, ack, block);
     if (!segs)
         return false;
     /* RACK's window widens when reordering made us retransmit; a probe is nobody's fault (RFC 8985 §6.2). */
-    if (tcb->reorderings_seen && !(ack->flags & NB_ACK_DSACK_PROBE))
+    if (nb__past(tcb)->reorderings_seen && !(ack->flags & NB_ACK_DSACK_PROBE))
         f->rack_dsack_seen = true;
     ack->flags |= NB_ACK_DSACK;
     ack->sack_delivered += segs;
@@ -236,9 +237,10 @@ static struct nb_tx *start_at(const struct nb_tcp *tcp, const struct nb_tcb *tcb
     return highest && seq_leq(highest->seq, from) ? highest : nb__tx_head(tcp, tcb);
 }
 
-static unsigned sane_blocks(struct nb_tcb *tcb, struct nb_ack *ack, struct nb_seq_range *blocks, bool *duplicate)
+static unsigned sane_blocks(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack, struct nb_seq_range *blocks,
+                            bool *duplicate)
 {
-    bool first_duplicate = take_duplicate(tcb, ack);
+    bool first_duplicate = take_duplicate(tcp, tcb, ack);
     unsigned n = 0;
     for (unsigned i = 0; i < ack->seg->n_sack; i++) {
         bool dup = i == 0 && first_duplicate;
@@ -263,7 +265,7 @@ void nb__sack_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack
     ack->reorder = tcb->snd_nxt;
     if (!f->sacked_out)
         f->n_sacks_seen = 0;
-    unsigned n = sane_blocks(tcb, ack, blocks, duplicate);
+    unsigned n = sane_blocks(tcp, tcb, ack, blocks, duplicate);
     struct nb_tx *last = NULL;
     for (unsigned i = 0; i < n && f->packets_out; i++) {
         nb_seq_t from = duplicate[i] ? blocks[i].left : news_from(f, blocks[i]);

@@ -55,7 +55,7 @@ void nb_tcp_options_changed(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned cha
         nb__offer_room(tcp, tcb);
     if (changes & NB_TCP_CHANGED_CONGESTION && o->congestion) {
         tcb->cc = (uint8_t)(o->congestion - 1);
-        nb_cc_of(tcb)->start(tcp, tcb);
+        nb_cc_start(tcp, tcb);
     }
     nb__tcb_pend(tcp, tcb);
 }

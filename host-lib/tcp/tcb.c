@@ -96,6 +96,7 @@ void nb__tcb_release(struct nb_tcp *tcp, struct nb_tcb *tcb)
     nb_sendq_free(&tcb->sendq, &tcp->send);
     nb__txq_free(tcp, tcb);
     nb__flight_drop(tcp, tcb);
+    nb__history_drop(tcp, tcb);
     nb_reasm_free(&tcp->reasm, &tcb->reasm);
     nb_flow_remove(tcp->config.flows, &tcb->flow, tcb->hash);
     nb__tcb_set_state(tcp, tcb, NB_TCP_CLOSED);
@@ -261,8 +262,8 @@ void nb_tcp_describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_
         .tx_packets = tcb->tx_packets,
         .rx_bytes = tcb->rx_bytes,
         .tx_bytes = tcb->tx_bytes,
-        .forwarded_packets = tcb->forwarded,
-        .retransmitted_segments = tcb->retransmitted,
+        .forwarded_packets = nb__past(tcb)->forwarded,
+        .retransmitted_segments = nb__past(tcb)->retransmitted,
         .srtt_us = tcb->srtt_us >> 3,
         .rttvar_us = tcb->mdev_us >> 2,
         .rto_us = tcb->rto_us,

@@ -1,9 +1,9 @@
-/* tcb.h - the transmission control block (RFC 9293 §3.3.1): everything one connection is.
+/* tcb.h - the transmission control block (RFC 9293 §3.3.1): everything an idle connection is.
  *
- * Laid out by use. The first four cache lines are all that in-order data, its acknowledgement and the answer touch; the
- * rest is for opening, closing, losing and looking in. RFC variables keep their names (snd_una is SND.UNA). Instants
- * named _at are the low 32 bits of the worker's microseconds, good for spans up to half an hour; what may lie back
- * longer is named _ms and counts milliseconds, good for weeks.
+ * What only data in flight needs is in flight.h, what is remembered of trouble in history.h; those blocks are taken
+ * when that happens. RFC variables keep their names (snd_una is SND.UNA). Instants named _at are the low 32 bits of the
+ * worker's microseconds, good for spans up to half an hour; what may lie back longer is named _ms and counts
+ * milliseconds, good for weeks.
  */
 #ifndef NB_TCP_TCB_H
 #define NB_TCP_TCB_H
@@ -14,6 +14,7 @@
 #include "../worker/flow_table.h"
 #include "../worker/timer_wheel.h"
 #include "cc.h"
+#include "history.h"
 #include "info.h"
 #include "sendq.h"
 #include "seq.h"
@@ -72,6 +73,8 @@ enum nb_tcb_timer {
 #define NB_INFINITE_SSTHRESH 0x7fffffff
 #define NB_LEAST_MSS         88 /* Linux's: smaller ones only serve to make us send many packets */
 
+/* What is touched by which segment: lines 0 to 3 by every one that is in order, 4 by acknowledgements of data, too, the
+ * rest by what is rare. */
 struct nb_tcb {
     /* --- line 0: who it is, what is expected ------------------------------------------------------ */
     struct nb_flow_object flow;
@@ -87,11 +90,12 @@ struct nb_tcb {
     /* --- line 1: windows -------------------------------------------------------------------------- */
     nb_seq_t snd_end; /* after the last byte in the send queue; a queued FIN has this number */
     nb_seq_t snd_wl1;
-    uint32_t snd_wnd, max_snd_wnd;
+    uint32_t snd_wnd;
     uint32_t cwnd;          /* segments */
     nb_seq_t rcv_adv;       /* the right edge of the window the peer was told */
     nb_seq_t rcv_acked;     /* the last acknowledgement sent (RFC 7323: Last.ACK.sent) */
     uint32_t rcv_unread;    /* bytes delivered and not consumed */
+    uint32_t rcv_ssthresh;  /* how much of the buffer we offer */
     uint32_t ts_offset;     /* our timestamps are milliseconds plus this */
     uint32_t list_next;     /* index; free list when free */
     uint32_t reasm;         /* first out-of-order range, NB_TCB_NONE */
@@ -104,78 +108,74 @@ struct nb_tcb {
 
     /* --- line 2: sending -------------------------------------------------------------------------- */
     struct nb_sendq sendq;
-    struct nb_flight *flight; /* NULL: nothing in flight, and Open */
-    uint32_t queued_bytes;    /* charged to the send buffer */
-    uint32_t send_at;         /* deadline of NB_TCB_TIMERS_SEND */
-    uint32_t ack_at;          /* deadline of NB_TCB_TIMER_ACK */
-    uint32_t data_received_ms;
+    struct nb_flight *flight;   /* NULL: nothing in flight, and Open */
+    struct nb_history *history; /* NULL: nothing to remember */
+    uint32_t queued_bytes;      /* charged to the send buffer */
+    uint32_t send_at;           /* deadline of NB_TCB_TIMERS_SEND */
+    uint32_t ack_at;            /* deadline of NB_TCB_TIMER_ACK */
+    uint32_t path;              /* env->output's */
 
-    /* --- line 3: time, application, counts -------------------------------------------------------- */
-    struct nb_timer timer;
+    /* --- line 3: application, timer, counts ------------------------------------------------------- */
     void *user;
+    void *listener_user; /* whose it is: the listener's, or nb_tcp_open.owner */
     const struct nb_tcp_options *options;
-    uint64_t rx_bytes, tx_bytes; /* payload; rx in order, tx first transmissions */
-    uint32_t rto_us;             /* with backoff */
-    uint32_t srtt_us;            /* times 8, as Jacobson keeps it */
+    struct nb_timer timer;
+    uint32_t index; /* of the slot */
+    uint32_t generation;
+    uint32_t data_received_ms;
+    uint32_t ato_us; /* delayed ACK's measure of the peer's pace */
 
-    /* --- round trips and congestion --------------------------------------------------------------- */
+    /* --- line 4: round trips and congestion ------------------------------------------------------- */
+    uint32_t rto_us;                          /* with backoff */
+    uint32_t srtt_us;                         /* times 8, as Jacobson keeps it */
     uint32_t mdev_us, mdev_max_us, rttvar_us; /* times 4 */
     nb_seq_t rtt_seq;
-    uint32_t min_rtt_us, min_rtt_at; /* at: seconds */
-    uint64_t pacing_rate;            /* bytes a second; all ones: unknown yet */
-    uint64_t delivery_rate;
-    uint32_t ssthresh, cwnd_credit;
-    uint32_t cwnd_stamp_ms, cwnd_used;
-    uint32_t delivered, delivered_ce;
-    nb_seq_t snd_sml; /* end of the last small segment sent (Minshall) */
-    nb_seq_t pushed;  /* written with a push up to here */
-    struct nb_cc_state cc_state;
-    uint16_t reordering, reorderings_seen;
-    uint8_t rack_steps, rack_persist; /* RFC 8985 §6.2: reo_wnd_mult, reo_wnd_persist */
-    uint8_t backoff;                  /* doublings of the RTO, or of the interval of probes */
-    uint8_t retransmits;              /* time-outs in a row */
-    uint8_t probes;                   /* window probes in a row, unanswered */
-    uint8_t cc;                       /* enum nb_cc_algorithm */
+    uint32_t min_rtt_us;
+    uint16_t min_rtt_at; /* seconds */
+    uint16_t moves;      /* between workers, so far */
+    uint32_t ssthresh;
+    uint32_t delivered;     /* segments */
+    uint32_t cwnd_stamp_ms; /* cwnd was in use, */
+    uint32_t cwnd_used;     /* or so much of it since */
+    nb_seq_t snd_sml;       /* end of the last small segment sent (Minshall) */
+    nb_seq_t pushed;        /* written with a push up to here */
+    uint32_t data_sent_ms, ack_received_ms;
 
-    /* --- cold ------------------------------------------------------------------------------------- */
-    uint16_t advertised_mss;
-    uint16_t peer_mss; /* from its SYN */
-    uint32_t path;     /* env->output's */
-    uint32_t generation;
-    uint32_t hash;
-    nb_seq_t iss, irs;
+    /* --- lines 5 and 6: rates, counts, the beginning ------------------------------------------------ */
+    uint64_t pacing_rate; /* bytes a second; all ones: unknown yet */
+    uint64_t delivery_rate;
+    uint64_t rx_bytes, tx_bytes; /* payload; rx in order, tx first transmissions */
+    uint64_t rx_packets, tx_packets;
+    uint32_t data_segs_in, data_segs_out;
+    uint32_t busy_ms, chrono_start_ms; /* chrono.c */
     uint64_t id;
     uint64_t created_us;
-    uint32_t data_sent_ms, ack_received_ms;
-    uint32_t challenge_at; /* the last time we answered something unacceptable */
-    uint32_t syn_sent_at;
-    uint32_t probes_at_ms; /* milliseconds: when probing began; 0: not probing */
-    uint32_t life_at_ms;   /* milliseconds: deadline of NB_TCB_TIMER_LIFE */
-    uint32_t ato_us;       /* delayed ACK's measure of the peer's pace */
-    nb_seq_t rcv_fin;
-    struct nb_seq_range dsack;
-    uint32_t rcv_ssthresh;  /* how much of the buffer we offer */
-    uint32_t rcv_buffer;    /* bytes of payload it can hold */
-    uint32_t snd_buffer;    /* charged bytes */
-    uint32_t retransmitted; /* segments */
-    uint64_t retransmitted_bytes;
-    uint64_t rx_packets, tx_packets;
-    uint32_t data_segs_in, data_segs_out, out_of_order, dsacks, rtos, rto_recoveries;
-    uint64_t forwarded;                     /* packets that came over another worker */
-    uint64_t chrono_us[3], chrono_start_us; /* chrono.c */
-    void *listener_user;                    /* whose it is: the listener's, or nb_tcp_open.owner */
-    uint32_t index;                         /* of the slot */
-    uint16_t queue;                         /* the last packet's */
-    uint16_t mtu_bytes;                     /* of the path, as far as we know */
-    uint16_t mtu_low, mtu_high;             /* search range (RFC 4821 §7.3) */
-    uint16_t moves;                         /* between workers, so far */
-    uint8_t pins;                           /* enum nb_pin: reasons not to move it */
-    uint8_t chrono;                         /* what the time is charged to */
-    uint8_t fastopen_failure;
-    bool fastopen_asked, fastopen_experimental; /* our SYN had the option, the older one */
+    uint32_t max_snd_wnd;
+    uint32_t rcv_buffer; /* bytes of payload it can hold */
+    uint32_t snd_buffer; /* charged bytes */
+    uint32_t life_at_ms; /* deadline of NB_TCB_TIMER_LIFE */
+    uint32_t hash;
+    nb_seq_t iss, irs;
+    uint16_t advertised_mss;
+    uint16_t peer_mss;          /* from its SYN */
+    uint16_t mtu_bytes;         /* of the path, as far as we know */
+    uint16_t mtu_low, mtu_high; /* search range (RFC 4821 §7.3) */
+    uint16_t reordering;        /* segments */
+    uint16_t queue;             /* the last packet's */
+    uint8_t backoff;            /* doublings of the RTO, or of the interval of probes */
+    uint8_t retransmits;        /* time-outs in a row */
+    uint8_t probes;             /* window probes in a row, unanswered */
+    uint8_t cc;                 /* enum nb_cc_algorithm */
+    uint8_t chrono;             /* what the time is charged to */
+    uint8_t pins;               /* enum nb_pin: reasons not to move it */
 } __attribute__((aligned(64)));
 
 static_assert(offsetof(struct nb_tcb, snd_end) == 64, "line 0");
+static_assert(offsetof(struct nb_tcb, sendq) == 128, "line 1");
+static_assert(offsetof(struct nb_tcb, user) == 192, "line 2");
+static_assert(offsetof(struct nb_tcb, rto_us) == 256, "the hot part ends with line 3");
+static_assert(offsetof(struct nb_tcb, pacing_rate) == 320, "line 4");
+static_assert(sizeof(struct nb_tcb) <= 448, "with its place in the flow table, 512 bytes: docs/performance.md");
 
 /* Is there nothing left that could be asked of it? */
 static inline bool nb_tcb_gone(const struct nb_tcb *tcb)

@@ -33,6 +33,7 @@ static bool pools_init(struct nb_tcp *tcp)
     uint32_t records = limits->mbufs + limits->connections;
     return nb__tcb_pool_init(tcp) && nb__time_wait_init(tcp) && nb__tx_pool_init(&tcp->tx, records) &&
            nb__flight_pool_init(&tcp->flights, limits->connections) &&
+           nb__history_pool_init(&tcp->histories, 2 * limits->connections) &&
            nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs, connection_mbufs);
 }
 
@@ -49,6 +50,7 @@ static void settings_init(struct nb_tcp *tcp)
 static void pools_fini(struct nb_tcp *tcp)
 {
     nb_reasm_fini(&tcp->reasm);
+    nb__history_pool_fini(&tcp->histories);
     nb__flight_pool_fini(&tcp->flights);
     nb__tx_pool_fini(&tcp->tx);
     nb__time_wait_fini(tcp);
@@ -116,7 +118,7 @@ static void tcb_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *s
     if (queue != tcb->queue)
         tcb->queue = queue;
     if (queue != tcp->config.worker)
-        tcb->forwarded++;
+        nb__history(tcp, tcb)->forwarded++;
     nb__segment_arrives(tcp, tcb, seg);
 }
 

@@ -75,7 +75,7 @@ static void place_text(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, str
     }
     bool kept = nb_reasm_insert(&tcp->reasm, &tcb->reasm, seq, m);
     nb__count(tcp, kept ? NB_COUNTER_OUT_OF_ORDER : NB_COUNTER_DROP_REASSEMBLY_FULL);
-    tcb->out_of_order += kept;
+    nb__history(tcp, tcb)->out_of_order += kept;
     nb__emit_ack(tcp, tcb, tcb->snd_nxt); /* not held back: the sender counts them */
 }
 
@@ -134,6 +134,23 @@ static void process_fin(struct nb_tcp *tcp, struct nb_tcb *tcb)
         nb__time_wait_enter(tcp, tcb);
 }
 
+/* The latest word counts: a forged FIN does not keep the true one out. */
+static void note_fin(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t at)
+{
+    tcb->flags |= NB_TCB_PEER_FIN | NB_TCB_ACK_NOW;
+    if (at != tcb->rcv_nxt)
+        nb__history(tcp, tcb)->rcv_fin = at;
+    nb__tcb_pend(tcp, tcb);
+}
+
+/* Was all data before the FIN delivered: this segment's FIN, or one that came before? */
+static bool fin_is_next(const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (seg->flags & NB_TCP_FIN)
+        return seg->seq + seg->payload_bytes == tcb->rcv_nxt;
+    return tcb->flags & NB_TCB_PEER_FIN && nb__past(tcb)->rcv_fin == tcb->rcv_nxt;
+}
+
 void nb__text_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     if (!may_receive(tcb)) { /* after the peer's FIN there is neither; a repeated one wants its ACK again */
@@ -148,11 +165,8 @@ void nb__text_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg
         process_text(tcp, tcb, seg);
     if (tcb->state == NB_TCP_CLOSED)
         return;
-    if (seg->flags & NB_TCP_FIN) { /* the latest word counts: a forged one does not keep the true one out */
-        tcb->flags |= NB_TCB_PEER_FIN | NB_TCB_ACK_NOW;
-        tcb->rcv_fin = seg->seq + seg->payload_bytes;
-        nb__tcb_pend(tcp, tcb);
-    }
-    if (tcb->flags & NB_TCB_PEER_FIN && tcb->rcv_nxt == tcb->rcv_fin)
+    if (seg->flags & NB_TCP_FIN)
+        note_fin(tcp, tcb, seg->seq + seg->payload_bytes);
+    if (fin_is_next(tcb, seg))
         process_fin(tcp, tcb);
 }

@@ -85,7 +85,7 @@ static uint64_t series_began_us(const struct nb_tcp *tcp, const struct nb_tcb *t
 {
     if (tcb->flight && tcb->flight->retrans_us)
         return tcb->flight->retrans_us;
-    return tcp->now_us - (nb__now32(tcp) - tcb->syn_sent_at);
+    return tcp->now_us - (nb__now32(tcp) - nb__syn_sent_at(tcb));
 }
 
 static bool timed_out(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint32_t retries, uint64_t timeout_us,
@@ -164,13 +164,14 @@ static void syn_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
     }
     tcb->flags |= NB_TCB_SYN_LOST;
     tcb->retransmits++;
-    tcb->rtos++;
-    tcb->retransmitted++;
+    struct nb_history *h = nb__history(tcp, tcb);
+    h->rtos++;
+    h->retransmitted++;
     nb__count(tcp, NB_COUNTER_RETRANSMITTED);
     nb__fastopen_syn_lost(tcp, tcb);
     nb__emit_syn(tcp, tcb);
     /* Linux's tcp_syn_linear_timeouts: the first few at an even pace, since a lost SYN seldom means congestion. */
-    if (tcb->state == NB_TCP_SYN_RECEIVED || tcb->rtos > tcp->settings.syn_linear_timeouts) {
+    if (tcb->state == NB_TCP_SYN_RECEIVED || h->rtos > tcp->settings.syn_linear_timeouts) {
         tcb->backoff++;
         tcb->rto_us = (uint32_t)nb__min((uint64_t)tcb->rto_us * 2, tcp->settings.rto_max_us);
     }
@@ -192,9 +193,10 @@ static void retransmission_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
         return;
     }
     nb__enter_loss(tcp, tcb);
-    tcb->rto_recoveries += !tcb->retransmits;
+    struct nb_history *h = nb__history(tcp, tcb);
+    h->rto_recoveries += !tcb->retransmits;
     tcb->retransmits += tcb->retransmits < UINT8_MAX;
-    tcb->rtos++;
+    h->rtos++;
     if (!nb__retransmit(tcp, tcb, nb__tx_head(tcp, tcb), 1)) {
         nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, LOCAL_SHORTAGE_US);
         return;
@@ -218,12 +220,13 @@ void nb__persist_start(struct nb_tcp *tcp, struct nb_tcb *tcb)
     nb__timer_start(tcp, tcb, NB_TCB_TIMER_PERSIST, probe_interval_us(tcp, tcb));
 }
 
-static bool probing_hopeless(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+static bool probing_hopeless(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     uint32_t most = tcp->settings.retries2, limit_ms = tcb->options->user_timeout_ms;
-    if (!tcb->probes_at_ms)
-        tcb->probes_at_ms = nb__stamp_ms(tcp);
-    else if (limit_ms && tcp->now_ms - tcb->probes_at_ms >= limit_ms)
+    struct nb_history *h = nb__history(tcp, tcb);
+    if (!h->probes_at_ms)
+        h->probes_at_ms = nb__stamp_ms(tcp);
+    else if (limit_ms && tcp->now_ms - h->probes_at_ms >= limit_ms)
         return true;
     if (tcb->flags & NB_TCB_APP_CLOSED) {
         bool alive = probe_interval_us(tcp, tcb) < tcp->settings.rto_max_us;
@@ -265,7 +268,7 @@ static void persist_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
         return;
     if (nb__packets_out(tcb) || tcb->txq.unsent == NB_TX_NONE) {
         tcb->probes = 0;
-        tcb->probes_at_ms = 0;
+        nb__history(tcp, tcb)->probes_at_ms = 0;
         return;
     }
     if (probing_hopeless(tcp, tcb)) {
@@ -276,7 +279,7 @@ static void persist_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (nb__packets_out(tcb)) { /* data is under way, its own timer runs */
         tcb->probes = 0;
         tcb->backoff = 0;
-        tcb->probes_at_ms = 0;
+        nb__history(tcp, tcb)->probes_at_ms = 0;
         return;
     }
     tcb->probes++;
@@ -285,7 +288,7 @@ static void persist_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
         tcb->backoff += tcb->backoff < tcp->settings.retries2;
         after_us = probe_interval_us(tcp, tcb);
     }
-    uint64_t began_us = tcp->now_us - (uint64_t)(tcp->now_ms - tcb->probes_at_ms) * 1000;
+    uint64_t began_us = tcp->now_us - (uint64_t)(tcp->now_ms - nb__past(tcb)->probes_at_ms) * 1000;
     nb__timer_start(tcp, tcb, NB_TCB_TIMER_PERSIST, clamp_to_user_timeout(tcp, tcb, after_us, began_us));
 }
 

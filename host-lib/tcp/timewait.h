@@ -48,8 +48,8 @@ void nb__time_wait_enter(struct nb_tcp *tcp, struct nb_tcb *tcb);
 /* A segment for a record (RFC 9293 §3.10.7.4, RFC 6191). */
 void nb__time_wait_arrives(struct nb_tcp *tcp, struct nb_time_wait *tw, struct nb_seg *seg, uint16_t queue);
 
-/* An active open takes the tuple, where nb_tcp_time_wait_reusable. The record goes, and *snd_nxt is what the new sequence
- * numbers must lie above. */
+/* An active open takes the tuple, where nb_tcp_time_wait_reusable. The record goes, and *snd_nxt is what the new
+ * sequence numbers must lie above. */
 bool nb__time_wait_release(struct nb_tcp *tcp, const struct nb_flow_object *object, nb_seq_t *snd_nxt);
 
 /* Drop the records whose time has come. */

@@ -108,6 +108,7 @@ void nb_transfer_leave(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_transfe
     tcb->sendq = (struct nb_sendq){0};
     nb__txq_init(&tcb->txq);
     tcb->flight = NULL;
+    tcb->history = NULL;
     tcb->reasm = NB_REASM_NONE;
     nb__tcb_release(tcp, tcb);
 }
@@ -117,6 +118,7 @@ void nb_transfer_finish(struct nb_tcp *tcp, struct nb_transfer *t)
 {
     nb__txq_free(tcp, &t->tcb);
     nb__flight_drop(tcp, &t->tcb);
+    nb__history_drop(tcp, &t->tcb);
     nb_reasm_forget(&tcp->reasm, &t->tcb.reasm);
 }
 
@@ -186,6 +188,7 @@ static void copy_tcb(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_tra
     tcb->generation = generation ? generation : 1;
     tcb->index = index;
     tcb->flight = flight;
+    nb__history_copy(tcp, tcb, t->tcb.history);
     tcb->flags &= ~(uint32_t)NB_TCB_LISTED;
     tcb->list_next = NB_TCB_NONE;
     tcb->hash = nb_flow_hash(tcp->config.flows, &tcb->flow.key);

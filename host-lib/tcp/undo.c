@@ -59,6 +59,7 @@ static void take_back(struct nb_tcp *tcp, struct nb_tcb *tcb, bool unmark)
     if (unmark)
         unmark_losses(tcp, tcb);
     if (f->prior_ssthresh) {
+        nb__history(tcp, tcb);
         tcb->cwnd = nb__max(tcb->cwnd, nb_cc_of(tcb)->undo(tcb));
         if (f->prior_ssthresh > tcb->ssthresh) {
             tcb->ssthresh = f->prior_ssthresh;
@@ -91,8 +92,8 @@ bool nb__undo_recovery(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_a
 {
     if (may_undo(tcb, ack))
         take_back(tcp, tcb, false);
-    else if (tcb->rack_persist)
-        tcb->rack_persist--;
+    else if (nb__past(tcb)->rack_persist)
+        tcb->history->rack_persist--;
     if (must_not_reopen(tcp, tcb))
         return true;
     nb__recovery_set(tcp, tcb, NB_TCP_RECOVERY_OPEN);
@@ -120,7 +121,8 @@ bool nb__undo_dsack(struct nb_tcp *tcp, struct nb_tcb *tcb)
     struct nb_flight *f = tcb->flight;
     if (!f->undo_possible || f->undo_retrans)
         return false;
-    tcb->rack_persist = (uint8_t)nb__min(16, tcb->rack_persist + 1u);
+    struct nb_history *h = nb__history(tcp, tcb);
+    h->rack_persist = (uint8_t)nb__min(16, h->rack_persist + 1u);
     take_back(tcp, tcb, false);
     return true;
 }

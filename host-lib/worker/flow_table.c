@@ -180,6 +180,11 @@ bool nb_flow_next(const struct nb_flow_table *table, uint32_t *slot, struct nb_f
     return false;
 }
 
+size_t nb_flow_table_bytes(const struct nb_flow_table *table)
+{
+    return ((size_t)table->n_slots + 1) * sizeof *table->slots;
+}
+
 uint32_t nb_flow_count(const struct nb_flow_table *table)
 {
     return table->count;

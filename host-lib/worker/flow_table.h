@@ -7,6 +7,7 @@
 #define NB_WORKER_FLOW_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <netbypass/flow.h>
@@ -61,6 +62,9 @@ void nb_flow_replace(struct nb_flow_table *table, struct nb_flow_object *old, ui
 /* Walk the table: the first object at or after *slot, which is advanced past it; false at the end. An object that is in
  * the table all through a walk is met exactly once (removal in between may let it be met twice). */
 bool nb_flow_next(const struct nb_flow_table *table, uint32_t *slot, struct nb_flow_ref *ref);
+
+/* Memory of a table's slots. */
+size_t nb_flow_table_bytes(const struct nb_flow_table *table);
 
 uint32_t nb_flow_count(const struct nb_flow_table *table);
 

@@ -152,17 +152,26 @@ static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
     return 0;
 }
 
-/* Flows of ours, and flows that other workers own although we are their home: as many again, which is what a change of
+/* Flows that other workers own although we are their home: as many as connections of ours, which is what a change of
  * RETA can bring when everybody's flows move to a worker's neighbours. */
+static uint32_t most_forwards(const struct nb_limits *limits)
+{
+    return limits->connections;
+}
+
+uint32_t nb__most_flows(const struct nb_limits *limits)
+{
+    return limits->connections + limits->time_wait + most_forwards(limits);
+}
+
 static int init_tables(struct nb_worker *w, const struct nb_limits *limits)
 {
-    uint32_t ours = limits->connections + limits->time_wait, forwards = 2 * ours;
     uint64_t secret[4];
 
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)
         return -EIO;
-    w->flows = nb_flow_table_new(ours + forwards, secret);
-    return w->flows && nb_registry_init(&w->registry, forwards, w->flows, secret + 2) ? 0 : -ENOMEM;
+    w->flows = nb_flow_table_new(nb__most_flows(limits), secret);
+    return w->flows && nb_registry_init(&w->registry, most_forwards(limits), w->flows, secret + 2) ? 0 : -ENOMEM;
 }
 
 static int init_openings(struct nb_worker *w)

@@ -176,6 +176,9 @@ void nb_worker_free(struct nb_worker *w);
 /* --- between the worker's files ------------------------------------------------------------------------------------
  */
 
+/* worker.c: what the flow table of a worker with these limits has room for. */
+uint32_t nb__most_flows(const struct nb_limits *limits);
+
 /* rx.c: free a packet and count why. */
 void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason);
 

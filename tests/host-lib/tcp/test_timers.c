@@ -78,7 +78,7 @@ static void test_data_is_sent_again_after_rto_with_doubling_pauses_one_segment_a
         end_nothing_sent(e);
         assert_int_equal(e->tcb->cwnd, 1);
     }
-    assert_int_equal(e->tcb->retransmitted, 4);
+    assert_int_equal(nb__past(e->tcb)->retransmitted, 4);
     end_free(e);
 }
 
