@@ -34,7 +34,9 @@ struct sim_frame {
     const uint8_t *l3;  /* IP header */
     size_t l3_bytes;    /* its length, IPv6 extension headers included */
     const uint8_t *src, *dst;
-    size_t address_bytes; /* 4 or 16 */
+    size_t address_bytes;               /* 4 or 16 */
+    const uint8_t *home_src, *home_dst; /* of a mobile IPv6 node (RFC 6275); NULL: the packet names none */
+    bool under_way;                     /* IPv6: src or dst is not the one that checksums are about */
 
     enum sim_l4 l4; /* SIM_L4_NONE also when its header does not fit or the packet is a fragment */
     const uint8_t *l4_header;

@@ -148,21 +148,24 @@
 #define FIVE_TUPLE_FILTERS    128
 
 /* Receive side scaling (8.2.3.7.12 to .14) and checksum control */
-#define REG_RXCSUM    0x05000
-#define RXCSUM_PCSD   (1u << 13)
-#define REG_MRQC      0x05818
-#define MRQC_MRQE     0xfu
-#define MRQC_MRQE_RSS 1u
-#define MRQC_TCP_IPV4 (1u << 16)
-#define MRQC_IPV4     (1u << 17)
-#define MRQC_IPV6     (1u << 20)
-#define MRQC_TCP_IPV6 (1u << 21)
-#define MRQC_UDP_IPV4 (1u << 22)
-#define MRQC_UDP_IPV6 (1u << 23)
-#define REG_RETA      0x05c00
-#define RETA_ENTRIES  128
-#define RETA_QUEUE    0xf
-#define REG_RSSRK     0x05c80
+#define REG_RXCSUM       0x05000
+#define RXCSUM_PCSD      (1u << 13)
+#define REG_MRQC         0x05818
+#define MRQC_MRQE        0xfu
+#define MRQC_MRQE_RSS    1u
+#define MRQC_TCP_IPV4    (1u << 16)
+#define MRQC_IPV4        (1u << 17)
+#define MRQC_TCP_IPV6_EX (1u << 18)
+#define MRQC_IPV6_EX     (1u << 19)
+#define MRQC_IPV6        (1u << 20)
+#define MRQC_TCP_IPV6    (1u << 21)
+#define MRQC_UDP_IPV4    (1u << 22)
+#define MRQC_UDP_IPV6    (1u << 23)
+#define MRQC_UDP_IPV6_EX (1u << 24)
+#define REG_RETA         0x05c00
+#define RETA_ENTRIES     128
+#define RETA_QUEUE       0xf
+#define REG_RSSRK        0x05c80
 
 /* Flow Director (8.2.3.21) */
 #define REG_FDIRCTRL               0x0ee00
