@@ -76,6 +76,8 @@ def test_nic_holds_exactly_the_rules_that_are_shown(system):
         shown = [(str(rule["mark"]), *rule["match"].removeprefix("tcp ").split(" -> "), str(rule["queue"]))
                  for rule in rules]
         equal(in_nic(system), sorted(shown), "filters in the NIC")
+        equal({(r["hits"], r["no_hits"]) for r in system.ask("rule", "list")},
+              {(None, "the driver has no counters of rules")}, "hits, and why there are none")
 
 
 if __name__ == "__main__":
