@@ -116,7 +116,7 @@ static size_t put_tag_back(uint8_t *frame, size_t n, uint32_t tag)
 static ssize_t netdev_receive(struct sim_wire *w, void *frame, size_t room)
 {
     int fd = w->fds[0];
-    struct virtio_net_hdr about;
+    struct virtio_net_hdr about = {0};
     uint32_t tag = 0;
     ssize_t n;
     while ((n = receive_raw(fd, &about, frame, room - TAG_BYTES, &tag)) == -EMSGSIZE)

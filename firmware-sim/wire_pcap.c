@@ -73,7 +73,7 @@ static int open_file(const char *name, int n, int flags, int *fd, struct sim_err
 
 static int check_capture(int fd, const struct parts *parts, struct sim_error *err)
 {
-    struct sim_error why;
+    struct sim_error why = {""};
     struct stat st;
     struct sim_pcap_file *file = malloc(sizeof *file);
     int rc = !file ? sim_fail(&why, -ENOMEM, "no memory") : fstat(fd, &st) ? sim_fail(&why, -errno, "fstat") : 0;

@@ -121,9 +121,9 @@ static int make_sim(unsigned i, struct sim_error *err)
 {
     const struct sim_claim_port *claim = &in.claim.port[i];
     const struct sim_device_ops *ops = find_model(claim->nic);
-    struct sim *s = malloc(sizeof *s);
     if (!ops)
         return sim_fail(err, -ENOENT, "libnicsim.so has no model %s", claim->nic);
+    struct sim *s = malloc(sizeof *s);
     if (!s)
         return sim_fail(err, -ENOMEM, "no memory for the simulator");
     int rc = sim_init(s, ops, &claim->device, err);

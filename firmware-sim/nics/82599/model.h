@@ -350,10 +350,15 @@ void i82599_fdirctrl_write(struct sim_device *dev, unsigned index, uint32_t valu
 void i82599_fdir_start(struct sim_device *dev, uint32_t fdirctrl);
 void i82599_fdir_sign(struct sim_device *dev, const struct sim_frame *frame, struct i82599_fdir_command *command);
 bool i82599_fdir_has(struct sim_device *dev, const struct i82599_fdir_command *command);
-struct i82599_fdir_key i82599_fdir_programmed_key(struct sim_device *dev, uint32_t command);
 uint32_t i82599_fdir_execute(struct sim_device *dev, const struct i82599_fdir_command *command);
 void i82599_fdir_clear(struct sim_device *dev);
 uint32_t i82599_fdirfree_read(struct sim_device *dev, unsigned index);
+
+/* fdir_key.c */
+struct i82599_fdir_key i82599_fdir_programmed_key(struct sim_device *dev, uint32_t command);
+struct i82599_fdir_key i82599_fdir_key_of(struct sim_device *dev, const struct sim_frame *frame);
+struct i82599_fdir_key i82599_fdir_masked(struct sim_device *dev, const struct i82599_fdir_key *key);
+bool i82599_fdir_same_key(const struct i82599_fdir_key *a, const struct i82599_fdir_key *b);
 
 /* atr.c */
 int i82599_atr_set(struct sim_device *dev, const struct sim_atr *atr);
@@ -399,6 +404,9 @@ void i82599_rdt_write(struct sim_device *dev, unsigned index, uint32_t value);
 uint32_t i82599_rdrxctl_read(struct sim_device *dev, unsigned index);
 uint32_t i82599_srrctl_alias_read(struct sim_device *dev, unsigned index);
 void i82599_srrctl_alias_write(struct sim_device *dev, unsigned index, uint32_t value);
+
+/* rsc_segment.c */
+enum i82599_rsc_kind i82599_rsc_dissect(const struct i82599_rx_frame *frame, struct i82599_rsc_segment *s);
 
 /* rsc.c */
 struct rx_ring;

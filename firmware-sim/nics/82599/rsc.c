@@ -13,8 +13,7 @@
  * have none; RSCCTL.MAXDESC buffers, 64 KB, 14 packets in one buffer; no descriptors; the interval of the queue's
  * interrupt (EITR). In stepped time the last of these is a step of its own.
  *
- * Can be coalesced: TCP over IPv4 without options or IPv6 without extension headers, no fragment, checksums good, with
- * payload, flags ACK and PSH only, no TCP option but the time stamp in its usual place, no congestion mark.
+ * What can be coalesced: rsc_segment.c.
  *
  * RSCCNT of a descriptor is one more than the packets that begin in its buffer, 0 outside of large receives (7.1.6.2).
  *
@@ -36,30 +35,9 @@
 #define TCP_BYTES          20
 #define TIMESTAMP_BYTES    12
 #define TCP_PSH            0x08
-#define TCP_ACK            0x10
-#define ECN_CE             3
 #define NEXTP_SHIFT        4
 #define RSCCNT_SHIFT       17
 #define EITR_UNIT_NS       2048 /* at 10 Gb/s (8.2.3.5.12) */
-
-/* One frame as the coalescer sees it. */
-struct segment {
-    struct i82599_rsc_flow flow;
-    const struct i82599_rx_frame *frame;
-    size_t ip_offset, tcp_offset, payload_offset;
-    size_t payload_bytes;
-    uint32_t seq, ack;
-    uint16_t window;
-    uint8_t flags;
-    const uint8_t *timestamp; /* NULL: none */
-};
-
-enum kind { KIND_OTHER, KIND_PLAIN, KIND_CANDIDATE };
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static void put16(uint8_t *p, size_t value)
 {
@@ -109,59 +87,6 @@ static uint64_t interval_ns(struct sim_device *dev, unsigned queue)
 
 /* --- segments -------------------------------------------------------------------------------------------------------
  */
-
-static struct i82599_rsc_flow flow_of(const struct i82599_rx_frame *frame, const struct sim_frame *parsed)
-{
-    struct i82599_rsc_flow flow = {.queue = frame->queue, .ip_version = parsed->ip_version};
-
-    flow.vlan = parsed->vlan ? parsed->tci : frame->vlan;
-    memcpy(flow.addresses, parsed->src, 2 * parsed->address_bytes); /* the destination follows the source */
-    memcpy(&flow.ports, parsed->l4_header, sizeof flow.ports);
-    return flow;
-}
-
-static bool congestion_marked(const struct sim_frame *f)
-{
-    unsigned traffic_class = f->ip_version == 4 ? f->l3[1] : (f->l3[0] << 4 | f->l3[1] >> 4) & 0xff;
-
-    return (traffic_class & ECN_CE) == ECN_CE;
-}
-
-/* Time stamps as everybody sends them: NOP, NOP, kind 8, length 10 (RFC 7323, appendix A). */
-static bool dissect_options(const uint8_t *tcp, size_t header_bytes, struct segment *s)
-{
-    static const uint8_t aligned[] = {1, 1, 8, 10};
-
-    if (header_bytes == TCP_BYTES)
-        return true;
-    if (header_bytes != TCP_BYTES + TIMESTAMP_BYTES || memcmp(tcp + TCP_BYTES, aligned, sizeof aligned) != 0)
-        return false;
-    s->timestamp = tcp + TCP_BYTES + sizeof aligned;
-    return true;
-}
-
-static enum kind dissect(const struct i82599_rx_frame *frame, struct segment *s)
-{
-    struct sim_frame f;
-
-    sim_parse(&f, frame->bytes, frame->n);
-    if (f.l4 != SIM_L4_TCP)
-        return KIND_OTHER;
-    const uint8_t *tcp = f.l4_header;
-    size_t header_bytes = (size_t)(tcp[12] >> 4) * 4;
-    *s = (struct segment){.flow = flow_of(frame, &f), .frame = frame, .flags = f.tcp_flags};
-    if (!frame->sound || f.ip_options || congestion_marked(&f) || (f.tcp_flags & ~TCP_PSH) != TCP_ACK ||
-        header_bytes < TCP_BYTES || header_bytes >= f.l4_bytes || !dissect_options(tcp, header_bytes, s))
-        return KIND_PLAIN;
-    s->ip_offset = (size_t)(f.l3 - frame->bytes);
-    s->tcp_offset = (size_t)(tcp - frame->bytes);
-    s->payload_offset = s->tcp_offset + header_bytes;
-    s->payload_bytes = f.l4_bytes - header_bytes;
-    s->seq = get32(tcp + 4);
-    s->ack = get32(tcp + 8);
-    s->window = (uint16_t)(tcp[14] << 8 | tcp[15]);
-    return KIND_CANDIDATE;
-}
 
 static_assert(sizeof(struct i82599_rsc_flow) == 40, "no padding: flows are compared as bytes");
 
@@ -336,7 +261,7 @@ static size_t more_buffers(const struct i82599_rsc *c, const struct rx_ring *rin
 
 /* Why this segment does not go into the large receive of its flow; RSC_ENDS_COUNT: it does. */
 static enum i82599_rsc_end misfit(struct sim_device *dev, const struct i82599_rsc *c, const struct rx_ring *ring,
-                                  const struct segment *s)
+                                  const struct i82599_rsc_segment *s)
 {
     size_t more = more_buffers(c, ring, s->payload_bytes);
 
@@ -352,7 +277,7 @@ static enum i82599_rsc_end misfit(struct sim_device *dev, const struct i82599_rs
     return rx_ring_free(ring) < more ? RSC_END_DESCRIPTORS : RSC_ENDS_COUNT;
 }
 
-static void note_segment(struct sim_device *dev, struct i82599_rsc *c, const struct segment *s)
+static void note_segment(struct sim_device *dev, struct i82599_rsc *c, const struct i82599_rsc_segment *s)
 {
     c->next_seq = s->seq + (uint32_t)s->payload_bytes;
     c->ack = s->ack;
@@ -365,7 +290,7 @@ static void note_segment(struct sim_device *dev, struct i82599_rsc *c, const str
 }
 
 /* Begin a large receive with this segment. False: it goes its ordinary way. */
-static struct i82599_rsc *begin(struct sim_device *dev, struct rx_ring *ring, const struct segment *s)
+static struct i82599_rsc *begin(struct sim_device *dev, struct rx_ring *ring, const struct i82599_rsc_segment *s)
 {
     size_t needed = (s->frame->n + ring->buffer_bytes - 1) / ring->buffer_bytes;
     bool fits = needed <= descriptors_max(dev, s->flow.queue) && needed <= rx_ring_free(ring);
@@ -399,7 +324,7 @@ static struct i82599_rsc *begin(struct sim_device *dev, struct rx_ring *ring, co
 }
 
 /* Bytes of the segment as they are on the ring: with its headers when it is the first, without Ethernet's padding. */
-static void add(struct sim_device *dev, struct i82599_rsc *c, struct rx_ring *ring, const struct segment *s)
+static void add(struct sim_device *dev, struct i82599_rsc *c, struct rx_ring *ring, const struct i82599_rsc_segment *s)
 {
     size_t from = c->packets ? s->payload_offset : 0;
 
@@ -416,18 +341,18 @@ static void add(struct sim_device *dev, struct i82599_rsc *c, struct rx_ring *ri
 /* A frame comes to its queue's ring, which is usable. True: it is in a large receive now. */
 bool i82599_rsc_take(struct sim_device *dev, struct rx_ring *ring, const struct i82599_rx_frame *frame)
 {
-    struct segment s;
+    struct i82599_rsc_segment s;
 
     if (!enabled(dev, frame->queue))
         return false;
-    enum kind kind = dissect(frame, &s);
-    struct i82599_rsc *c = kind == KIND_OTHER ? NULL : find(dev, &s.flow);
-    enum i82599_rsc_end why = kind == KIND_PLAIN ? RSC_END_SEGMENT : c ? misfit(dev, c, ring, &s) : RSC_ENDS_COUNT;
+    enum i82599_rsc_kind kind = i82599_rsc_dissect(frame, &s);
+    struct i82599_rsc *c = kind == RSC_OTHER ? NULL : find(dev, &s.flow);
+    enum i82599_rsc_end why = kind == RSC_PLAIN ? RSC_END_SEGMENT : c ? misfit(dev, c, ring, &s) : RSC_ENDS_COUNT;
     if (c && why != RSC_ENDS_COUNT) {
         end(dev, c, why);
         c = NULL;
     }
-    if (kind != KIND_CANDIDATE)
+    if (kind != RSC_CANDIDATE)
         return false;
     if (!c)
         c = begin(dev, ring, &s);

@@ -27,13 +27,33 @@ enum i82599_rsc_end {
         RSC_ENDS_COUNT
 };
 
-/* The connection as its segments show it. */
+/* The connection as its segments show it. Compared as bytes: no padding. */
 struct i82599_rsc_flow {
     uint8_t addresses[32]; /* source, destination as in the packet; IPv4 uses the first eight */
     uint32_t ports;
     uint16_t vlan; /* the tag, 0 for none */
     uint8_t queue;
     uint8_t ip_version;
+};
+
+struct i82599_rx_frame;
+
+/* One frame as the coalescer sees it. */
+struct i82599_rsc_segment {
+    struct i82599_rsc_flow flow;
+    const struct i82599_rx_frame *frame;
+    size_t ip_offset, tcp_offset, payload_offset;
+    size_t payload_bytes;
+    uint32_t seq, ack;
+    uint16_t window;
+    uint8_t flags;
+    const uint8_t *timestamp; /* NULL: none */
+};
+
+enum i82599_rsc_kind {
+    RSC_OTHER,     /* no TCP segment */
+    RSC_PLAIN,     /* one that cannot be coalesced: only its flow is told */
+    RSC_CANDIDATE, /* one that can */
 };
 
 struct i82599_rsc {
