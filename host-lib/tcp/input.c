@@ -117,12 +117,13 @@ static bool no_reset(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
     return false;
 }
 
-/* Fourth, check the SYN bit (RFC 5961 §4.2; a passive open returns to LISTEN, which here means to nothing). */
+/* Fourth, check the SYN bit (RFC 5961 §4.2; a passive open returns to LISTEN, which here means to nothing, unless the
+ * application has it already: RFC 7413). */
 static bool no_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     if (!(seg->flags & NB_TCP_SYN))
         return true;
-    if (tcb->state == NB_TCP_SYN_RECEIVED && !(tcb->flags & NB_TCB_ACTIVE))
+    if (tcb->state == NB_TCP_SYN_RECEIVED && !(tcb->flags & (NB_TCB_ACTIVE | NB_TCB_KNOWN)))
         nb__tcb_release(tcp, tcb);
     else
         nb__challenge_ack(tcp, tcb);

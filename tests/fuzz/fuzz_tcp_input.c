@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 
 #include "../../host-lib/tcp/core.h"
+#include "../../host-lib/tcp/stream.h"
 #include "../../host-lib/wire/segment_emit.h"
 #include "../support/eal.h"
 #include "../support/tcb_check.h"
@@ -45,7 +46,8 @@ struct world {
     unsigned n_hoard;
     uint8_t in_callback; /* what the application does when something happens */
     bool answering_rst;
-    bool no_room; /* the port takes no data */
+    bool no_room;                  /* the port takes no data */
+    struct nb_tcp_options options; /* of connections that were given them */
 };
 
 static void require(bool condition, const char *what)
@@ -159,6 +161,11 @@ static void react(struct world *w, struct nb_tcb *tcb)
         app_call(w, tcb, w->in_callback, w->in_callback * 37u);
 }
 
+static void on_progress(void *arg, struct nb_tcb *tcb)
+{
+    (void)arg, (void)tcb;
+}
+
 static bool on_accepted(void *arg, struct nb_tcb *tcb)
 {
     struct world *w = arg;
@@ -228,7 +235,7 @@ static void check_data(const struct world *w, const struct nb_seg *seg, struct r
     require(ref.kind == NB_FLOW_TCB, "only connections send data");
     const struct nb_tcb *tcb = (const struct nb_tcb *)ref.object;
     uint8_t copy[MTU];
-    uint32_t offset = seg->seq - (tcb->iss + 1);
+    uint32_t offset = seg->seq - (tcb->iss + !(seg->flags & NB_TCP_SYN));
     const uint8_t *p = rte_pktmbuf_read(m, seg->payload_offset, seg->payload_bytes, copy);
     require(p != NULL, "the payload is there");
     for (unsigned i = 0; i < seg->payload_bytes; i++)
@@ -294,6 +301,7 @@ static struct nb_seg_out draw_segment(struct world *w, const struct nb_flow_key 
     nb_seq_t theirs[] = {tcb ? tcb->rcv_nxt : peer_iss, tcb ? tcb->irs : peer_iss, tcb ? tcb->rcv_adv : peer_iss, 0};
     nb_seq_t ours[] = {tcb ? nb_tcb_last_seq(tcb) : 1, tcb ? tcb->snd_una : 0, tcb ? tcb->snd_nxt : 7};
     struct nb_seg_out out = {.key = reversed,
+                             .tos = choice / 8 % 4, /* ECN */
                              .flags = choice & 0x80 ? take8(w) : flags[choice % 8],
                              .seq = near(w, theirs, 4),
                              .ack = near(w, ours, 3),
@@ -304,6 +312,12 @@ static struct nb_seg_out draw_segment(struct world *w, const struct nb_flow_key 
         out.options = options & (NB_SEG_MSS | NB_SEG_WSCALE | NB_SEG_SACK_PERMITTED | NB_SEG_TIMESTAMP);
         out.mss = take16(w);
         out.wscale = take8(w);
+        if (options & NB_SEG_FASTOPEN) {
+            static struct nb_cookie cookie;
+            cookie = (struct nb_cookie){.bytes = (int8_t)(take8(w) % 3 * 8), .value = {take8(w)}};
+            out.options = (out.options & (NB_SEG_MSS | NB_SEG_WSCALE)) | NB_SEG_FASTOPEN; /* as much as fits */
+            out.cookie = &cookie;
+        }
     } else if (options & 0x80) {
         out.options = options & NB_SEG_TIMESTAMP;
     } else if (tcb && tcb->flags & NB_TCB_TIMESTAMPS) {
@@ -364,6 +378,7 @@ static bool draw_arrival(struct world *w, struct nb_seg *seg)
     seg->key = key;
     require(nb_seg_parse(seg, m, (uint16_t)nb_ip_header_bytes(w->family), l4_bytes, true) == 0, "what we build parses");
     seg->hash = nb_flow_hash(w->flows, &seg->key);
+    seg->ecn = out.tos;
     return true;
 }
 
@@ -408,17 +423,60 @@ static void step_call(struct world *w)
         nb_tcp_flush(w->tcp, w->now);
 }
 
+/* As connect(), or with data in the SYN (RFC 7413). */
+static struct nb_tcb *open_one(struct world *w, const struct nb_flow_key *key, bool fast, int *err)
+{
+    uint8_t bytes[2000];
+    struct iovec iov = {.iov_base = bytes, .iov_len = fast ? take16(w) % sizeof bytes : 0};
+    struct nb_tcp_open how = {.options = &w->options, .fastopen = true, .iov = &iov, .n_iov = 1};
+    if (!fast)
+        return nb_tcp_connect(w->tcp, key, w->now, err);
+    for (unsigned i = 0; i < iov.iov_len; i++)
+        bytes[i] = own_byte(i);
+    return nb_tcp_open(w->tcp, key, &how, err);
+}
+
 static void step_connect(struct world *w)
 {
-    unsigned tuple = TUPLES / 2 + take8(w) % (TUPLES / 2);
+    uint8_t choice = take8(w);
+    unsigned tuple = TUPLES / 2 + choice % (TUPLES / 2);
     struct nb_flow_key key = key_of(w, tuple);
     int err = 0;
-    struct nb_tcb *tcb = nb_tcp_connect(w->tcp, &key, w->now, &err);
+    struct nb_tcb *tcb = open_one(w, &key, choice & 4, &err);
     require(tcb ? err == 0 : err < 0, "connect says what is wrong");
     if (!tcb)
         return;
     w->tcb[tuple] = tcb;
     w->seen_any[tuple] = false;
+}
+
+/* A connection gets the options block, or that changes under the ones that have it. */
+static void step_options(struct world *w)
+{
+    unsigned tuple = take8(w) % TUPLES;
+    uint8_t bits = take8(w), numbers = take8(w);
+    struct nb_tcp_options *o = &w->options;
+    o->cork = bits & 1;
+    o->nodelay = bits & 2;
+    o->keepalive = bits & 4;
+    o->no_quick_ack = bits & 8;
+    o->pmtu_dont = bits & 16;
+    o->keepalive_idle_s = 1 + numbers % 8;
+    o->keepalive_interval_s = 1;
+    o->user_timeout_ms = bits & 32 ? numbers * 100u : 0;
+    o->send_buffer_bytes = bits & 64 ? 2000u + numbers * 64u : 0;
+    o->recv_buffer_bytes = bits & 128 ? 4000u + numbers * 64u : 0;
+    o->notsent_lowat_bytes = numbers & 64 ? numbers * 8u : 0;
+    o->congestion = (uint8_t)(1 + numbers % 2);
+    for (unsigned i = 0; i < TUPLES; i++) {
+        if (!w->tcb[i])
+            continue;
+        if (i == tuple)
+            nb_tcb_set_options(w->tcb[i], o);
+        nb_tcp_want_progress(w->tcb[i], numbers & 1);
+        nb_tcp_options_changed(w->tcp, w->tcb[i], UINT8_MAX & ~(unsigned)NB_TCP_CHANGED_CONGESTION);
+    }
+    nb_tcp_flush(w->tcp, w->now);
 }
 
 static void step_buffers(struct world *w)
@@ -456,12 +514,40 @@ static void step(struct world *w)
     case 7:
         if (op & 8)
             step_buffers(w);
+        else if (op & 64)
+            step_options(w);
         else if (op & 16)
             w->no_room = op & 32;
         else
             w->in_callback = take8(w);
         break;
     }
+}
+
+/* Features that are off at first, and those that are on. */
+static void settings_init(struct world *w)
+{
+    struct nb_tcp_settings *s = nb_tcp_settings(w->tcp);
+    uint8_t a = take8(w), b = take8(w);
+    s->ecn = a % 3;
+    s->mtu_probing = a / 4 % 3;
+    s->base_mss = 256;
+    s->sack = !(a & 16);
+    s->dsack = !(a & 32);
+    s->timestamps = !(a & 64);
+    s->window_scaling = !(a & 128);
+    s->frto = b & 1 ? 0 : 2;
+    s->early_retrans = b & 2 ? 0 : 3;
+    s->fastopen = b & 4 ? NB_FASTOPEN_SERVER | NB_FASTOPEN_CLIENT : 0;
+    if (b & 8)
+        s->fastopen |= NB_FASTOPEN_SERVER_NO_COOKIE | NB_FASTOPEN_CLIENT_NO_COOKIE;
+    s->fastopen_keys = b & 16 ? 2 : 1;
+    if (b & 32)
+        snprintf(s->congestion_control, sizeof s->congestion_control, "reno");
+    s->slow_start_after_idle = !(b & 64);
+    w->options.fastopen_queue = 2;
+    if (b & 128)
+        nb_tcp_listener_set_options(w->tcp, w, &w->options);
 }
 
 static void world_init(struct world *w, const uint8_t *data, size_t size)
@@ -493,12 +579,14 @@ static void world_init(struct world *w, const uint8_t *data, size_t size)
                              .connected = on_connected,
                              .data = on_data,
                              .writable = on_writable,
+                             .progress = on_progress,
                              .peer_closed = on_peer_closed,
                              .closed = on_closed};
     w->tcp = nb_tcp_new(&config, &env, w->now);
     require(w->tcp != NULL, "memory");
     struct nb_addr any = {{0}};
-    require(nb_tcp_listen(w->tcp, &any, w->family, LISTENING, NULL) == 0, "listen");
+    require(nb_tcp_listen(w->tcp, &any, w->family, LISTENING, w) == 0, "listen");
+    settings_init(w);
 }
 
 static void world_fini(struct world *w)

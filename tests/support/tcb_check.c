@@ -28,7 +28,7 @@ static uint32_t sendq_bytes(const struct nb_sendq *q)
 
 static const char *check_sending(const struct nb_tcb *tcb)
 {
-    bool synchronized = tcb->state >= NB_TCP_ESTABLISHED;
+    bool synchronized = tcb->state >= NB_TCP_ESTABLISHED && !(tcb->flags & NB_TCB_FASTOPEN);
     bool something_to_do = tcb->snd_una != nb_tcb_last_seq(tcb);
     bool pending = tcb->flags & NB_TCB_LISTED;
     struct claim claims[] = {

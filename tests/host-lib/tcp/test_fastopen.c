@@ -155,6 +155,20 @@ static void test_more_pending_connections_than_the_queue_takes_wait_for_their_ha
     end_free(e);
 }
 
+/* RFC 5961 §4.2: the application has the connection, and a SYN must not take it away behind its back. */
+static void test_syn_in_window_of_a_pending_connection_is_challenged(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    syn_arrives(e, &good, "hello");
+    arrive(e, .flags = SYN, .seq = 10);
+    assert_int_equal(end_state(e), NB_TCP_SYN_RECEIVED);
+    end_expect(e, ACK, 1, 6, 0);
+    arrive(e, .flags = ACK, .seq = 6, .ack = 1);
+    assert_int_equal(end_state(e), NB_TCP_ESTABLISHED);
+    end_free(e);
+}
+
 static void test_cookie_of_the_backup_key_is_taken_and_the_new_one_told(void **state)
 {
     (void)state;
@@ -278,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_switched_off_server_knows_no_cookies),
         cmocka_unit_test(test_listener_without_a_queue_takes_part_in_nothing),
         cmocka_unit_test(test_more_pending_connections_than_the_queue_takes_wait_for_their_handshake),
+        cmocka_unit_test(test_syn_in_window_of_a_pending_connection_is_challenged),
         cmocka_unit_test(test_cookie_of_the_backup_key_is_taken_and_the_new_one_told),
         cmocka_unit_test(test_cookie_is_asked_for_and_used_with_data_the_next_time),
         cmocka_unit_test(test_data_that_the_server_left_out_is_sent_again_at_once),

@@ -64,7 +64,7 @@ static void make_program(uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15 + 1;
     length = 0;
-    put_noise(&random, 3);
+    put_noise(&random, 5);
     while (length < PROGRAM_MAX - 100 && next(&random) % 60) {
         uint64_t r = next(&random);
         uint8_t tuple = r >> 40 & 1;
