@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORDS_MAX      24 /* a trace with a filter is the longest */
-#define WAIT_FOR_START 1  /* what a command returns when its answer has to wait */
+#define WORDS_MAX 24 /* a trace with a filter is the longest */
+#define WAIT      1  /* what a command returns when its answer has to wait */
 
 struct request {
     struct sim *sim;
@@ -25,6 +25,7 @@ struct request {
     char *argv[WORDS_MAX];
     FILE *out;
     struct sim_error err;
+    enum sim_await what; /* when the answer has to wait */
 };
 
 static int show_status(struct request *r)
@@ -176,9 +177,13 @@ static int set_atr(struct request *r)
 
 static int wait_for(struct request *r)
 {
-    if (strcmp(r->argv[1], "started"))
-        return sim_fail(&r->err, -EINVAL, "wait %s: wanted started", r->argv[1]);
-    return r->sim->ops->rx_enabled(r->sim->dev) ? 0 : WAIT_FOR_START;
+    bool played = !strcmp(r->argv[1], "played");
+    if (!played && strcmp(r->argv[1], "started"))
+        return sim_fail(&r->err, -EINVAL, "wait %s: wanted started or played", r->argv[1]);
+    if (played && strncmp(r->sim->name, "pcap:", 5))
+        return sim_fail(&r->err, -EINVAL, "wait played: the wire is no capture");
+    r->what = played ? SIM_AWAIT_PLAYED : SIM_AWAIT_START;
+    return sim_has_come_to(r->sim, r->what) ? 0 : WAIT;
 }
 
 /* A prefix, taken off before commands are looked up; here it was wrong. */
@@ -212,7 +217,8 @@ static const struct command {
     {"pcap", SIM_CAPTURE_SYNTAX, "write frames of the wire or of a queue to a file; without words: what is written", 1,
      6, set_pcap},
     {"atr", SIM_ATR_SYNTAX, "steer flows by what is sent; without words: how it does", 1, 4, set_atr},
-    {"wait", "started", "answer when the driver has enabled the receiver", 2, 2, wait_for},
+    {"wait", "started|played", "answer when the driver has enabled the receiver, or a pcap wire is at its end", 2, 2,
+     wait_for},
     {"port", "N COMMAND", "a command for port N of the program; without it they are for the first, 0", 3, WORDS_MAX,
      no_port},
     {"help", "", "this list", 1, 1, show_help},
@@ -273,6 +279,7 @@ struct errand {
     const char *text;
     char *answer;
     bool waits;
+    enum sim_await what;
 };
 
 static char *error_text(const struct sim_error *err)
@@ -293,8 +300,9 @@ static void run_errand(void *arg)
     int rc = split_words(line, &r);
     if (!rc)
         rc = run_command(&r);
-    e->waits = rc == WAIT_FOR_START;
-    r.sim->start_awaited |= e->waits;
+    e->waits = rc == WAIT;
+    e->what = r.what;
+    r.sim->start_awaited |= e->waits && r.what == SIM_AWAIT_START;
     sim_trace_flush(&r.sim->trace);
     sim_captures_flush(&r.sim->captures);
     sim_unlock(r.sim);
@@ -308,13 +316,13 @@ static void run_errand(void *arg)
     e->answer = e->waits ? NULL : error_text(&r.err);
 }
 
-char *sim_command_run(struct sim *first, const char *text, struct sim **awaited)
+char *sim_command_run(struct sim *first, const char *text, struct sim_awaited *awaited)
 {
     struct errand e = {.sim = choose_port(first, &text), .text = text};
     if (!e.sim)
         return strdup("error: no such port; ports count from 0\n");
     sim_visit(e.sim, run_errand, &e);
     if (e.waits)
-        *awaited = e.sim;
+        *awaited = (struct sim_awaited){e.sim, e.what};
     return e.answer;
 }

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 struct client {
-    int fd;              /* -1: free */
-    struct sim *awaited; /* the port whose receiver it waits for */
+    int fd;                     /* -1: free */
+    struct sim_awaited awaited; /* sim NULL: nothing */
     size_t received, sent, answer_bytes;
     char *answer; /* NULL while there is none */
     char line[SIM_COMMAND_MAX];
@@ -81,7 +81,7 @@ static void accept_client(struct sim_control *c)
         if (cl->fd >= 0)
             continue;
         cl->fd = fd;
-        cl->awaited = NULL;
+        cl->awaited.sim = NULL;
         cl->received = cl->sent = 0;
         return;
     }
@@ -119,7 +119,7 @@ static void read_client(struct sim_control *c, struct client *cl)
     ssize_t n = recv(cl->fd, cl->line + cl->received, sizeof cl->line - 1 - cl->received, 0);
     if (n < 0 && errno == EAGAIN)
         return;
-    if (n <= 0 || cl->awaited) {
+    if (n <= 0 || cl->awaited.sim) {
         drop_client(cl); /* gone, or talking out of turn */
         return;
     }
@@ -133,7 +133,7 @@ static void read_client(struct sim_control *c, struct client *cl)
     char *text = sim_command_run(c->sim, cl->line, &cl->awaited);
     if (text)
         answer(cl, text);
-    else if (!cl->awaited)
+    else if (!cl->awaited.sim)
         drop_client(cl); /* no memory for an answer */
 }
 
@@ -152,22 +152,22 @@ void sim_control_serve(struct sim_control *c, const struct pollfd *p, unsigned n
         accept_client(c);
 }
 
-static bool has_started(struct sim *s)
+static bool has_come(const struct sim_awaited *awaited)
 {
-    sim_lock(s);
-    bool started = s->ops->rx_enabled(s->dev);
-    sim_unlock(s);
-    return started;
+    sim_lock(awaited->sim);
+    bool has = sim_has_come_to(awaited->sim, awaited->what);
+    sim_unlock(awaited->sim);
+    return has;
 }
 
-void sim_control_started(struct sim_control *c)
+void sim_control_news(struct sim_control *c)
 {
     for (int i = 0; i < SIM_CONTROL_CLIENTS; i++) {
         struct client *cl = &c->clients[i];
-        char *text = cl->fd >= 0 && cl->awaited && has_started(cl->awaited) ? strdup("ok\n") : NULL;
+        char *text = cl->fd >= 0 && cl->awaited.sim && has_come(&cl->awaited) ? strdup("ok\n") : NULL;
         if (!text)
             continue;
-        cl->awaited = NULL;
+        cl->awaited.sim = NULL;
         answer(cl, text);
     }
 }

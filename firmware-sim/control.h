@@ -27,7 +27,7 @@ unsigned sim_control_poll_set(const struct sim_control *c, struct pollfd *p);
 /* Serve what the poll found, given the same array. */
 void sim_control_serve(struct sim_control *c, const struct pollfd *p, unsigned n);
 
-/* Answer those who wait for a port to start that has. */
-void sim_control_started(struct sim_control *c);
+/* Answer those who wait for something that has come. */
+void sim_control_news(struct sim_control *c);
 
 #endif

@@ -35,6 +35,7 @@ struct sim_engine {
     atomic_bool stop;
     uint64_t device_due_ns; /* when it fell asleep */
     bool plugged;           /* the wire works */
+    bool news;              /* that somebody at the control socket may wait for */
     bool wire_open;         /* a wire that is its own source may be asked for frames */
     uint64_t now_ns;        /* of this round */
     unsigned refused;       /* by the wire in this round */
@@ -127,8 +128,13 @@ static void mind_source(struct sim_engine *e)
 {
     struct sim *s = e->sim;
     bool on = s->ops->rx_enabled(s->dev);
+    bool in_memory = !s->ops->pending(s->dev, SIM_EVENT_RX_WRITE, -1) && !s->ops->pending(s->dev, SIM_EVENT_RSC, -1);
     e->wire_open = on && !s->ops->pending(s->dev, SIM_EVENT_RX_WRITE, -1);
     s->start_awaited |= !on;
+    if (on && in_memory && !s->played && e->config.wire->ops->due_ns(e->config.wire) == SIM_WIRE_NEVER) {
+        s->played = true;
+        e->news = true;
+    }
 }
 
 static bool source_is_due(const struct sim_engine *e)
@@ -165,15 +171,19 @@ static bool do_round(struct sim_engine *e)
     return e->n || written || sent || source_is_due(e);
 }
 
-/* The driver has enabled the receiver and somebody waits for that: the first port's engine has the control socket. */
-static void note_start(struct sim *s)
+/* The driver has enabled the receiver, or the capture is at its end, and somebody may wait for that: the first port's
+ * engine has the control socket. */
+static void note_news(struct sim_engine *e)
 {
+    struct sim *s = e->sim;
     sim_lock(s);
     bool started = s->start_awaited && s->ops->rx_enabled(s->dev);
     if (started)
         s->start_awaited = false;
     sim_unlock(s);
-    if (started && s->first_port != s && s->first_port->wake_fd >= 0)
+    bool news = started || e->news;
+    e->news = false;
+    if (news && s->first_port != s && s->first_port->wake_fd >= 0)
         eventfd_write(s->first_port->wake_fd, 1);
 }
 
@@ -277,8 +287,8 @@ static void *engine_main(void *arg)
                 look_around(e, 0);
             continue;
         }
-        note_start(e->sim);
-        sim_control_started(e->control);
+        note_news(e);
+        sim_control_news(e->control);
         sim_captures_flush(&e->sim->captures);
         pause_wire(e);
         if (fall_asleep(e))

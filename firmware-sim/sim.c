@@ -153,6 +153,11 @@ bool sim_has_work(const struct sim *s)
     return s->tx_ready || (s->start_awaited && s->ops->rx_enabled(s->dev));
 }
 
+bool sim_has_come_to(const struct sim *s, enum sim_await what)
+{
+    return what == SIM_AWAIT_START ? s->ops->rx_enabled(s->dev) : s->played;
+}
+
 uint64_t sim_due_ns(struct sim *s)
 {
     return s->ops->due_ns ? s->ops->due_ns(s->dev) : UINT64_MAX;

@@ -65,6 +65,9 @@ struct sim_outbox {
     } frame[SIM_TX_BURST];
 };
 
+/* What somebody at the control socket may wait for. */
+enum sim_await { SIM_AWAIT_START, SIM_AWAIT_PLAYED };
+
 /* What another thread wants done in an engine's thread. */
 struct sim_visit {
     void (*run)(void *arg);
@@ -86,6 +89,7 @@ struct sim {
     struct sim_outbox out;
     bool tx_ready;      /* a transmit doorbell rang since the last sim_tx_poll */
     bool start_awaited; /* somebody waits for the driver to enable the receiver */
+    bool played;        /* the wire is a capture, and all of it is in memory */
     bool engine_asleep;
     int wake_fd; /* eventfd the sleeping engine polls; -1: no engine */
     _Atomic(struct sim_visit *) visit;
@@ -130,6 +134,9 @@ const char *sim_register_name(struct sim *s, uint32_t offset, char *text, size_t
 
 /* Offset for "RDT[3]" or "CTRL"; -ENOENT or -ERANGE with words. */
 int sim_register_find(const struct sim *s, const char *name, uint32_t *offset, struct sim_error *err);
+
+/* Locked. Has it come to that? */
+bool sim_has_come_to(const struct sim *s, enum sim_await what);
 
 /* Locked. When the device has something to do by itself; UINT64_MAX: never. */
 uint64_t sim_due_ns(struct sim *s);

@@ -388,6 +388,6 @@ EXPORTED int nb_nicsim_write(struct nb_nicsim *nic, const char *name, uint32_t v
 
 EXPORTED char *nb_nicsim_command(struct nb_nicsim *nic, const char *line)
 {
-    struct sim *awaited;
+    struct sim_awaited awaited;
     return nic->in_trap ? NULL : sim_command_run(nic->sim, line, &awaited);
 }

@@ -320,6 +320,7 @@ def test_capture_is_played_at_its_pace_and_answers_are_recorded(_):
     played.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(records))
     with testpmd.Testpmd("--auto-start", "--no-flush-rx", "--forward-mode=io", wire=f"pcap:{played},{sent}",
                          nic_options=["--trace", trace, "--trace-only", "port=7"]) as pmd:
+        pmd.nic("wait", "played")
         nbtest.wait_until(lambda: "tx_frames 12\n" in pmd.nic("stats"), "twelve frames sent on")
         equal(pmd.quit(), 0, "exit status")
     lines = [json.loads(line) for line in trace.read_text().splitlines()]

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static struct sim sim;
-static struct sim *awaited;
+static struct sim_awaited awaited;
 
 static int setup(void **state)
 {
@@ -175,13 +175,13 @@ static void test_stats_show_drops_with_their_reason(void **state)
 static void test_wait_has_no_answer_before_the_receiver_starts(void **state)
 {
     (void)state;
-    awaited = NULL;
+    awaited.sim = NULL;
     assert_null(sim_command_run(&sim, "wait started", &awaited));
-    assert_ptr_equal(awaited, &sim);
+    assert_ptr_equal(awaited.sim, &sim);
     assert_true(sim.start_awaited);
     fake_last->enabled = true;
     expect("wait started", "ok\n");
-    expect("wait forever", "error: wait forever: wanted started\n");
+    expect("wait forever", "error: wait forever: wanted started or played\n");
 }
 
 static void test_port_prefix_names_the_port_for_every_command(void **state)
@@ -198,9 +198,23 @@ static void test_port_prefix_names_the_port_for_every_command(void **state)
     expect("port 1 trace to /dev/null frames", "ok\n");
     assert_int_equal(second.trace.kinds, SIM_TRACE_FRAMES);
     assert_null(sim_command_run(&sim, "port 1 wait started", &awaited));
-    assert_ptr_equal(awaited, &second);
+    assert_ptr_equal(awaited.sim, &second);
     expect("port 2 status", "error: no such port; ports count from 0\n");
     sim_fini(&second);
+}
+
+static void test_wait_played_is_for_captures_and_their_end(void **state)
+{
+    (void)state;
+    expect("wait played", "error: wait played: the wire is no capture\n");
+    sim.name = "pcap:x";
+    awaited.sim = NULL;
+    assert_null(sim_command_run(&sim, "wait played", &awaited));
+    assert_ptr_equal(awaited.sim, &sim);
+    assert_int_equal(awaited.what, SIM_AWAIT_PLAYED);
+    assert_false(sim.start_awaited);
+    sim.played = true;
+    expect("wait played", "ok\n");
 }
 
 #define WITH_SIM(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -221,6 +235,7 @@ int main(void)
         WITH_SIM(test_help_names_every_command),
         WITH_SIM(test_stats_show_drops_with_their_reason),
         WITH_SIM(test_port_prefix_names_the_port_for_every_command),
+        WITH_SIM(test_wait_played_is_for_captures_and_their_end),
         WITH_SIM(test_wait_has_no_answer_before_the_receiver_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,11 +89,11 @@ static void test_wait_answers_when_the_receiver_starts(void **state)
     int fd = dial();
     send(fd, "wait started\n", 13, 0);
     serve();
-    sim_control_started(control);
+    sim_control_news(control);
     char c;
     assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
     fake_last->enabled = true;
-    sim_control_started(control);
+    sim_control_news(control);
     expect_reply(fd, "ok\n");
 }
 
