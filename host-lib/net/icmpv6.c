@@ -1,5 +1,5 @@
-/* icmpv6.c - answers ping (RFC 4443 §4.2), and hands Neighbour Discovery to the worker that speaks it. Other messages
- * are counted and dropped.
+/* icmpv6.c - answers ping (RFC 4443 §4.2), hands Neighbour Discovery to the worker that speaks it, and errors to whom
+ * they are about. Other messages are counted and dropped.
  */
 #include <rte_mbuf.h>
 
@@ -43,11 +43,15 @@ void nb__icmpv6_input(struct nb_net *net, const struct nb_packet *p, uint64_t no
     struct nb_icmp icmp;
     int reason = nb_icmpv6_parse(&icmp, p->m, p->l4_offset, p->l4_bytes, &p->src, &p->dst);
 
+    if (reason == 0 && is_neighbour_discovery(&icmp) && p->reassembled)
+        reason = NB_COUNTER_DROP_FRAGMENT; /* RFC 6980 §5 */
     if (reason == 0 && is_neighbour_discovery(&icmp)) {
         if (nb__is_for_speaker(net, p->port, p->m))
             nb__nd_input(net, p, &icmp, now_us);
         return;
     }
+    if (reason == 0 && nb__icmp_error_input(net, p))
+        return;
     if (reason == 0)
         reason = refuse_echo(p, &icmp);
     if (reason)

@@ -70,7 +70,8 @@ static inline bool is_usual(const struct nb_net_port *p, struct rte_mbuf *m, boo
         m->data_len = (uint16_t)m->pkt_len;
     }
     *key = (struct nb_flow_key){.local.word = {ip->dst_addr}, .remote.word = {ip->src_addr}, .family = NB_FAMILY_IPV4};
-    *segment = (struct nb_net_segment){.l4_offset = NB_ETH_HEADER_BYTES + NB_IPV4_HEADER_BYTES,
+    *segment = (struct nb_net_segment){.m = m,
+                                       .l4_offset = NB_ETH_HEADER_BYTES + NB_IPV4_HEADER_BYTES,
                                        .l4_bytes = total_bytes - NB_IPV4_HEADER_BYTES,
                                        .ecn = ip->type_of_service & 3};
     return true;
@@ -79,7 +80,8 @@ static inline bool is_usual(const struct nb_net_port *p, struct rte_mbuf *m, boo
 enum nb_net_verdict nb__is_segment(const struct nb_packet *p, struct nb_flow_key *key, struct nb_net_segment *segment)
 {
     *key = (struct nb_flow_key){.local = p->dst, .remote = p->src, .vlan = p->eth.vlan, .family = p->family};
-    *segment = (struct nb_net_segment){.l4_offset = p->l4_offset, .l4_bytes = p->l4_bytes, .ecn = p->ecn};
+    *segment = (struct nb_net_segment){
+        .m = p->m, .l4_offset = p->l4_offset, .l4_bytes = p->l4_bytes, .ecn = p->ecn, .unsteered = p->reassembled};
     return NB_NET_TCP;
 }
 

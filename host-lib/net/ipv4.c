@@ -8,6 +8,7 @@
 
 #include "../wire/ipv4.h"
 #include "net.h"
+#include "reassembly.h"
 
 static bool is_broadcast_of(const struct nb_net_address *a, uint32_t address)
 {
@@ -35,10 +36,6 @@ static int refuse(const struct nb_net_port *port, const struct nb_packet *p, con
         return NB_COUNTER_DROP_MARTIAN;
     if (ip->source_route)
         return NB_COUNTER_DROP_SOURCE_ROUTE;
-    if (ip->fragment)
-        return NB_COUNTER_DROP_FRAGMENT;
-    if (ip->protocol != NB_IP_TCP && ip->protocol != NB_IP_ICMP)
-        return NB_COUNTER_DROP_UNKNOWN_PROTOCOL;
     return 0;
 }
 
@@ -50,6 +47,46 @@ static int trim(struct nb_packet *p, const struct nb_ipv4 *ip)
     return rte_pktmbuf_trim(p->m, (uint16_t)(rte_pktmbuf_pkt_len(p->m) - frame_bytes)) < 0
                ? NB_COUNTER_DROP_MALFORMED /* over several buffers */
                : 0;
+}
+
+/* Nobody here speaks it, and its sender may know (RFC 1122 §3.2.2.1). */
+static void refuse_protocol(struct nb_net *net, const struct nb_packet *p, uint8_t protocol, uint64_t now_us)
+{
+    const struct nb_icmp_about about = {
+        .m = p->m, .port = p->port, .family = p->family, .l3_offset = p->l3_offset, .src = p->src, .dst = p->dst};
+    const struct nb_icmp icmp = {.type = NB_ICMP_UNREACHABLE,
+                                 .code =
+                                     protocol == NB_IP_UDP ? NB_ICMP_PORT_UNREACHABLE : NB_ICMP_PROTOCOL_UNREACHABLE};
+
+    nb__icmp_send(net, &about, &icmp, now_us);
+    nb__net_drop(net, p->m, NB_COUNTER_DROP_UNKNOWN_PROTOCOL);
+}
+
+/* Keep a fragment; go on with the whole datagram when it was the last one missing. */
+static enum nb_net_verdict fragment_input(struct nb_net *net, struct nb_packet *p, const struct nb_ipv4 *ip,
+                                          struct nb_flow_key *key, struct nb_net_segment *segment, uint64_t now_us)
+{
+    const struct nb_fragment f = {.m = p->m,
+                                  .port = (uint8_t)p->port,
+                                  .family = NB_FAMILY_IPV4,
+                                  .protocol = ip->protocol,
+                                  .more = ip->more_fragments,
+                                  .id = ip->id,
+                                  .src = p->src,
+                                  .dst = p->dst,
+                                  .offset = ip->fragment_offset,
+                                  .bytes = (uint16_t)p->l4_bytes,
+                                  .l3_offset = p->l3_offset,
+                                  .headers_end = p->l4_offset,
+                                  .data_offset = p->l4_offset};
+
+    p->m = nb_reassembly_insert(net->reassembly, &f, now_us);
+    net->due_us = RTE_MIN(net->due_us, now_us + NB_REASSEMBLY_US);
+    if (!p->m)
+        return NB_NET_DONE;
+    net->counters[NB_COUNTER_REASSEMBLED]++;
+    p->reassembled = true;
+    return nb__ipv4_input(net, p, key, segment, now_us);
 }
 
 enum nb_net_verdict nb__ipv4_input(struct nb_net *net, struct nb_packet *p, struct nb_flow_key *key,
@@ -74,8 +111,13 @@ enum nb_net_verdict nb__ipv4_input(struct nb_net *net, struct nb_packet *p, stru
         nb__net_drop(net, p->m, (enum nb_counter)reason);
         return NB_NET_DONE;
     }
+    if (ip.fragment)
+        return fragment_input(net, p, &ip, key, segment, now_us);
     if (ip.protocol == NB_IP_TCP)
         return nb__is_segment(p, key, segment);
-    nb__icmp_input(net, p, now_us);
+    if (ip.protocol == NB_IP_ICMP)
+        nb__icmp_input(net, p, now_us);
+    else
+        refuse_protocol(net, p, ip.protocol, now_us);
     return NB_NET_DONE;
 }

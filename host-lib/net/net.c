@@ -9,6 +9,7 @@
 #include "../wire/ipv6.h"
 #include "neighbour.h"
 #include "net.h"
+#include "reassembly.h"
 
 void nb__net_drop(struct nb_net *net, struct rte_mbuf *m, enum nb_counter reason)
 {
@@ -162,7 +163,9 @@ static void at_least(uint64_t *due_us, uint64_t at_us)
 
 static void tend(struct nb_net *net, uint64_t now_us)
 {
-    net->due_us = UINT64_MAX;
+    net->now_us = now_us;
+    nb_reassembly_advance(net->reassembly, now_us);
+    net->due_us = nb_reassembly_next_us(net->reassembly);
     for (unsigned i = 0; i < net->n_ports; i++) {
         nb__dad_tend(net, i, now_us);
         nb__router_tend(net, i, now_us);
@@ -184,19 +187,47 @@ uint64_t nb_net_next_us(const struct nb_net *net)
     return RTE_MIN(nb_neighbours_next_us(net->neighbours), net->due_us);
 }
 
+static void on_fragment_drop(void *arg, struct rte_mbuf *m, int reason)
+{
+    nb__net_drop(arg, m, (enum nb_counter)reason);
+}
+
+static void on_reassembly_time(void *arg, const struct nb_fragment *first)
+{
+    struct nb_net *net = arg;
+    const struct nb_icmp_about about = {.m = first->m,
+                                        .port = first->port,
+                                        .family = first->family,
+                                        .l3_offset = first->l3_offset,
+                                        .src = first->src,
+                                        .dst = first->dst};
+    const struct nb_icmp icmp = {.type =
+                                     first->family == NB_FAMILY_IPV4 ? NB_ICMP_TIME_EXCEEDED : NB_ICMPV6_TIME_EXCEEDED,
+                                 .code = NB_ICMP_REASSEMBLY_TIME};
+
+    nb__icmp_send(net, &about, &icmp, net->now_us);
+}
+
 bool nb_net_init(struct nb_net *net, uint32_t secret)
 {
     const struct nb_neighbour_env env = {
         .arg = net, .ask = on_ask, .send = on_send, .drop = on_drop, .settled = on_settled};
 
+    const struct nb_reassembly_env fragments = {.arg = net, .drop = on_fragment_drop, .timed_out = on_reassembly_time};
+
     memset(net->beginning, 0, sizeof net->beginning);
+    net->errors_left = 0;
+    net->errors_at_us = 0;
     net->due_us = 0;
     net->neighbours = nb_neighbours_new(&env, secret);
-    return net->neighbours;
+    net->reassembly = nb_reassembly_new(&fragments);
+    return net->neighbours && net->reassembly;
 }
 
 void nb_net_fini(struct nb_net *net)
 {
     nb_neighbours_free(net->neighbours);
+    nb_reassembly_free(net->reassembly);
     net->neighbours = NULL;
+    net->reassembly = NULL;
 }

@@ -9,7 +9,8 @@
  * is worker 0). The others put their questions to it (env->ask_speaker), and hear what it found (nb_net_told); such
  * frames that reach them go there too (env->to_speaker). Time comes in as an argument.
  *
- *   input.c      what a frame is · ipv4.c, ipv6.c  the way to what it carries · icmp.c, icmpv6.c  messages
+ *   input.c      what a frame is · ipv4.c, ipv6.c  the way to what it carries · reassembly.c  of fragments
+ *   icmp.c, icmpv6.c  messages · icmp_send.c  errors of ours
  *   arp.c, nd.c  who has an address · neighbour.c  what was found out · dad.c, router.c  what IPv6 begins with
  *   port.c       our addresses and networks · source.c  which of them a new connection has · net.c  the rest, and the
  * way out
@@ -27,9 +28,11 @@
 #include "../wire/icmp.h"
 #include "port.h"
 
+struct nb_icmp_error;
 struct nb_ipv4;
 struct nb_ipv6;
 struct nb_neighbours;
+struct nb_reassembly;
 struct rte_mbuf;
 struct rte_mempool;
 
@@ -56,6 +59,8 @@ struct nb_net_env {
     /* Not the speaker: ask it for a neighbour; give it a frame that only it understands. The latter takes the frame. */
     void (*ask_speaker)(void *arg, unsigned port, uint8_t family, const struct nb_addr *address);
     void (*to_speaker)(void *arg, unsigned port, struct rte_mbuf *frame);
+    /* An ICMP error about a TCP segment from an address of ours arrived. */
+    void (*icmp_error)(void *arg, const struct nb_icmp_error *error);
     /* To all other workers. */
     void (*tell)(void *arg, unsigned port, const struct nb_net_news *news);
 };
@@ -77,10 +82,14 @@ struct nb_net {
     struct nb_net_env env;
     struct nb_neighbours *neighbours;
     struct nb_net_beginning beginning[NB_NET_PORTS_MAX];
+    struct nb_reassembly *reassembly;
+    uint8_t errors_left; /* that may be sent now (icmp_send.c) */
+    uint64_t errors_at_us;
+    uint64_t now_us; /* while time passes */
     uint64_t due_us; /* something besides neighbours wants attention; UINT64_MAX: nothing */
 };
 
-/* The caller has filled everything but neighbours, beginning and due_us. False when memory is short. */
+/* The caller has filled everything down to env. False when memory is short. */
 bool nb_net_init(struct nb_net *net, uint32_t secret);
 void nb_net_fini(struct nb_net *net);
 
@@ -92,6 +101,7 @@ enum nb_net_verdict {
 
 /* Where the segment lies in its packet. */
 struct nb_net_segment {
+    struct rte_mbuf *m; /* the frame that arrived, or what its fragments made */
     uint16_t l4_offset;
     uint32_t l4_bytes; /* the packet ends with them: padding has been cut off */
     uint8_t ecn;       /* the two bits of the IP header */
@@ -130,6 +140,7 @@ struct nb_packet {
     struct rte_mbuf *m;
     unsigned port;
     bool trusted;
+    bool reassembled;
     uint8_t family;
     struct nb_addr src, dst;
     uint16_t l3_offset; /* where its IP header begins */
@@ -170,6 +181,19 @@ enum nb_net_verdict nb__ipv6_input(struct nb_net *net, struct nb_packet *p, stru
 void nb__arp_input(struct nb_net *net, const struct nb_packet *p, uint64_t now_us);
 void nb__icmp_input(struct nb_net *net, const struct nb_packet *p, uint64_t now_us);
 void nb__icmpv6_input(struct nb_net *net, const struct nb_packet *p, uint64_t now_us);
+
+/* icmp_send.c: a packet that arrived, about which its sender is told something. */
+struct nb_icmp_about {
+    const struct rte_mbuf *m;
+    unsigned port;
+    uint8_t family;
+    uint16_t l3_offset;
+    struct nb_addr src, dst;
+};
+void nb__icmp_send(struct nb_net *net, const struct nb_icmp_about *about, const struct nb_icmp *icmp, uint64_t now_us);
+
+/* icmp.c: an error, checksum verified: false when it is not about TCP from one of our addresses. */
+bool nb__icmp_error_input(struct nb_net *net, const struct nb_packet *p);
 
 /* nd.c: a message of Neighbour Discovery, checksum verified. Takes the packet. */
 void nb__nd_input(struct nb_net *net, const struct nb_packet *p, const struct nb_icmp *icmp, uint64_t now_us);

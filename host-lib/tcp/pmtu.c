@@ -50,37 +50,47 @@ static uint32_t now_s(const struct nb_tcp *tcp)
     return (uint32_t)(tcp->now_us / 1000000);
 }
 
-static void remember(struct nb_tcp *tcp, const struct nb_tcb *tcb)
+static uint32_t least_mtu(const struct nb_flow_key *key)
 {
-    struct nb_destination *d = nb__destination_get(tcp->destinations, &tcb->flow.key);
-    d->mtu_bytes = tcb->mtu_bytes;
+    return key->family == NB_FAMILY_IPV4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6;
+}
+
+static void remember(struct nb_tcp *tcp, const struct nb_flow_key *key, uint16_t mtu_bytes)
+{
+    struct nb_destination *d = nb__destination_get(tcp->destinations, key);
+    d->mtu_bytes = mtu_bytes;
     d->mtu_at_s = now_s(tcp);
     tcp->mtus_known = true;
 }
 
-static uint16_t remembered(struct nb_tcp *tcp, const struct nb_tcb *tcb)
+void nb_tcp_learn_path_mtu(struct nb_tcp *tcp, const struct nb_flow_key *key, uint16_t mtu_bytes, uint64_t now_us)
 {
-    const struct nb_destination *d = tcp->mtus_known ? nb__destination_find(tcp->destinations, &tcb->flow.key) : NULL;
+    nb__set_now(tcp, now_us);
+    remember(tcp, key, (uint16_t)nb__max(mtu_bytes, least_mtu(key)));
+}
+
+uint16_t nb_tcp_path_mtu(struct nb_tcp *tcp, const struct nb_flow_key *key)
+{
+    const struct nb_destination *d = tcp->mtus_known ? nb__destination_find(tcp->destinations, key) : NULL;
     bool counts = d && d->mtu_bytes && now_s(tcp) - d->mtu_at_s < MTU_LASTS_S;
     return counts ? (uint16_t)nb__min(d->mtu_bytes, tcp->config.mtu_bytes) : tcp->config.mtu_bytes;
 }
 
 void nb__mtu_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    tcb->mtu_bytes = tcb->mtu_high = remembered(tcp, tcb);
+    tcb->mtu_bytes = tcb->mtu_high = nb_tcp_path_mtu(tcp, &tcb->flow.key);
     nb__mtu_options_agreed(tcp, tcb);
 }
 
 void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
 {
-    uint32_t least = tcb->flow.key.family == NB_FAMILY_IPV4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6;
-    mtu_bytes = nb__max(mtu_bytes, least);
+    mtu_bytes = nb__max(mtu_bytes, least_mtu(&tcb->flow.key));
     if (mtu_bytes >= tcb->mtu_bytes || tcb->options->pmtu_dont)
         return;
     tcb->mtu_bytes = (uint16_t)mtu_bytes;
     tcb->mtu_high = (uint16_t)nb__min(tcb->mtu_high, tcb->mtu_bytes);
     tcb->mtu_low = (uint16_t)nb__min(tcb->mtu_low, tcb->mtu_high);
-    remember(tcp, tcb);
+    remember(tcp, &tcb->flow.key, tcb->mtu_bytes);
     nb__mss_sync(tcp, tcb);
     if (tcb->state == NB_TCP_SYN_SENT)
         nb__fastopen_syn_too_big(tcp, tcb);

@@ -106,6 +106,11 @@ void nb_tcp_input_found(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_r
  * error->key. Whether to believe it is the core's business (RFC 5927), checksum and addresses were the caller's. */
 void nb_tcp_icmp(struct nb_tcp *tcp, const struct nb_icmp_error *error, struct nb_flow_ref ref, uint64_t now_us);
 
+/* What the path to key->remote takes, as far as errors have told us (the interface's MTU otherwise); and what somebody
+ * else was told, who verified it. */
+uint16_t nb_tcp_path_mtu(struct nb_tcp *tcp, const struct nb_flow_key *key);
+void nb_tcp_learn_path_mtu(struct nb_tcp *tcp, const struct nb_flow_key *key, uint16_t mtu_bytes, uint64_t now_us);
+
 /* Fire what is due. */
 void nb_tcp_advance(struct nb_tcp *tcp, uint64_t now_us);
 

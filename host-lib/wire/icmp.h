@@ -19,6 +19,13 @@ enum nb_icmp_type {
     NB_ICMP_PARAMETER_PROBLEM = 12,
 };
 
+enum nb_icmp_code {
+    NB_ICMP_PROTOCOL_UNREACHABLE = 2,
+    NB_ICMP_PORT_UNREACHABLE = 3,
+    NB_ICMPV6_PORT_UNREACHABLE = 4,
+    NB_ICMP_REASSEMBLY_TIME = 1, /* of time exceeded, in both families */
+};
+
 enum nb_icmpv6_type {
     NB_ICMPV6_UNREACHABLE = 1,
     NB_ICMPV6_TOO_BIG = 2,

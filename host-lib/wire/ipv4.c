@@ -50,6 +50,9 @@ int nb_ipv4_parse(struct nb_ipv4 *ip, const struct rte_mbuf *m, uint16_t offset,
     ip->ttl = h->time_to_live;
     ip->tos = h->type_of_service;
     ip->fragment = h->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK);
+    ip->more_fragments = h->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG);
+    ip->fragment_offset = (uint16_t)((rte_be_to_cpu_16(h->fragment_offset) & RTE_IPV4_HDR_OFFSET_MASK) * 8);
+    ip->id = rte_be_to_cpu_16(h->packet_id);
     ip->source_route = false;
     return read_options(ip, (const uint8_t *)(h + 1), ip->header_bytes - NB_IPV4_HEADER_BYTES);
 }

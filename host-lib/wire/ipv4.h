@@ -14,7 +14,7 @@ struct rte_mbuf;
 #define NB_IPV4_HEADER_BYTES 20 /* without options */
 #define NB_IPV4_TTL          64 /* RFC 1700 */
 
-enum nb_ip_protocol { NB_IP_ICMP = 1, NB_IP_TCP = 6 };
+enum nb_ip_protocol { NB_IP_ICMP = 1, NB_IP_TCP = 6, NB_IP_UDP = 17 };
 
 struct nb_ipv4 {
     uint32_t src, dst;     /* network order */
@@ -23,6 +23,8 @@ struct nb_ipv4 {
     uint8_t protocol, ttl, tos;
     bool source_route; /* an option wants it sent on along a route (RFC 791 §3.1, RFC 7126 §4.3, §4.4) */
     bool fragment;     /* a part of a larger datagram: more fragments follow or the offset is not zero */
+    bool more_fragments;
+    uint16_t fragment_offset, id;
 };
 
 /* Parse at data offset `offset`; verify computes the header checksum. 0, or the drop reason as a positive enum

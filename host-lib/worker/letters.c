@@ -20,6 +20,10 @@ static void read_one(struct nb_worker *w, unsigned from, const struct nb_mail *m
     case NB_MAIL_NEIGHBOUR_WANTED:
         nb_net_asked(&w->net, mail->port, mail->neighbour.family, &mail->neighbour.address, w->now_us);
         break;
+    case NB_MAIL_ICMP:
+    case NB_MAIL_PATH_MTU:
+        nb__icmp_letter(w, mail);
+        break;
     case NB_MAIL_NET_NEWS:
         nb_net_told(&w->net, mail->port, &mail->news, w->now_us);
         break;

@@ -18,6 +18,7 @@
 #include <netbypass/flow.h>
 
 #include "../net/net.h"
+#include "../wire/icmp_error.h"
 
 struct rte_mbuf;
 
@@ -27,6 +28,8 @@ enum nb_mail_kind {
     NB_MAIL_SEGMENT,          /* packet: a TCP segment, verified */
     NB_MAIL_FRAME,            /* packet: something only the speaker understands (ARP, Neighbour Discovery) */
     NB_MAIL_NEIGHBOUR_WANTED, /* neighbour: who has this address? */
+    NB_MAIL_ICMP,             /* error: about a segment of a flow that you own or are the home of */
+    NB_MAIL_PATH_MTU,         /* error: what its path takes, as far as somebody has learned */
     NB_MAIL_NET_NEWS,         /* news: what the network layer of another worker found out */
     NB_MAIL_FORWARD_PUT,      /* flow: you are its home, I own it */
     NB_MAIL_FORWARD_REMOVE,   /* flow: you need not know of it any more */
@@ -71,6 +74,7 @@ struct nb_mail {
             uint8_t family;
         } neighbour;
         struct nb_net_news news;
+        struct nb_icmp_error error;
         struct {
             struct nb_flow_key key;
             uint32_t incarnation;

@@ -24,6 +24,7 @@ static bool parse_any(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf
 
     if (nb_net_input(&w->net, a->port, m, trusted, &a->seg.key, &segment, w->now_us) == NB_NET_DONE)
         return false;
+    m = segment.m;
     a->unsteered = segment.unsteered;
     a->seg.ecn = segment.ecn;
     reason = nb_seg_parse(&a->seg, m, segment.l4_offset, segment.l4_bytes,

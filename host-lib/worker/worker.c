@@ -114,6 +114,11 @@ static void tell_others(void *worker, unsigned port, const struct nb_net_news *n
             nb__mail(w, i, &mail);
 }
 
+static void on_icmp_error(void *worker, const struct nb_icmp_error *error)
+{
+    nb__icmp_error(worker, error, 0);
+}
+
 static int init_net(struct nb_worker *w, const struct nb_worker_config *config, uint32_t secret)
 {
     w->net = (struct nb_net){
@@ -125,7 +130,8 @@ static int init_net(struct nb_worker *w, const struct nb_worker_config *config, 
                 .transmit = nb__transmit,
                 .ask_speaker = ask_speaker,
                 .to_speaker = to_speaker,
-                .tell = tell_others},
+                .tell = tell_others,
+                .icmp_error = on_icmp_error},
     };
     memcpy(w->net.port, config->net_port, w->n_ports * sizeof *config->net_port);
     return nb_net_init(&w->net, secret) ? 0 : -ENOMEM;
@@ -306,8 +312,7 @@ void nb_worker_free(struct nb_worker *w)
     nb_gates_free(w->gates);
     if (w->tcp)
         nb_tcp_free(w->tcp);
-    if (w->net.neighbours)
-        nb_net_fini(&w->net);
+    nb_net_fini(&w->net);
     nb__tx_fini(w);
     nb_registry_fini(&w->registry);
     nb_flow_table_free(w->flows);

@@ -17,6 +17,7 @@
  *   tx.c         transmitting, and waiting for room
  *   rx.c         a batch of frames: parse, look up, hand on
  *   home.c       whose segment is it: ours, another worker's, nobody's
+ *   icmp.c       whose ICMP error is it; what paths take
  *   letters.c    what arrives over the rings
  *   reta.c       when the indirection table changes
  *   connect.c    active opens, and local ports for them
@@ -206,6 +207,11 @@ void nb__rx_letters(struct nb_worker *w, unsigned from, const struct nb_mail *ma
 
 /* home.c: hand a parsed segment to whom it belongs. Takes a->seg.m. */
 void nb__deliver(struct nb_worker *w, struct nb_arrival *a);
+
+/* icmp.c: an ICMP error, sent to so many workers so far; a letter about one, or about a path. */
+struct nb_icmp_error;
+void nb__icmp_error(struct nb_worker *w, const struct nb_icmp_error *error, unsigned hops);
+void nb__icmp_letter(struct nb_worker *w, const struct nb_mail *mail);
 
 /* letters.c: read all mail there is. True when there was some. */
 bool nb__read_mail(struct nb_worker *w);

@@ -47,6 +47,13 @@ static void on_to_speaker(void *arg, unsigned port, struct rte_mbuf *frame)
     rte_pktmbuf_free(frame);
 }
 
+static void on_icmp_error(void *arg, const struct nb_icmp_error *error)
+{
+    (void)arg;
+    seen.icmp_errors++;
+    seen.error = *error;
+}
+
 static void on_tell(void *arg, unsigned port, const struct nb_net_news *news)
 {
     (void)arg, (void)port;
@@ -88,7 +95,11 @@ static int start(bool speaker, bool ipv6)
         .speaker = speaker,
         .mempool = one_net_pool,
         .counters = one_net_counters,
-        .env = {.transmit = on_transmit, .ask_speaker = on_ask_speaker, .to_speaker = on_to_speaker, .tell = on_tell},
+        .env = {.transmit = on_transmit,
+                .ask_speaker = on_ask_speaker,
+                .to_speaker = on_to_speaker,
+                .tell = on_tell,
+                .icmp_error = on_icmp_error},
     };
     memcpy(one_net.port[0].mac, our_mac, 6);
     nb_net_port_add(&one_net.port[0], NB_FAMILY_IPV4, &(struct nb_addr){{US}}, 24);

@@ -8,6 +8,7 @@
 #include <rte_byteorder.h>
 
 #include "../../host-lib/net/net.h"
+#include "../../host-lib/wire/icmp_error.h"
 
 #define US      RTE_BE32(0x0a630002)
 #define CLIENT  RTE_BE32(0x0a630001)
@@ -31,8 +32,10 @@ extern uint64_t one_net_counters[NB_COUNTER_COUNT];
 struct one_net_seen {
     struct rte_mbuf *frame[64]; /* transmitted */
     unsigned frames, asked, to_speaker, told;
-    struct nb_net_news news; /* the last told */
-    struct nb_flow_key key;  /* of the last segment */
+    unsigned icmp_errors;
+    struct nb_icmp_error error; /* the last of them */
+    struct nb_net_news news;    /* the last told */
+    struct nb_flow_key key;     /* of the last segment */
     struct nb_net_segment segment;
 };
 extern struct one_net_seen seen;

@@ -24,6 +24,9 @@
     X(ND_REPLIES, "nd_replies", "neighbour solicitations for our IPv6 addresses answered (RFC 4861)")                  \
     X(ADDRESS_CONFLICTS, "address_conflicts", "signs that another host has an IPv6 address of ours (RFC 4862)")        \
     X(ECHO_REPLIES, "echo_replies", "ICMP and ICMPv6 echo requests (ping) answered")                                   \
+    X(REASSEMBLED, "reassembled", "datagrams put together from their fragments")                                       \
+    X(ICMP_SENT, "icmp_sent", "ICMP errors sent")                                                                      \
+    X(ICMP_LIMITED, "icmp_limited", "ICMP errors not sent because there were too many")                                \
     X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \
     X(CONNECTIONS_OPENED, "connections_opened", "active opens that reached ESTABLISHED")                               \
     X(PORTS_GRANTED, "ports_granted", "active opens from a local port that another worker granted")                    \
@@ -45,7 +48,9 @@
     X(DROP_MARTIAN, "drop_martian", "packets from an address that no host can have, or from our own")                  \
     X(DROP_EXTENSION, "drop_extension", "IPv6 packets with extension headers that we must or will not accept")         \
     X(DROP_SOURCE_ROUTE, "drop_source_route", "packets that want to be sent on along a route of their sender's")       \
-    X(DROP_FRAGMENT, "drop_fragment", "IP fragments (not reassembled)")                                                \
+    X(DROP_FRAGMENT, "drop_fragment", "IP fragments that were too small, repeated, overlapped or contradicted")        \
+    X(DROP_FRAGMENT_TIMEOUT, "drop_fragment_timeout", "IP fragments whose others did not come within 60 s")            \
+    X(DROP_FRAGMENT_FULL, "drop_fragment_full", "IP fragments dropped to make room for those of newer datagrams")      \
     X(DROP_NO_LISTENER, "drop_no_listener", "segments for no connection and no listener, answered with RST")           \
     X(DROP_TABLE_FULL, "drop_table_full", "SYNs dropped because the connection table is full")                         \
     X(DROP_HALF_OPEN_FULL, "drop_half_open_full", "SYNs dropped because too many connections are half-open")           \

@@ -17,6 +17,7 @@
 #include <rte_mempool.h>
 
 #include "../../../host-lib/wire/arp.h"
+#include "../../../host-lib/wire/checksum.h"
 #include "../../../host-lib/wire/icmp.h"
 #include "../../../host-lib/wire/ipv4.h"
 #include "../../../host-lib/wire/segment_emit.h"
@@ -1160,10 +1161,50 @@ static void test_two_ports_answer_each_for_its_own_address(void **state)
     nb_test_port_close(&wire2);
 }
 
+/* "Too big" about the client's connection, quoting this sequence number. */
+static void send_too_big(unsigned queue, const struct client *c, uint32_t seq)
+{
+    struct rte_mbuf *m = frame(rt->net_port[0].mac, NB_ETH_IPV4, 20 + 36);
+    struct nb_ipv4 outer = {.src = CLIENT, .dst = US, .total_bytes = 56, .protocol = NB_IP_ICMP, .ttl = 64},
+                   quoted = {.src = US, .dst = CLIENT, .total_bytes = 1500, .protocol = NB_IP_TCP, .ttl = 60};
+    const uint8_t tcp[] = {PORT >> 8,       PORT & 0xff,     c->key.local_port >> 8, c->key.local_port & 0xff,
+                           seq >> 24 & 255, seq >> 16 & 255, seq >> 8 & 255,         seq & 255};
+    uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, NB_ETH_HEADER_BYTES);
+    uint16_t sum;
+
+    nb_ipv4_write(ip, &outer);
+    memcpy(ip + 20, (uint8_t[]){3, 4, 0, 0, 0, 0, 1400 >> 8, 1400 & 0xff}, 8);
+    nb_ipv4_write(ip + 28, &quoted);
+    memcpy(ip + 48, tcp, sizeof tcp);
+    sum = nb_checksum_finish(nb_checksum_add(0, ip + 20, 36));
+    memcpy(ip + 22, &sum, sizeof sum);
+    nb_test_port_inject(&wire, queue, m);
+}
+
+/* An error lands where its sender's address is hashed to; the flow's owner hears of it, and everybody of the path. */
+static void test_icmp_error_reaches_the_owner_and_its_path_everybody(void **state)
+{
+    struct client c = client_at_home(1);
+    struct nb_flow_key key = {.local.word = {US}, .remote.word = {CLIENT}, .family = NB_FAMILY_IPV4};
+
+    (void)state;
+    open_on(1, &c);
+    exchange_on(1, &c, NB_TCP_ACK | NB_TCP_PSH, "echo");
+    send_too_big(0, &c, c.ack + 100); /* nothing of that is in flight */
+    settle();
+    assert_int_equal(counter(1, NB_COUNTER_DROP_ICMP_STALE), 1);
+    send_too_big(0, &c, c.ack - 4);
+    settle();
+    assert_int_equal(counter(1, NB_COUNTER_ICMP_ERRORS), 1);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(nb_tcp_path_mtu(rt->worker[i]->tcp, &key), 1400);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(test_icmp_error_reaches_the_owner_and_its_path_everybody),
         T(test_connection_at_home_is_served_by_its_worker),
         T(test_refused_connection_is_reset_and_its_news_cancel_out),
         T(test_flows_and_news_say_the_same),
