@@ -3,6 +3,7 @@
  *   tcp.c        the object's life; dispatch of packets, time and the end of a burst
  *   calls.c      what the application asks for (RFC 9293 §3.10.1 to §3.10.6); stream.c with a socket's refinements
  *   input.c      segment arrival (RFC 9293 §3.10.7), with ack.c (its fifth step) and text.c (its seventh and eighth)
+ *   syncookie.c  passive opens without state, under pressure
  *   handshake.c  LISTEN, SYN-SENT, option negotiation; fastopen.c data in SYNs, destination.c what is known of peers
  *   output.c     what may be sent now, and sending it; emit.c turns that into packets
  *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
@@ -56,6 +57,7 @@ struct nb_tcp {
     uint32_t live, half_open;
     struct nb_tcb_list pending; /* something happened to them in this burst */
     struct nb_tcb_list stalled; /* have data to send and wait for room at the port */
+    uint32_t cookie_minute;     /* 1 + when a SYN cookie was last sent (syncookie.c); 0: never */
     uint64_t serial;            /* of the last connection made */
     char cc_name[sizeof((struct nb_tcp_settings *)0)->congestion_control]; /* the setting when it was last looked up, */
     uint8_t cc;                                                            /* and what it means */

@@ -9,9 +9,11 @@
 #include "core.h"
 #include "ecn.h"
 #include "fastopen.h"
+#include "handshake.h"
 #include "minmax.h"
 #include "room.h"
 #include "rtt.h"
+#include "syncookie.h"
 #include "window.h"
 
 /* Without an MSS option: RFC 9293 §3.7.1. */
@@ -30,15 +32,20 @@ static uint32_t offers(const struct nb_tcp *tcp)
            (s->window_scaling ? NB_TCB_WSCALE : 0u);
 }
 
+void nb__set_iss(struct nb_tcb *tcb, nb_seq_t iss)
+{
+    tcb->iss = tcb->snd_una = iss;
+    tcb->snd_nxt = tcb->snd_end = tcb->snd_sml = tcb->pushed = iss + 1;
+    nb_sendq_init(&tcb->sendq, iss + 1);
+}
+
 static void choose_iss(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above)
 {
     struct nb_isn isn = nb_isn_of(tcp->config.isn_secret, &tcb->flow.key, tcp->now_us);
     if (iss_above && seq_leq(isn.iss, *iss_above))
         isn.iss = *iss_above + ISS_STEP;
-    tcb->iss = tcb->snd_una = isn.iss;
-    tcb->snd_nxt = tcb->snd_end = tcb->snd_sml = tcb->pushed = isn.iss + 1;
     tcb->ts_offset = isn.ts_offset;
-    nb_sendq_init(&tcb->sendq, isn.iss + 1);
+    nb__set_iss(tcb, isn.iss);
 }
 
 /* The setting is a name, and names are compared only when it has changed. */
@@ -82,7 +89,7 @@ uint32_t nb__syn_sent_at(const struct nb_tcb *tcb)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static uint16_t mss_offered(const struct nb_seg *seg)
+uint16_t nb__mss_offered(const struct nb_seg *seg)
 {
     if (seg->options & NB_SEG_MSS)
         return (uint16_t)nb__max(seg->mss, NB_LEAST_MSS);
@@ -109,7 +116,7 @@ static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
         tcb->rcv_scale = 0;
     if (tcb->flags & NB_TCB_TIMESTAMPS)
         tcb->ts_recent = seg->ts_value;
-    tcb->peer_mss = (uint16_t)nb__min(mss_offered(seg), nb__own_mss(tcb));
+    tcb->peer_mss = (uint16_t)nb__min(nb__mss_offered(seg), nb__own_mss(tcb));
     nb__mtu_options_agreed(tcp, tcb);
     nb__mss_sync(tcp, tcb);
     tcb->advertised_mss = nb__own_mss(tcb);
@@ -138,20 +145,26 @@ static bool from_itself(const struct nb_flow_key *key)
     return key->local_port == key->remote_port && memcmp(&key->local, &key->remote, sizeof key->local) == 0;
 }
 
-static struct nb_tcb *new_child(struct nb_tcp *tcp, const struct nb_listener *listener, const struct nb_seg *seg,
-                                uint16_t queue, const nb_seq_t *iss_above)
+void nb__take_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_listener *listener, const struct nb_seg *seg,
+                  const nb_seq_t *iss_above)
 {
-    struct nb_tcb *tcb = nb__tcb_new(tcp, &seg->key, seg->hash);
-    if (!tcb)
-        return NULL;
     tcb->listener_user = listener->user;
     tcb->options = listener->options;
-    tcb->queue = queue;
-    tcb->rx_packets = 1;
     nb__begin(tcp, tcb, iss_above);
     if (nb__ecn_accepts(tcp, seg))
         tcb->flags |= NB_TCB_ECN;
     take_peers_syn(tcp, tcb, seg);
+}
+
+struct nb_tcb *nb__new_child(struct nb_tcp *tcp, const struct nb_listener *listener, const struct nb_seg *seg,
+                             uint16_t queue, const nb_seq_t *iss_above)
+{
+    struct nb_tcb *tcb = nb__tcb_new(tcp, &seg->key, seg->hash);
+    if (!tcb)
+        return NULL;
+    tcb->queue = queue;
+    tcb->rx_packets = 1;
+    nb__take_syn(tcp, tcb, listener, seg, iss_above);
     nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_RECEIVED);
     return tcb;
 }
@@ -181,12 +194,16 @@ static void open_passively(struct nb_tcp *tcp, struct nb_listener *listener, str
                            const nb_seq_t *iss_above)
 {
     struct nb_cookie cookie;
-    bool room = tcp->half_open < tcp->config.limits.half_open;
-    if (!room || (tcp->env.accepting && !tcp->env.accepting(tcp->env.arg, listener->user))) {
+    bool cookie_only = nb__syncookies_in_use(tcp), room = tcp->half_open < tcp->config.limits.half_open;
+    if ((!room && !cookie_only) || (tcp->env.accepting && !tcp->env.accepting(tcp->env.arg, listener->user))) {
         nb__count(tcp, NB_COUNTER_DROP_HALF_OPEN_FULL);
         return;
     }
-    struct nb_tcb *tcb = new_child(tcp, listener, seg, queue, iss_above);
+    if (unlikely(cookie_only)) {
+        nb__syncookie_answer(tcp, listener, seg);
+        return;
+    }
+    struct nb_tcb *tcb = nb__new_child(tcp, listener, seg, queue, iss_above);
     if (!tcb)
         return;
     bool fast = nb__fastopen_accepts(tcp, listener, seg, &cookie);
@@ -207,7 +224,9 @@ void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, 
         return;
     }
     struct nb_listener *listener = nb_listen_find(&tcp->listen, &seg->key.local, seg->key.family, seg->key.local_port);
-    if (!listener || seg->flags & NB_TCP_ACK) { /* second: an ACK belongs to no connection */
+    if (!listener || seg->flags & NB_TCP_ACK) { /* second: an ACK belongs to no connection, unless it brings a cookie */
+        if (listener && nb__syncookie_returns(tcp, listener, seg, queue))
+            return;
         refuse(tcp, seg);
         return;
     }
@@ -227,6 +246,8 @@ static void measure_handshake(struct nb_tcp *tcp, struct nb_tcb *tcb, const stru
     uint32_t rtt_us = nb__now32(tcp) - nb__syn_sent_at(tcb);
     tcb->retransmits = 0;
     tcb->backoff = 0;
+    if (nb__past(tcb)->from_cookie) /* nobody knows when the SYN-ACK left */
+        return;
     if (tcb->flags & NB_TCB_SYN_LOST && !echo) {
         tcb->rto_us = NB_RTO_SYN_LOST_US;
         return;

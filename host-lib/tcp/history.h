@@ -35,6 +35,7 @@ struct nb_history {
     struct nb_seq_range dsack;
     uint8_t fastopen_failure;                   /* why our SYN's data was not taken */
     bool fastopen_asked, fastopen_experimental; /* our SYN had the option, the older one */
+    bool from_cookie;                           /* opened by a SYN cookie's return */
     struct nb_history *next_free;
 };
 

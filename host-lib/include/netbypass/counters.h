@@ -38,6 +38,8 @@
     X(RST_RECEIVED, "rst_received", "acceptable resets received")                                                      \
     X(CHALLENGE_ACK, "challenge_ack", "challenge ACKs sent (RFC 5961)")                                                \
     X(ICMP_ERRORS, "icmp_errors", "ICMP errors about a segment in flight, taken into account")                         \
+    X(SYNCOOKIES_SENT, "syncookies_sent", "SYNs answered with a cookie because too many connections are half-open")    \
+    X(SYNCOOKIES_RETURNED, "syncookies_returned", "connections that such a cookie has opened")                         \
     X(OUT_OF_ORDER, "out_of_order", "segments that arrived ahead of a gap and were kept")                              \
     X(TIME_WAIT_REUSED, "time_wait_reused", "new connections that took over a TIME-WAIT tuple (RFC 6191)")             \
     X(DROP_NOT_FOR_US, "drop_not_for_us", "frames with another destination MAC or IP address")                         \
