@@ -1,8 +1,8 @@
 # How much of a bottleneck a connection fills, in virtual time: figures (`make goodput`), and bounds for test-long.
-$(B)/sim/goodput: $(B)/obj/tests/sim/goodput.o $(SUPPORT_OBJS) $(B)/lib/host-lib.a
+$(B)/sim/goodput: $(B)/obj/tests/sim/goodput.o $(filter %.a %.o,$(sim_TEST_LIBS))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto -o $@ $^ $(filter-out %.a %.o,$(host-lib_TEST_LIBS)) -lcmocka -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto -o $@ $^ $(filter-out %.a %.o,$(sim_TEST_LIBS)) -lcmocka -lm
 
 goodput: $(B)/sim/goodput ## goodput over round trip, loss and congestion control, in virtual time (some minutes)
 	@$<
