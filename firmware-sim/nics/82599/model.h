@@ -2,9 +2,9 @@
  *
  * The path of a received frame:  mac.c admits it, classify.c asks ethertype.c, syn.c, five_tuple.c, flow_director.c and
  * rss.c in the silicon's order for a queue, stage.c keeps it (the receive packet buffer), rx.c writes it to the queue's
- * ring, or rsc.c makes it part of a large receive there. Of a transmitted frame: tx.c reads descriptors, offload.c does
- * what the context descriptor asks for. Registers live in reg[], one 32-bit word each at its offset; registers.c
- * dispatches accesses to the files' actions.
+ * ring, or rsc.c makes it part of a large receive there. Of a transmitted frame: tx.c finds its descriptors, tx_send.c
+ * gathers and sends it, offload.c does what the context descriptor asks for, atr.c may learn from it. Registers live in
+ * reg[], one 32-bit word each at its offset; registers.c dispatches accesses to the files' actions.
  */
 #ifndef I82599_MODEL_H
 #define I82599_MODEL_H
@@ -420,6 +420,7 @@ const char *i82599_rsc_end_text(enum i82599_rsc_end why);
 
 /* offload.c */
 bool i82599_offload_checksums(uint8_t *frame, size_t n, const struct i82599_tx_context *context, bool ip, bool l4);
+bool i82599_offload_sum(uint8_t *frame, size_t n, size_t from, size_t to);
 bool i82599_tso_begin(struct i82599_tso *tso, const uint8_t *frame, size_t n, const struct i82599_tx_context *context);
 size_t i82599_tso_next(struct sim_device *dev, struct i82599_tso *tso, uint8_t *segment);
 

@@ -59,6 +59,16 @@ bool i82599_offload_checksums(uint8_t *frame, size_t n, const struct i82599_tx_c
     return true;
 }
 
+/* What a legacy descriptor asks for: the checksum of the bytes from `from` to the end, stored at `to`. False: that is
+ * not within the frame. */
+bool i82599_offload_sum(uint8_t *frame, size_t n, size_t from, size_t to)
+{
+    if (from >= n || to + 2 > n)
+        return false;
+    put_checksum(frame + to, frame + from, n - from);
+    return true;
+}
+
 /* Check that n bytes of headers and payload can be cut as the context says. */
 bool i82599_tso_begin(struct i82599_tso *tso, const uint8_t *frame, size_t n, const struct i82599_tx_context *context)
 {

@@ -223,11 +223,54 @@ static void test_tx_legacy_descriptor_sends_plain_frames(void **state)
     ring_doorbell(&queue);
     poll_all(rig);
     assert_int_equal(rig->sent_bytes[0], 70);
-    put(&queue, RIG_BUS + TX_DATA_AT, EOP | RS | 1u << 26 | 70, 0); /* its own checksum insertion */
+}
+
+#define LEGACY_IC  (1u << 26)
+#define LEGACY_VLE (1u << 30)
+
+static void test_tx_legacy_descriptor_inserts_a_checksum_and_a_tag(void **state)
+{
+    struct rig *rig = *state;
+    struct queue queue = {rig, 0, 0};
+    uint8_t *frame = tx_data(rig);
+    const struct packet p = {.src = IP(10, 0, 0, 1), .dst = IP(10, 0, 0, 2), .sport = 1, .dport = 2, .payload = 46};
+    size_t n = build(frame, &p);
+    uint16_t right = (uint16_t)(frame[50] << 8 | frame[51]);
+
+    put_be16(frame + 50, (uint16_t)~plain_checksum(pseudo_sum(frame + 26, 8, 6, 20 + 46))); /* of the pseudo-header */
+    put(&queue, RIG_BUS + TX_DATA_AT, EOP | RS | LEGACY_IC | LEGACY_VLE | 50u << 16 | (uint32_t)n,
+        0x0123u << 16 | 34u << 8);
     ring_doorbell(&queue);
     poll_all(rig);
-    assert_int_equal(rig->sent, 1);
-    assert_int_equal(drops(rig, "transmit offload not modelled"), 1);
+    assert_int_equal(rig->sent_bytes[0], n + 4);
+    assert_memory_equal(rig->sent_frame[0] + 12, "\x81\x00\x01\x23\x08\x00", 6);
+    assert_int_equal(rig->sent_frame[0][54] << 8 | rig->sent_frame[0][55], right);
+}
+
+static void test_tx_legacy_offloads_are_those_of_the_last_descriptor(void **state)
+{
+    struct rig *rig = *state;
+    struct queue queue = {rig, 0, 0};
+
+    put(&queue, RIG_BUS + TX_DATA_AT, LEGACY_VLE | 40, 0x0111u << 16);
+    put(&queue, RIG_BUS + TX_DATA_AT + 40, EOP | RS | LEGACY_VLE | 40, 0x0222u << 16);
+    ring_doorbell(&queue);
+    poll_all(rig);
+    assert_int_equal(rig->sent_bytes[0], 84);
+    assert_memory_equal(rig->sent_frame[0] + 12, "\x81\x00\x02\x22", 4);
+}
+
+static void test_tx_legacy_checksum_beyond_the_frame_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    struct queue queue = {rig, 0, 0};
+
+    put(&queue, RIG_BUS + TX_DATA_AT, EOP | RS | LEGACY_IC | 69u << 16 | 70, 34u << 8);
+    put(&queue, RIG_BUS + TX_DATA_AT, EOP | RS | LEGACY_IC | 50u << 16 | 70, 70u << 8);
+    ring_doorbell(&queue);
+    poll_all(rig);
+    assert_int_equal(rig->sent, 0);
+    assert_int_equal(drops(rig, "transmit descriptors that make no frame"), 2);
 }
 
 /* --- checksums ------------------------------------------------------------------------------------------------------
@@ -733,6 +776,9 @@ int main(void)
         TX_TEST(test_tx_nothing_leaves_before_everything_is_enabled),
         TX_TEST(test_tx_link_down_loses_frames_and_returns_descriptors),
         TX_TEST(test_tx_legacy_descriptor_sends_plain_frames),
+        TX_TEST(test_tx_legacy_descriptor_inserts_a_checksum_and_a_tag),
+        TX_TEST(test_tx_legacy_offloads_are_those_of_the_last_descriptor),
+        TX_TEST(test_tx_legacy_checksum_beyond_the_frame_is_refused),
         TX_TEST(test_tx_checksums_are_inserted_right),
         TX_TEST(test_tx_only_the_checksum_asked_for_is_touched),
         TX_TEST(test_tx_udp_checksum_zero_leaves_as_ffff),
