@@ -1,8 +1,8 @@
 /* backend_ethtool.c - n-tuple rules of a NIC that the kernel owns, through SIOCETHTOOL (nic-facts E, B.7).
  *
  * Theory of operation. A rule lives at a location, a number below the size of the driver's table. None of the drivers
- * that matter chooses one, so we do: the lowest that is free, and never one that someone else has taken. The handle of
- * a rule is its location + 1.
+ * that matter chooses one, so we do: the lowest that is free, and never one that someone else has taken, before us or
+ * since. The handle of a rule is its location + 1.
  *
  * What the drivers answer is not enough to believe them. ixgbe says EINVAL to everything, so the reason is looked for:
  * a queue that does not exist, a mask that differs from the one in force. After every insert, update and delete the
@@ -23,7 +23,7 @@ struct ethtool_backend {
     struct nb_ethtool_api api;
     const struct nb_profile *profile;
     char interface[IF_NAMESIZE];
-    bool *taken;           /* by location: by us, or by somebody before us */
+    bool *taken;           /* by location: by us, or by somebody else */
     uint32_t size, lowest; /* no location below `lowest` is free */
     struct nb__ethtool_memory memory;
     uint32_t cleaned; /* rules that a former run left */
@@ -180,6 +180,20 @@ static int take_out(struct ethtool_backend *b, uint32_t location, struct nb_erro
     return 0;
 }
 
+/* The lowest location that nobody has. Where a driver replaces what is there, a rule that somebody put there since we
+ * began would be lost without a word, so the location is looked at first. */
+static bool find_location(struct ethtool_backend *b)
+{
+    struct ethtool_rx_flow_spec fs;
+
+    for (; b->lowest < b->size; b->lowest++) {
+        if (!b->taken[b->lowest] && read_rule(b, b->lowest, &fs))
+            return true;
+        b->taken[b->lowest] = true;
+    }
+    return false;
+}
+
 static int create(struct nb_backend *backend, const struct nb_rule *rule, void **handle, struct nb_error *err)
 {
     struct ethtool_backend *b = of(backend);
@@ -189,9 +203,7 @@ static int create(struct nb_backend *backend, const struct nb_rule *rule, void *
 
     if (rc)
         return rc;
-    while (b->lowest < b->size && b->taken[b->lowest])
-        b->lowest++;
-    if (b->lowest == b->size)
+    if (!find_location(b))
         return nb_error_set(err, -ENOSPC, "%s: all %u locations are taken", b->interface, b->size);
     nb__ethtool_translate(&fs, rule, b->lowest);
     rc = put(b, &fs, err);

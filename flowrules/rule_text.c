@@ -228,6 +228,10 @@ static int parse_number(struct in *in, uint32_t max, uint32_t *value, const char
     return advance(in);
 }
 
+#define ENGINE_WORD(id, name) ", " name
+static const char engine_words[] = NB_ENGINE_LIST(ENGINE_WORD);
+#undef ENGINE_WORD
+
 static int parse_engine(struct in *in, enum nb_engine *engine)
 {
     int rc = advance(in);
@@ -240,7 +244,7 @@ static int parse_engine(struct in *in, enum nb_engine *engine)
             return advance(in);
         }
     }
-    return refuse(in, "any, flow-director, 5-tuple");
+    return refuse(in, engine_words + strlen(", "));
 }
 
 static int parse_action(struct in *in, struct nb_rule *rule)

@@ -185,6 +185,19 @@ static void test_locations_that_others_use_are_left_alone(void **state)
     b->ops->free(b);
 }
 
+static void test_location_that_somebody_took_since_is_left_alone(void **state)
+{
+    struct nb_backend *b = open_backend(FAKE_MLX5); /* replaces what is at a location */
+    (void)state;
+
+    fake_eth.used[0] = true;
+    fake_eth.rule[0].flow_type = UDP_V4_FLOW;
+    fake_eth.n = 1;
+    assert_int_equal((uintptr_t)create(b, FLOW "queue 3") - 1, 1);
+    assert_int_equal(fake_eth.rule[0].flow_type, UDP_V4_FLOW);
+    b->ops->free(b);
+}
+
 static void reset_device(enum fake_driver driver)
 {
     struct nb_backend *b = open_backend(driver);
@@ -418,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_rule_that_cannot_be_cleaned_up_is_tried_again_by_the_next_run),
         cmocka_unit_test(test_second_process_on_an_interface_is_refused),
         cmocka_unit_test(test_locations_that_others_use_are_left_alone),
+        cmocka_unit_test(test_location_that_somebody_took_since_is_left_alone),
         cmocka_unit_test(test_update_changes_the_queue_in_place_or_leaves_the_rule),
         cmocka_unit_test(test_destroy_frees_the_location_and_tells_a_lost_rule),
         cmocka_unit_test(test_audit_names_orphan_missing_and_mismatch),

@@ -109,7 +109,8 @@ static void test_bad_text_is_refused_with_place_and_accepted_words(void **state)
     check_refused("tcp * -> * queue 65536", "column 18: '65536': accepted: a queue 0 to 65535");
     check_refused("tcp * -> * queue 1 marc 2", "'marc': accepted: mark N, priority N, engine NAME");
     check_refused("tcp * -> * queue 1 mark 4294967296", "accepted: a mark 0 to");
-    check_refused("tcp * -> * queue 1 engine fdir", "accepted: any, flow-director, 5-tuple");
+    check_refused("tcp * -> * queue 1 engine fdir",
+                  "accepted: any, flow-director, 5-tuple, switch, steering, ntuple, verbs");
     check_refused("vlan 4096 tcp * -> * drop", "accepted: a VLAN id 0 to 4095");
     check_refused("tcp * -> * drop\n", "'drop?'");
 }

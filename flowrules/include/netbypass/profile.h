@@ -83,6 +83,9 @@ enum nb_purpose {
     NB_PURPOSE_MASKS,       /* for rules with partial masks, which the engine for connections cannot have */
 };
 
+/* Traps of hardware and drivers. PREMASK, PRESET_ERRNO, NO_FLUSH and ANY_ERROR need no code that reads them,
+ * because every device is treated as if it had them; nor do RESTART_LOSES_MASK and STOP_DROPS_RULES, because rules go
+ * before any port stops. They are in the rows since that is where a reader looks for what a device is like. */
 enum nb_quirk {
     NB_QUIRK_NEEDS_MARK = 1 << 0,         /* a rule without MARK goes to another engine, or deletes the wrong filter */
     NB_QUIRK_PREMASK = 1 << 1,            /* the driver programs values as given: mask them first */
@@ -94,7 +97,7 @@ enum nb_quirk {
     NB_QUIRK_NO_MEMORY_IS_FULL = 1 << 7,  /* a full table is reported as lack of memory */
     NB_QUIRK_ANY_ERROR = 1 << 8,          /* every failure is EINVAL: the reason must be found out, not read */
     NB_QUIRK_STOP_DROPS_RULES = 1 << 9,   /* stopping the port removes every rule, and handles dangle */
-    NB_QUIRK_SAYS_IN_WORDS = 1 << 11,     /* what EINVAL means is in the error's message only */
+    NB_QUIRK_SAYS_IN_WORDS = 1 << 10,     /* what EINVAL means is in the error's message only */
 };
 
 struct nb_engine_profile {
