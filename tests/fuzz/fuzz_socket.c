@@ -130,7 +130,7 @@ static void call_option(struct program *p, struct nb_sockets *ns, int fd)
 
 static void call_ready(struct program *p, struct nb_sockets *ns, int fd)
 {
-    struct epoll_event events[4] = {{.events = take16(p) | (uint32_t)(take8(p) << 24), .data.u32 = (uint32_t)fd}};
+    struct epoll_event events[4] = {{.events = (uint32_t)take8(p) << 24 | take8(p), .data.u32 = (uint32_t)fd}};
     struct pollfd fds[3] = {{fd, (short)take16(p), 0}, {take8(p) % FDS, POLLIN, 0}, {-1, POLLIN, 0}};
     int other = take8(p) % FDS;
     switch (take8(p) % 5) {

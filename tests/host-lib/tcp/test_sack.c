@@ -155,6 +155,7 @@ static void test_time_out_of_a_sacked_head_sends_everything_again(void **state)
 {
     (void)state;
     struct one_end *e = ten_in_flight(&sack_syn);
+    nb_tcp_settings(e->tcp)->frto = 0;
     sack(e, 1, 1001, 10001);
     ack(e, 1001); /* the hole is filled, and yet nothing of the rest is acknowledged */
     end_forget_sent(e);
@@ -162,6 +163,10 @@ static void test_time_out_of_a_sacked_head_sends_everything_again(void **state)
     assert_true(times_sent(e, 1001) >= 1);
     assert_int_equal(end_info(e).recovery_state, NB_TCP_RECOVERY_LOSS);
     assert_int_equal(end_info(e).sacked, 0);
+    end_forget_sent(e);
+    for (nb_seq_t n = 2001; n <= 9001; n += 1000) /* segment by segment the rest comes again, too */
+        ack(e, n);
+    assert_int_equal(times_sent(e, 9001), 1);
     end_forget_sent(e);
     end_free(e);
 }

@@ -222,6 +222,27 @@ static void test_room_is_told_after_what_the_ack_lets_go_is_sent(void **state)
     end_free(e);
 }
 
+/* RFC 9293 §3.8.6: what was offered stays offered, whatever the user says of the buffer afterwards. */
+static void test_smaller_receive_buffer_takes_no_window_back(void **state)
+{
+    (void)state;
+    struct one_end *e = established();
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1, .n = 1000);
+    const struct end_packet *p = end_sent(e);
+    nb_seq_t edge = p->ack + p->seg.window;
+    options.recv_buffer_bytes = 8000; /* half of it for data */
+    for (unsigned i = 1; i < 10; i++) {
+        arrive(e, .flags = ACK, .seq = 1 + 1000 * i, .ack = 1, .n = 1000);
+        wait_us(e, 50000);
+        while (e->n_read < e->n_sent) {
+            p = end_sent(e);
+            assert_true(p->ack + p->seg.window >= edge);
+        }
+    }
+    assert_int_equal(p->ack + p->seg.window, edge); /* and no more is offered either */
+    end_free(e);
+}
+
 static void test_lowat_of_unsent_bytes_makes_it_unwritable_earlier(void **state)
 {
     (void)state;
@@ -288,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_unsent_and_unacknowledged_bytes_are_told_apart),
         cmocka_unit_test(test_send_buffer_that_the_user_chose_bounds_what_is_queued),
         cmocka_unit_test(test_room_is_told_after_what_the_ack_lets_go_is_sent),
+        cmocka_unit_test(test_smaller_receive_buffer_takes_no_window_back),
         cmocka_unit_test(test_lowat_of_unsent_bytes_makes_it_unwritable_earlier),
         cmocka_unit_test(test_progress_is_told_when_asked_for),
         cmocka_unit_test(test_writing_after_the_end_says_epipe),
