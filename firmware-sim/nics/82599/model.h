@@ -401,6 +401,7 @@ void i82599_stage_reset(struct sim_device *dev);
 /* rx.c */
 unsigned i82599_rx_write(struct sim_device *dev, int queue, unsigned max);
 void i82599_rdt_write(struct sim_device *dev, unsigned index, uint32_t value);
+void i82599_rxdctl_write(struct sim_device *dev, unsigned index, uint32_t value);
 uint32_t i82599_rdrxctl_read(struct sim_device *dev, unsigned index);
 uint32_t i82599_srrctl_alias_read(struct sim_device *dev, unsigned index);
 void i82599_srrctl_alias_write(struct sim_device *dev, unsigned index, uint32_t value);
@@ -416,6 +417,7 @@ unsigned i82599_rsc_release(struct sim_device *dev, int queue, unsigned max);
 uint64_t i82599_rsc_due_ns(struct sim_device *dev);
 void i82599_rsc_settle(struct sim_device *dev, uint64_t now_ns);
 void i82599_rsc_reset(struct sim_device *dev);
+void i82599_rsc_forget(struct sim_device *dev, unsigned queue);
 const char *i82599_rsc_end_text(enum i82599_rsc_end why);
 
 /* offload.c */

@@ -174,7 +174,7 @@ static bool append_bytes(struct sim_device *dev, struct i82599_rsc *c, struct rx
 static bool ring_is_its(struct sim_device *dev, const struct i82599_rsc *c, const struct rx_ring *ring)
 {
     return *i82599_rx_reg(dev, c->flow.queue, RXQ_RXDCTL) & QUEUE_ENABLE && ring->base == c->ring_base &&
-           ring->size == c->ring_size && c->descriptor < ring->size;
+           ring->size == c->ring_size && ring->buffer_bytes == c->ring_buffer && c->descriptor < ring->size;
 }
 
 /* The header is that of the first segment; make it one of the whole. */
@@ -305,6 +305,7 @@ static struct i82599_rsc *begin(struct sim_device *dev, struct rx_ring *ring, co
         .opened_ns = dev->host.now_ns ? dev->host.now_ns(dev->host.arg) : 0,
         .ring_base = ring->base,
         .ring_size = ring->size,
+        .ring_buffer = ring->buffer_bytes,
         .info = s->frame->info,
         .hash = s->frame->hash,
         .status = s->frame->status,
@@ -347,6 +348,10 @@ bool i82599_rsc_take(struct sim_device *dev, struct rx_ring *ring, const struct 
         return false;
     enum i82599_rsc_kind kind = i82599_rsc_dissect(frame, &s);
     struct i82599_rsc *c = kind == RSC_OTHER ? NULL : find(dev, &s.flow);
+    if (c && !ring_is_its(dev, c, ring)) {
+        lose(dev, c, I82599_DROP_RX_QUEUE_DISABLED);
+        c = NULL;
+    }
     enum i82599_rsc_end why = kind == RSC_PLAIN ? RSC_END_SEGMENT : c ? misfit(dev, c, ring, &s) : RSC_ENDS_COUNT;
     if (c && why != RSC_ENDS_COUNT) {
         end(dev, c, why);
@@ -415,4 +420,11 @@ void i82599_rsc_reset(struct sim_device *dev)
     for (unsigned i = 0; i < RSC_CONTEXTS; i++)
         if (dev->rsc.context[i].open)
             lose(dev, &dev->rsc.context[i], I82599_DROP_RX_RESET);
+}
+
+/* The queue is disabled: the driver takes its buffers back, and may put them to another use. */
+void i82599_rsc_forget(struct sim_device *dev, unsigned queue)
+{
+    for (struct i82599_rsc *c; (c = oldest(dev, (int)queue));)
+        lose(dev, c, I82599_DROP_RX_QUEUE_DISABLED);
 }

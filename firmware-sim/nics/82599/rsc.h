@@ -63,6 +63,7 @@ struct i82599_rsc {
     uint64_t opened_ns;
     uint64_t ring_base; /* of the ring when it was opened, to notice another */
     uint32_t ring_size;
+    size_t ring_buffer;          /* bytes of its buffers */
     uint32_t info, hash, status; /* of the first frame */
     uint16_t stripped_vlan;
     /* the header, at the beginning of the first buffer */

@@ -41,6 +41,14 @@ void i82599_rdt_write(struct sim_device *dev, unsigned index, uint32_t value)
         dev->host.tx_ready(dev->host.arg);
 }
 
+/* A queue that is disabled lets go of the buffers it holds. */
+void i82599_rxdctl_write(struct sim_device *dev, unsigned index, uint32_t value)
+{
+    *i82599_rx_reg(dev, index, RXQ_RXDCTL) = value;
+    if (!(value & QUEUE_ENABLE))
+        i82599_rsc_forget(dev, index);
+}
+
 /* How much of the frame goes into the buffer that begins at byte `done`. */
 static size_t piece_of(const struct rx_ring *ring, const struct i82599_rx_frame *frame, size_t done)
 {

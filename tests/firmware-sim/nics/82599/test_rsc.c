@@ -433,6 +433,32 @@ static void test_ring_that_was_moved_is_not_written_to(void **state)
     assert_int_equal(drops(rig, "receive queue disabled"), 1);
 }
 
+static void test_queue_started_again_does_not_write_to_the_buffers_it_had(void **state)
+{
+    struct rig *rig = *state;
+    arrive(rig, nth(0));
+    wr(rig, rx_reg(QUEUE, RXQ_RXDCTL), 0);
+    wr(rig, rx_reg(QUEUE, RXQ_RXDCTL), QUEUE_ENABLE);
+    assert_int_equal(held(rig), 0);
+    assert_int_equal(drops(rig, "receive queue disabled"), 1);
+    arrive(rig, nth(1)); /* begins another large receive */
+    release(rig);
+    assert_false(done(rig, 0));
+    assert_int_equal(rx_desc(rig, QUEUE, 1).length, HEADERS + MSS);
+}
+
+static void test_segment_for_a_ring_that_was_changed_begins_another(void **state)
+{
+    struct rig *rig = *state;
+    arrive(rig, nth(0));
+    wr(rig, rx_reg(QUEUE, RXQ_SRRCTL), SRRCTL_ADV_ONEBUF | 1); /* less than what is in the buffer */
+    arrive(rig, nth(1));
+    assert_int_equal(drops(rig, "receive queue disabled"), 1);
+    assert_int_equal(held(rig), 1);
+    release(rig);
+    assert_int_equal(rx_desc(rig, QUEUE, 2).length, HEADERS + MSS - 1024);
+}
+
 static void test_buffer_that_is_no_memory_loses_the_large_receive(void **state)
 {
     struct rig *rig = *state;
@@ -466,6 +492,8 @@ int main(void)
         cmocka_unit_test(test_nothing_is_coalesced_unless_all_of_it_is_enabled),
         WITH_RIG(test_disabled_queue_and_reset_lose_what_was_held),
         WITH_RIG(test_ring_that_was_moved_is_not_written_to),
+        WITH_RIG(test_queue_started_again_does_not_write_to_the_buffers_it_had),
+        WITH_RIG(test_segment_for_a_ring_that_was_changed_begins_another),
         WITH_RIG(test_buffer_that_is_no_memory_loses_the_large_receive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
