@@ -261,6 +261,30 @@ static void test_ping_with_options_is_answered_without(void **state)
     check_reply(8);
 }
 
+/* Whoever wants it sent on may also want it to seem another's. Options that contradict their length are refused, too. */
+static void test_source_routes_are_refused(void **state)
+{
+    static const uint8_t options[][4] = {{131, 4, 4, 0}, {137, 4, 4, 0}, {1, 131, 3, 4}, {7, 1, 0, 0}, {7, 5, 4, 0}};
+
+    (void)state;
+    one_net_learn_client();
+    for (size_t i = 0; i < RTE_DIM(options); i++) {
+        struct frame f = frame_ping(US, 8);
+        uint8_t *ip = f.bytes + NB_ETH_HEADER_BYTES;
+
+        memmove(ip + 24, ip + 20, 16);
+        memcpy(ip + 20, options[i], 4);
+        ip[0] = 0x46;
+        ip[3] += 4;
+        f.n += 4;
+        frame_seal_ip(&f);
+        one_net_input(&f);
+    }
+    assert_int_equal(counters[NB_COUNTER_DROP_SOURCE_ROUTE], 3);
+    assert_int_equal(counters[NB_COUNTER_DROP_MALFORMED], 2);
+    assert_int_equal(seen.frames, 0);
+}
+
 static void test_ping_with_a_wrong_checksum_is_dropped(void **state)
 {
     struct frame f = frame_ping(US, 56);
@@ -481,6 +505,7 @@ int main(void)
         T(test_ping_of_a_whole_mtu_is_answered),
         T(test_ping_padded_by_ethernet_loses_the_padding),
         T(test_ping_with_options_is_answered_without),
+        T(test_source_routes_are_refused),
         T(test_ping_with_a_wrong_checksum_is_dropped),
         T(test_ping_to_a_broadcast_address_is_nobodys),
         T(test_ping_in_a_link_layer_broadcast_is_dropped),
