@@ -25,7 +25,7 @@ $(UNIT_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $$(call test_archives,$$*)
 	$(Q)$(CC) $(ALL_CFLAGS) -fno-lto -o $@ $^ $(filter-out %.a %.o %.so,$($(call room_of,$*)_TEST_LIBS)) -lcmocka
 
 unit: $(UNIT_TESTS) ## unit tests only, no root needed
-	@tests/run $^ $(DOC_TESTS)
+	@tests/run -j 2 $^ $(DOC_TESTS)
 
 check: unit
 
@@ -38,7 +38,7 @@ test: deps ## everything CI runs: unit, end to end, one sanitizer pass; ends wit
 test-built:
 	@$(MAKE) --no-print-directory all $(UNIT_TESTS)
 	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
-	@tests/run $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(DOC_TESTS) $(E2E_TESTS)
+	@tests/run -j 2 $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(DOC_TESTS) $(E2E_TESTS)
 
 test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for the planner, every end-to-end test on sanitizer builds
 	@$(MAKE) --no-print-directory all
