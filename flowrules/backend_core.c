@@ -51,9 +51,9 @@ int nb__backend_judge(const struct nb_profile *profile, const char *who, uint32_
                             profile->name);
     if (!nb_match_valid(&rule->match) || rule->match.family == NB_RULE_ANY_FAMILY)
         return nb_error_set(err, -EINVAL, "the match must be of one address family and have no bits outside its masks");
-    if (rule->action == NB_RULE_QUEUE && rule->queue >= n_queues)
-        return nb_error_set(err, -EINVAL, "queue %u: %s has %u receive queues, 0 to %u", rule->queue, who, n_queues,
-                            n_queues - 1);
+    if (rule->action != NB_RULE_DROP && nb_rule_last_queue(rule) >= n_queues)
+        return nb_error_set(err, -EINVAL, "queue %u: %s has %u receive queues, 0 to %u", nb_rule_last_queue(rule), who,
+                            n_queues, n_queues - 1);
     enum nb_why why = nb_engine_accepts(row, rule);
     if (why != NB_WHY_PENDING)
         return nb_error_set(err, -ENOTSUP, "%s: %s: %s", who, nb_engine_name(row->engine), nb_why_text(why));

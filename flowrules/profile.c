@@ -107,6 +107,17 @@ static enum nb_why judge_fields(const struct nb_engine_profile *engine, const st
     return NB_WHY_PENDING;
 }
 
+static enum nb_why judge_group(const struct nb_engine_profile *engine, const struct nb_rule *rule)
+{
+    uint16_t n = rule->n_queues;
+
+    if (!engine->group_max)
+        return NB_WHY_NO_ACTION;
+    if (n < 2 || n > engine->group_max || (engine->quirks & NB_QUIRK_REGIONS && n & (n - 1)))
+        return NB_WHY_NO_GROUP;
+    return NB_WHY_PENDING;
+}
+
 enum nb_why nb_engine_accepts(const struct nb_engine_profile *engine, const struct nb_rule *rule)
 {
     const struct nb_match *m = &rule->match;
@@ -119,7 +130,10 @@ enum nb_why nb_engine_accepts(const struct nb_engine_profile *engine, const stru
         return NB_WHY_NO_IPV6;
     if (rule->action == NB_RULE_DROP && !engine->can_drop)
         return NB_WHY_NO_ACTION;
-    if (rule->action == NB_RULE_QUEUE && rule->queue > engine->queue_last)
+    enum nb_why why = rule->action == NB_RULE_GROUP ? judge_group(engine, rule) : NB_WHY_PENDING;
+    if (why != NB_WHY_PENDING)
+        return why;
+    if (rule->action != NB_RULE_DROP && nb_rule_last_queue(rule) > engine->queue_last)
         return NB_WHY_NO_QUEUE;
     return judge_fields(engine, m);
 }

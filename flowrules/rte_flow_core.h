@@ -12,7 +12,7 @@
 struct nb__dialect {
     struct rte_flow_attr attr;
     struct rte_flow_item item[4];     /* ETH, L3, L4, END */
-    struct rte_flow_action action[4]; /* QUEUE or DROP, MARK, COUNT, END */
+    struct rte_flow_action action[4]; /* QUEUE, RSS or DROP, MARK, COUNT, END */
     union {
         struct rte_flow_item_ipv4 v4;
         struct rte_flow_item_ipv6 v6;
@@ -22,6 +22,8 @@ struct nb__dialect {
         struct rte_flow_item_udp udp;
     } l4_spec, l4_mask;
     struct rte_flow_action_queue queue;
+    struct rte_flow_action_rss rss;
+    uint16_t group[NB_RULE_GROUP_MAX];
     struct rte_flow_action_mark mark;
     struct rte_flow_action_count count;
 };

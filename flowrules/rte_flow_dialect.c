@@ -1,10 +1,12 @@
 /* rte_flow_dialect.c - a neutral rule in rte_flow's words.
  *
- * ETH without spec and mask, IPV4 or IPV6, TCP or UDP; QUEUE or DROP, MARK where the row needs one, COUNT where it is
- * counted. That is exactly what ixgbe's Flow Director parser accepts (nic-facts A.3, A.8), with the unique MARK that
+ * ETH without spec and mask, IPV4 or IPV6, TCP or UDP; QUEUE, RSS or DROP, MARK where the row needs one, COUNT where it
+ * is counted. That is exactly what ixgbe's Flow Director parser accepts (nic-facts A.3, A.8), with the unique MARK that
  * keeps the rule out of the 5-tuple table and makes its filter removable (A.4, A.3).
  */
 #include <string.h>
+
+#include <rte_ethdev.h>
 
 #include "rte_flow_core.h"
 
@@ -74,16 +76,37 @@ static void translate_match(struct nb__dialect *d, const struct nb_engine_profil
     item->type = RTE_FLOW_ITEM_TYPE_END;
 }
 
+/* With the driver's own function and key. A region hashes as its port does; mlx5 hashes what it is told, or nothing but
+ * addresses. */
+static struct rte_flow_action translate_group(struct nb__dialect *d, const struct nb_engine_profile *row,
+                                              const struct nb_rule *rule)
+{
+    for (uint16_t i = 0; i < rule->n_queues; i++)
+        d->group[i] = (uint16_t)(rule->queue + i);
+    d->rss.queue = d->group;
+    d->rss.queue_num = rule->n_queues;
+    if (!(row->quirks & NB_QUIRK_REGIONS))
+        d->rss.types = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+    return (struct rte_flow_action){RTE_FLOW_ACTION_TYPE_RSS, &d->rss};
+}
+
 static void translate_action(struct nb__dialect *d, const struct nb_engine_profile *row, const struct nb_rule *rule)
 {
     struct rte_flow_action *action = d->action;
 
     d->queue.index = rule->queue;
     d->mark.id = rule->mark;
-    if (rule->action == NB_RULE_QUEUE)
+    switch (rule->action) {
+    case NB_RULE_QUEUE:
         *action++ = (struct rte_flow_action){RTE_FLOW_ACTION_TYPE_QUEUE, &d->queue};
-    else
+        break;
+    case NB_RULE_DROP:
         *action++ = (struct rte_flow_action){.type = RTE_FLOW_ACTION_TYPE_DROP};
+        break;
+    case NB_RULE_GROUP:
+        *action++ = translate_group(d, row, rule);
+        break;
+    }
     if (rule->mark)
         *action++ = (struct rte_flow_action){RTE_FLOW_ACTION_TYPE_MARK, &d->mark};
     if (row->counts_hits)

@@ -114,10 +114,17 @@ int nb_rule_print(const struct nb_rule *rule, char *out, size_t n)
     struct out o = {out, n, 0};
 
     put_match(&o, &rule->match);
-    if (rule->action == NB_RULE_DROP)
-        put(&o, " drop");
-    else
+    switch (rule->action) {
+    case NB_RULE_QUEUE:
         put(&o, " queue %u", rule->queue);
+        break;
+    case NB_RULE_DROP:
+        put(&o, " drop");
+        break;
+    case NB_RULE_GROUP:
+        put(&o, " queues %u-%u", rule->queue, nb_rule_last_queue(rule));
+        break;
+    }
     if (rule->mark)
         put(&o, " mark %u", rule->mark);
     if (rule->priority)

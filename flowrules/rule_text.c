@@ -1,6 +1,6 @@
 /* rule_text.c - rules from text: one line, words separated by blanks.
  *
- *     rule     = match ("queue" N | "drop") { "mark" N | "priority" N | "engine" NAME }
+ *     rule     = match ("queue" N | "queues" FIRST-LAST | "drop") { "mark" N | "priority" N | "engine" NAME }
  *     match    = [ "vlan" N[/MASK] ] ("tcp" | "udp" | "ip") endpoint "->" endpoint
  *     endpoint = ( "*" | A.B.C.D[/MASK] | "[" V6[/MASK] "]" ) [ ":" ( "*" | PORT[/MASK] ) ]
  *
@@ -247,6 +247,27 @@ static int parse_engine(struct in *in, enum nb_engine *engine)
     return refuse(in, engine_words + strlen(", "));
 }
 
+/* FIRST-LAST */
+static int parse_group(struct in *in, struct nb_rule *rule)
+{
+    uint32_t first = 0, last = 0;
+    int rc = advance(in);
+
+    if (rc)
+        return rc;
+    char text[WORD_BYTES], *dash;
+    strcpy(text, in->word);
+    if ((dash = strchr(text, '-')))
+        *dash = '\0';
+    if (!dash || !number(text, UINT16_MAX, &first) || !number(dash + 1, UINT16_MAX, &last) || last <= first ||
+        last - first >= NB_RULE_GROUP_MAX)
+        return refuse(in, "the first queue and a later one, 2 to 128 in all, as in 2-5");
+    rule->action = NB_RULE_GROUP;
+    rule->queue = (uint16_t)first;
+    rule->n_queues = (uint16_t)(last - first + 1);
+    return advance(in);
+}
+
 static int parse_action(struct in *in, struct nb_rule *rule)
 {
     uint32_t queue = 0;
@@ -256,8 +277,10 @@ static int parse_action(struct in *in, struct nb_rule *rule)
         rule->action = NB_RULE_DROP;
         return advance(in);
     }
+    if (at(in, "queues"))
+        return parse_group(in, rule);
     if (!at(in, "queue"))
-        return refuse(in, "queue N, or drop");
+        return refuse(in, "queue N, queues FIRST-LAST, or drop");
     if ((rc = parse_number(in, UINT16_MAX, &queue, "a queue 0 to 65535")))
         return rc;
     rule->action = NB_RULE_QUEUE;

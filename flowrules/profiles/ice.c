@@ -32,7 +32,8 @@ const struct nb_profile nb__profile_e810 = {
                 .priority_last = 0,
                 .latency_us = 1000, /* assumed; polled every microsecond, 10 ms at the longest (ICE_FDIR_MAX_WAIT_US) */
                 .queue_last = 255,
-                .quirks = NB_QUIRK_SAYS_IN_WORDS | NB_QUIRK_NEEDS_MARK | NB_QUIRK_PRESET_ERRNO |
+                .group_max = NB_RULE_GROUP_MAX, /* B.3 */
+                .quirks = NB_QUIRK_SAYS_IN_WORDS | NB_QUIRK_REGIONS | NB_QUIRK_NEEDS_MARK | NB_QUIRK_PRESET_ERRNO |
                           NB_QUIRK_NO_PROTOCOL_MASK | NB_QUIRK_PREMASK,
             },
             {
@@ -51,7 +52,8 @@ const struct nb_profile nb__profile_e810 = {
                 .priority_last = 1,
                 .latency_us = 5000, /* assumed: an AdminQ command */
                 .queue_last = 255,
-                .quirks = NB_QUIRK_PRESET_ERRNO | NB_QUIRK_PREMASK,
+                .group_max = NB_RULE_GROUP_MAX, /* B.2 */
+                .quirks = NB_QUIRK_PRESET_ERRNO | NB_QUIRK_PREMASK | NB_QUIRK_REGIONS,
             },
         },
     .n_engines = 2,

@@ -39,6 +39,7 @@ const struct nb_profile nb__profile_connectx = {
                 .group = 1,
                 .latency_us = 10, /* assumed; mlx5.rst claims more than a million a second with Direct Rules */
                 .queue_last = 1023,
+                .group_max = NB_RULE_GROUP_MAX, /* C: it takes 512, a rule's text names no more */
                 .quirks = NB_QUIRK_PRESET_ERRNO | NB_QUIRK_NO_MEMORY_IS_FULL | NB_QUIRK_STOP_DROPS_RULES,
             },
         },

@@ -145,6 +145,8 @@ static void test_what_the_driver_would_misunderstand_never_reaches_it(void **sta
                   "flow-director: not supported by the port: no IPv6 filters");
     check_refused(b, "tcp *:* -> *:80 queue 1 mark 1 engine flow-director", -EINVAL, "one address family");
     check_refused(b, "tcp 10.0.0.1:1 -> 10.0.0.2:80 drop mark 1 engine flow-director", -ENOTSUP, "no such action");
+    check_refused(b, "tcp 10.0.0.1:1 -> 10.0.0.2:80 queues 0-1 mark 1 engine flow-director", -ENOTSUP,
+                  "no such action");
     check_refused(b, "tcp 10.0.0.1:1 -> 10.0.0.2:80 queue 1", -ENOTSUP, "port 3 has no table 'any'");
     assert_int_equal(fake.creates, 0);
 
@@ -383,7 +385,18 @@ static struct {
     uint32_t group;
     bool count, mark;
     uint64_t hits;
+    uint32_t queues, first, last; /* of an RSS action */
+    uint64_t hash_types;
 } other;
+
+static void other_group(const struct rte_flow_action_rss *rss)
+{
+    other.queues = rss->queue_num;
+    other.first = rss->queue[0];
+    other.last = rss->queue[rss->queue_num - 1];
+    other.hash_types = rss->types;
+    assert_true(!rss->key && !rss->key_len && rss->func == RTE_ETH_HASH_FUNCTION_DEFAULT && !rss->level);
+}
 
 static struct rte_flow *other_create(uint16_t port_id, const struct rte_flow_attr *attr,
                                      const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
@@ -395,6 +408,8 @@ static struct rte_flow *other_create(uint16_t port_id, const struct rte_flow_att
     for (; actions->type != RTE_FLOW_ACTION_TYPE_END; actions++) {
         other.count |= actions->type == RTE_FLOW_ACTION_TYPE_COUNT;
         other.mark |= actions->type == RTE_FLOW_ACTION_TYPE_MARK;
+        if (actions->type == RTE_FLOW_ACTION_TYPE_RSS)
+            other_group(actions->conf);
     }
     error->message = other.message;
     rte_errno = other.error;
@@ -414,15 +429,15 @@ static int other_query(uint16_t port_id, struct rte_flow *flow, const struct rte
     return 0;
 }
 
-static int create_on(const char *driver, enum nb_engine engine, uint32_t mark, int error, const char *message,
-                     struct nb_error *err)
+static int create_text_on(const char *driver, const char *text, enum nb_engine engine, uint32_t mark, int error,
+                          const char *message, struct nb_error *err)
 {
     struct nb_rte_flow_api calls = {.create = other_create, .destroy = fake_destroy, .query = other_query};
     struct nb_backend *b = nb_backend_rte_flow_new(FAKE_PORT, 4, nb_profile_for_driver(driver), &calls);
     struct nb_rule rule;
     void *handle;
 
-    assert_int_equal(nb_rule_parse("tcp 10.0.0.1:1000 -> 10.0.0.2:80 queue 3", &rule, err), 0);
+    assert_int_equal(nb_rule_parse(text, &rule, err), 0);
     rule.engine = engine;
     rule.mark = mark;
     other.error = error;
@@ -438,6 +453,28 @@ static int create_on(const char *driver, enum nb_engine engine, uint32_t mark, i
     }
     b->ops->free(b);
     return rc;
+}
+
+static int create_on(const char *driver, enum nb_engine engine, uint32_t mark, int error, const char *message,
+                     struct nb_error *err)
+{
+    return create_text_on(driver, "tcp 10.0.0.1:1000 -> 10.0.0.2:80 queue 3", engine, mark, error, message, err);
+}
+
+static void test_group_of_queues_is_an_rss_action_as_the_driver_takes_it(void **state)
+{
+    static const char text[] = "tcp 10.0.0.1:1000 -> 10.0.0.2:80 queues 2-3",
+                      beyond[] = "tcp 10.0.0.1:1000 -> 10.0.0.2:80 queues 3-4";
+    struct nb_error err;
+    (void)state;
+
+    assert_int_equal(create_text_on("net_ice", text, NB_ENGINE_FLOW_DIRECTOR, 1, 0, NULL, &err), 0);
+    assert_true(other.queues == 2 && other.first == 2 && other.last == 3 && !other.hash_types && other.mark);
+    assert_int_equal(create_text_on("mlx5_pci", text, NB_ENGINE_STEERING, 0, 0, NULL, &err), 0);
+    assert_true(other.queues == 2 && other.first == 2 && other.last == 3);
+    assert_true(other.hash_types == (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP));
+    assert_int_equal(create_text_on("mlx5_pci", beyond, NB_ENGINE_STEERING, 0, 0, NULL, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "queue 4"));
 }
 
 static void test_ice_is_understood_by_its_words_and_gets_a_mark(void **state)
@@ -485,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_removal_in_any_order_never_hits_another_filter),
         cmocka_unit_test(test_driver_without_statistics_is_used_unverified),
         cmocka_unit_test(test_real_api_has_statistics_only_where_the_driver_is_loaded),
+        cmocka_unit_test(test_group_of_queues_is_an_rss_action_as_the_driver_takes_it),
         cmocka_unit_test(test_ice_is_understood_by_its_words_and_gets_a_mark),
         cmocka_unit_test(test_mlx5_rules_go_to_group_1_and_count),
     };

@@ -118,6 +118,31 @@ static void test_what_the_device_says_overrides_what_the_profile_assumes(void **
     assert_int_equal(p.engine[0].size, 14848);
 }
 
+static enum nb_why why_group(const char *driver, const char *queues)
+{
+    struct nb_rule rule;
+    char text[100];
+    enum nb_why why;
+
+    snprintf(text, sizeof text, "tcp 10.0.0.1:1 -> 10.0.0.2:2 queues %s", queues);
+    rule = rule_of(text);
+    nb_profile_engine_for(nb_profile_for_driver(driver), NB_PURPOSE_CONNECTIONS, &rule, &why);
+    return why;
+}
+
+static void test_groups_of_queues_are_those_that_the_row_takes(void **state)
+{
+    (void)state;
+    assert_int_equal(why_group("mlx5_pci", "2-4"), NB_WHY_PENDING);
+    assert_int_equal(why_group("mlx5_pci", "1022-1024"), NB_WHY_NO_QUEUE);
+    assert_int_equal(why_group("net_ice", "2-5"), NB_WHY_PENDING);
+    assert_int_equal(why_group("net_ice", "0-127"), NB_WHY_PENDING);
+    assert_int_equal(why_group("net_ice", "2-4"), NB_WHY_NO_GROUP); /* not a power of two */
+    assert_int_equal(why_group("net_ixgbe", "0-1"), NB_WHY_NO_ACTION);
+    assert_int_equal(why_group("ixgbe", "0-1"), NB_WHY_NO_ACTION);
+    assert_int_equal(why_group("verbs", "0-1"), NB_WHY_NO_ACTION);
+}
+
 static void test_every_profile_is_consistent(void **state)
 {
     const struct nb_profile *p;
@@ -128,6 +153,7 @@ static void test_every_profile_is_consistent(void **state)
         assert_true((p->n_engines == 0) == (p->dialect == NB_DIALECT_NONE));
         for (unsigned e = 0; e < p->n_engines; e++) {
             const struct nb_engine_profile *row = &p->engine[e];
+            assert_true(row->group_max <= NB_RULE_GROUP_MAX);
             assert_true(row->size && row->families && row->fields && row->latency_us && p->classify_us);
             if (row->quirks & NB_QUIRK_NEEDS_MARK)
                 assert_true(p->mark_last - p->mark_first + 1 >= row->size);
@@ -151,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_82599_says_what_it_cannot_do),
         cmocka_unit_test(test_ids_and_reta_tell_the_devices_of_one_driver_apart),
         cmocka_unit_test(test_what_the_device_says_overrides_what_the_profile_assumes),
+        cmocka_unit_test(test_groups_of_queues_are_those_that_the_row_takes),
         cmocka_unit_test(test_every_profile_is_consistent),
         cmocka_unit_test(test_every_reason_has_a_text_that_fits_the_control_protocol),
     };

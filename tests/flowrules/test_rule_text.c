@@ -73,6 +73,8 @@ static void test_canonical_text_comes_back(void **state)
     check_same("ip 10.0.0.1 -> 10.0.0.2 queue 3 mark 4294967295");
     check_same("tcp 10.0.0.1/255.0.0.255:1 -> *:* queue 1");
     check_same("tcp [2001::1/ffff::ffff]:1 -> *:* queue 1");
+    check_same("tcp 10.0.0.0/8:* -> *:80 queues 2-5");
+    check_same("tcp *:* -> *:80 queues 65408-65535 mark 3");
     check_same("vlan 5 tcp 10.0.0.1:1 -> 10.0.0.2:2 queue 1 engine flow-director");
     check_same("vlan 16/0xff0 ip * -> * drop");
 }
@@ -104,8 +106,14 @@ static void test_bad_text_is_refused_with_place_and_accepted_words(void **state)
     check_refused("tcp 1.2.3.4:1 1.2.3.5:2 drop", "accepted: ->");
     check_refused("ip 1.2.3.4:1 -> * drop", "without a port");
     check_refused("ip * -> * drop", "matches every packet");
-    check_refused("tcp * -> *", "column 11: the rule ends here; accepted: queue N, or drop");
+    check_refused("tcp * -> *", "column 11: the rule ends here; accepted: queue N, queues FIRST-LAST, or drop");
     check_refused("tcp * -> * queue", "the rule ends here; accepted: a queue 0 to 65535");
+    check_refused("tcp * -> * queues 5", "'5': accepted: the first queue and a later one, 2 to 128 in all, as in 2-5");
+    check_refused("tcp * -> * queues 5-5", "accepted: the first queue and a later one");
+    check_refused("tcp * -> * queues 5-4", "accepted: the first queue and a later one");
+    check_refused("tcp * -> * queues 0-128", "accepted: the first queue and a later one");
+    check_refused("tcp * -> * queues 65535-65536", "accepted: the first queue and a later one");
+    check_refused("tcp * -> * queues -5", "accepted: the first queue and a later one");
     check_refused("tcp * -> * queue 65536", "column 18: '65536': accepted: a queue 0 to 65535");
     check_refused("tcp * -> * queue 1 marc 2", "'marc': accepted: mark N, priority N, engine NAME");
     check_refused("tcp * -> * queue 1 mark 4294967296", "accepted: a mark 0 to");
@@ -189,8 +197,10 @@ static struct nb_rule random_rule(struct rng *r)
         random_u16(r, &rule.match.dst_port, rule.match.protocol ? 0xffff : 0);
         random_u16(r, &rule.match.vlan, rng_below(r, 2) ? 0x0fff : 0);
     } while (!nb_match_valid(&rule.match));
-    rule.action = rng_below(r, 2) ? NB_RULE_QUEUE : NB_RULE_DROP;
-    rule.queue = rule.action == NB_RULE_QUEUE ? (uint16_t)rng_next(r) : 0;
+    rule.action = (enum nb_rule_action)rng_below(r, 3);
+    if (rule.action == NB_RULE_GROUP)
+        rule.n_queues = (uint16_t)(2 + rng_below(r, NB_RULE_GROUP_MAX - 1));
+    rule.queue = rule.action == NB_RULE_DROP ? 0 : (uint16_t)rng_below(r, UINT16_MAX - rule.n_queues);
     rule.mark = rng_below(r, 2) ? (uint32_t)rng_next(r) : 0;
     rule.priority = rng_below(r, 2) ? (uint32_t)rng_next(r) : 0;
     rule.engine = (enum nb_engine)rng_below(r, NB_ENGINE_COUNT);

@@ -36,7 +36,8 @@
     X(NO_PARTIAL_MASK, "not supported by the port: masks are all or nothing")                                          \
     X(NO_SHORT_MATCH, "not supported by the port: every field must be matched")                                        \
     X(NO_ACTION, "not supported by the port: no such action")                                                          \
-    X(NO_QUEUE, "not supported by the port: queue out of reach")
+    X(NO_QUEUE, "not supported by the port: queue out of reach")                                                       \
+    X(NO_GROUP, "not supported by the port: no such group of queues")
 #define NB_WHY_ENUM(id, text) NB_WHY_##id,
 enum nb_why { NB_WHY_LIST(NB_WHY_ENUM) NB_WHY_COUNT };
 #undef NB_WHY_ENUM
@@ -98,6 +99,7 @@ enum nb_quirk {
     NB_QUIRK_ANY_ERROR = 1 << 8,          /* every failure is EINVAL: the reason must be found out, not read */
     NB_QUIRK_STOP_DROPS_RULES = 1 << 9,   /* stopping the port removes every rule, and handles dangle */
     NB_QUIRK_SAYS_IN_WORDS = 1 << 10,     /* what EINVAL means is in the error's message only */
+    NB_QUIRK_REGIONS = 1 << 11,           /* a group has 2, 4, 8 ... queues and hashes as the port does */
 };
 
 struct nb_engine_profile {
@@ -116,6 +118,7 @@ struct nb_engine_profile {
     uint32_t group;                         /* rte_flow's */
     uint32_t latency_us;                    /* what one operation usually takes, and the steering thread waits */
     uint32_t queue_last;                    /* highest queue a rule can name */
+    uint16_t group_max;                     /* queues in a group that a rule can name; 0: none such */
     uint32_t quirks;                        /* enum nb_quirk */
 };
 

@@ -7,6 +7,7 @@
  * Text form, printed and parsed:
  *     tcp 10.0.0.1:1000 -> 10.0.0.2:80 queue 3
  *     tcp 10.0.0.0/8:* -> *:992/0xfff0 drop
+ *     tcp 10.0.0.0/8:* -> *:80 queues 2-5
  *     vlan 5 udp [2001:db8::/32]:53 -> [2001:db8::1]:* queue 1 mark 7 priority 2 engine 5-tuple
  */
 #ifndef NETBYPASS_RULE_H
@@ -57,16 +58,28 @@ struct nb_match {
 };
 static_assert(sizeof(struct nb_match) == 80, "hashed as ten 64-bit words");
 
-enum nb_rule_action { NB_RULE_QUEUE, NB_RULE_DROP };
+enum nb_rule_action {
+    NB_RULE_QUEUE,
+    NB_RULE_DROP,
+    NB_RULE_GROUP, /* queues in a row, among which RSS spreads what matches */
+};
+#define NB_RULE_GROUP_MAX 128 /* queues: what the largest group of any NIC we know has (E810, nic-facts B.3) */
 
 struct nb_rule {
     struct nb_match match;
     enum nb_rule_action action;
-    uint16_t queue;    /* for NB_RULE_QUEUE */
+    uint16_t queue;    /* for NB_RULE_QUEUE; of a group, the first */
+    uint16_t n_queues; /* for NB_RULE_GROUP, 2 to NB_RULE_GROUP_MAX; else 0 */
     uint32_t mark;     /* 0: none */
     uint32_t priority; /* 0: the engine's default */
     enum nb_engine engine;
 };
+
+/* The highest queue that a rule with QUEUE or GROUP names. */
+static inline uint32_t nb_rule_last_queue(const struct nb_rule *rule)
+{
+    return rule->action == NB_RULE_GROUP ? rule->queue + rule->n_queues - 1u : rule->queue;
+}
 
 /* The match that catches exactly this connection. An untagged tuple says nothing about VLANs. */
 void nb_match_exact(struct nb_match *match, const struct nb_tuple *tuple);
