@@ -86,7 +86,7 @@ static int open_port(struct nb_steering *s, const struct nb_steering_config *con
     rc = nb__steering_port_open(&s->port[s->n_ports], (uint16_t)s->n_ports, &info, &device, &plan, &api, seed,
                                 &s->next_rule_id, err);
     if (!rc)
-        s->n_ports++;
+        s->port[s->n_ports++].runtime = s->rt;
     return rc;
 }
 

@@ -32,7 +32,8 @@ struct nb_steering_port {
     int64_t device_used[NB_PROFILE_ENGINES];   /* when last asked */
     struct nb_audit audit[NB_PROFILE_ENGINES]; /* the last one */
     bool restarting;
-    uint64_t refusals; /* operations that went wrong, for sparing the log */
+    struct nb_runtime *runtime; /* whose flows are told when their way changes; NULL in tests of the port alone */
+    uint64_t refusals;          /* operations that went wrong, for sparing the log */
     struct nb_error last_error;
 };
 
@@ -50,6 +51,14 @@ int nb__steering_choose(struct nb_steering_port *port, const struct nb_port_info
 struct nb_backend *nb__steering_backend(const struct nb_steering_port *port, const struct nb_port_info *info,
                                         const struct nb_device *device, const struct nb_steering_apis *api,
                                         struct nb_error *err);
+
+/* A flow's way changes with an operation (steering_way.c): before, and after. Without the lock. */
+struct nb_way {
+    struct nb_flow_key key;
+    int owner; /* negative: nobody need know */
+};
+struct nb_way nb__steering_way_opens(const struct nb_steering_port *port, const struct nb_op *op);
+void nb__steering_way_opened(const struct nb_steering_port *port, const struct nb_way *way);
 
 /* Frees what open made; the device's rules must be gone already. */
 void nb__steering_port_close(struct nb_steering_port *port);

@@ -25,14 +25,12 @@ static void free_landing(struct nb_worker *w, struct nb_landing *l)
     w->moves->n_landings--;
 }
 
-/* The ways its segments come: from its old owner, then from its home. */
+/* The ways its segments come: from its old owner, then any other. */
 static bool open_gate(struct nb_worker *w, struct nb_landing *l, const struct nb_departure *d)
 {
-    uint16_t home = nb_rss_queue(&w->port[d->key.port_group].rss, &d->key);
-
     l->gate = nb__gate_open(w, &d->key, l->from);
     if (l->gate)
-        nb__gate_push(l->gate, home);
+        nb__gate_push(l->gate, NB_GATE_ANY);
     return l->gate;
 }
 
@@ -102,17 +100,24 @@ void nb__landing_cancelled(struct nb_worker *w, const struct nb_mail *mail)
 /* --- arriving ------------------------------------------------------------------------------------------------------
  */
 
-/* Its home is to send its segments here. Where that is us we know already, and ask the old owner for its fence
- * ourselves. */
-static void settle_home(struct nb_worker *w, const struct nb_landing *l, uint16_t home)
+/* Segments come over the old owner until those who sent them there have stopped, and said so behind the last one: its
+ * home, and ourselves if we had them to send on. */
+static void settle_ways(struct nb_worker *w, struct nb_landing *l)
 {
     const struct nb_departure *d = l->departure;
-    const struct nb_mail flush = {.kind = NB_MAIL_MOVE_FLUSH, .flow = {.key = d->key, .incarnation = d->incarnation}};
+    const struct nb_forward *entry = nb_registry_entry(&w->registry, &d->key);
+    uint64_t awaited = 0;
 
-    if (home == w->index)
-        nb__mail(w, l->from, &flush);
-    else
-        nb_registry_set_told(&w->registry, &d->key, home, d->incarnation);
+    if (entry)
+        nb__fence_send(w, &d->key, entry->owner, w->index);
+    if (entry && entry->owner != w->index)
+        awaited |= UINT64_C(1) << w->index;
+    if (d->home != w->index && d->home != l->from)
+        awaited |= UINT64_C(1) << d->home;
+    nb__gate_await(l->gate, awaited);
+    nb_registry_forget(&w->registry, &d->key);
+    if (d->home != w->index)
+        nb_registry_set_told(&w->registry, &d->key, d->home, d->incarnation);
 }
 
 /* Buffers of the source's in the send queue: it hears of it when they are free. */
@@ -171,7 +176,7 @@ void nb__landing_carried(struct nb_worker *w, const struct nb_mail *mail)
     }
     if (mail->move.now_us > w->now_us) /* its clock is ours, and was read later */
         w->now_us = mail->move.now_us;
-    nb_registry_forget(&w->registry, &d->key);
+    settle_ways(w, l);
     tcb = nb_transfer_arrive(w->tcp, &l->berth, &d->transfer,
                              d->service == NB_MOVE_NO_SERVICE ? NULL : &w->service[d->service], w->now_us);
     l->phase = NB_LANDING_TAKEN;
@@ -182,7 +187,6 @@ void nb__landing_carried(struct nb_worker *w, const struct nb_mail *mail)
     }
     l->conn = nb_tcb_conn(tcb);
     w->counters[NB_COUNTER_MOVED_IN]++;
-    settle_home(w, l, d->home);
     remember_loan(w, l, d);
     open_for_business(w, l, mail);
     nb__news_moved(w, tcb);

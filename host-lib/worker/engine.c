@@ -233,6 +233,7 @@ int nb__engine_start_ports(struct nb_runtime *rt, struct nb_error *err)
             struct nb_worker_port *wp = &rt->worker[k]->port[i];
 
             nb_rss_set_reta(&wp->rss, p->reta, p->reta_size);
+            wp->rx_descriptors = p->rx_descriptors;
             wp->tx_clock.frame = nb_port_frame_time(p);
             wp->tx_clock.drain = RTE_MIN((uint64_t)p->tx_descriptors * wp->tx_clock.frame,
                                          (uint64_t)NB_TX_DRAIN_MAX_US << NB_TX_CLOCK_SHIFT);

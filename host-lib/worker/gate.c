@@ -1,6 +1,7 @@
 /* gate.c - see gate.h. */
 #include "gate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,7 @@ struct nb_gate *nb__gate_open(struct nb_worker *w, const struct nb_flow_key *key
                                       .used = true,
                                       .n = 1,
                                       .path = {path},
+                                      .awaited = {UINT64_C(1) << path % 64},
                                       .until_us = w->now_us + NB_GATE_US};
     memset(g->gate[index].head, 0xff, sizeof g->gate[index].head);
     g->chain[hash % CHAINS] = index;
@@ -87,8 +89,32 @@ bool nb__gate_push(struct nb_gate *gate, uint16_t path)
         return true;
     if (gate->n == NB_GATE_PATHS)
         return false;
+    gate->awaited[gate->n] = UINT64_C(1) << path % 64;
     gate->path[gate->n++] = path;
     return true;
+}
+
+void nb__gate_await(struct nb_gate *gate, uint64_t workers)
+{
+    gate->awaited[0] = workers;
+}
+
+/* Whatever way it came by so far, and it may have been several: over the ring of a worker whose queue it reached. */
+int nb__gate_open_way(struct nb_worker *w, const struct nb_flow_key *key, uint16_t path)
+{
+    struct nb_gate *gate = nb__gate_of(w, key);
+    uint64_t all = w->n_workers == 64 ? UINT64_MAX : (UINT64_C(1) << w->n_workers) - 1;
+
+    if (gate)
+        return -EAGAIN;
+    gate = nb__gate_open(w, key, NB_GATE_ANY);
+    if (!gate)
+        return -ENOBUFS;
+    gate->awaited[0] = all & ~(UINT64_C(1) << path);
+    gate->active = gate->strict = true;
+    gate->until_us = w->now_us + NB_GATE_SLOW_US;
+    nb__gate_push(gate, path);
+    return 0;
 }
 
 static void put_back(struct nb_worker *w, struct nb_gate *gate)
@@ -160,16 +186,18 @@ static void settle(struct nb_worker *w, struct nb_gate *gate)
         put_back(w, gate);
 }
 
-void nb__gate_look(struct nb_worker *w, struct nb_gate *gate)
-{
-    settle(w, gate);
-}
-
 static void advance(struct nb_worker *w, struct nb_gate *gate)
 {
     gate->at++;
     gate->until_us = w->now_us + NB_GATE_US;
     release_stage(w, gate, gate->at);
+}
+
+void nb__gate_look(struct nb_worker *w, struct nb_gate *gate)
+{
+    while (gate->at < gate->n - 1 && gate->awaited[gate->at] == 0)
+        advance(w, gate);
+    settle(w, gate);
 }
 
 /* A bound was reached: as if all fences had come. */
@@ -212,6 +240,8 @@ static bool park(struct nb_worker *w, struct nb_gate *gate, unsigned stage, cons
         g->parked[gate->tail[stage]].next = index;
     gate->tail[stage] = index;
     gate->report.parked++;
+    if (gate->until_us > w->now_us + NB_GATE_US) /* the NIC has done it: now it counts */
+        gate->until_us = w->now_us + NB_GATE_US;
     w->counters[NB_COUNTER_MOVE_PARKED]++;
     return true;
 }
@@ -221,6 +251,9 @@ static unsigned stage_of(const struct nb_gate *gate, uint16_t path)
 {
     for (unsigned i = gate->n; i-- > 0;)
         if (gate->path[i] == path)
+            return i;
+    for (unsigned i = 0; i < gate->n; i++)
+        if (gate->path[i] == NB_GATE_ANY)
             return i;
     return gate->n - 1;
 }
@@ -261,9 +294,12 @@ void nb__gate_fence(struct nb_worker *w, const struct nb_flow_key *key, uint16_t
     if (!gate)
         return;
     gate->report.lost += lost;
-    if (!gate->forced && gate->at < gate->n - 1 && gate->path[gate->at] == path) {
-        advance(w, gate);
-        settle(w, gate);
+    if (!gate->forced && gate->at < gate->n - 1) {
+        gate->awaited[gate->at] &= ~(UINT64_C(1) << path);
+        if (gate->awaited[gate->at] == 0) {
+            advance(w, gate);
+            settle(w, gate);
+        }
     } else if (gate->forced) { /* now nothing can come late any more */
         report(w, gate);
         put_back(w, gate);

@@ -31,14 +31,15 @@ struct nb_arrival;
 struct nb_worker;
 struct rte_mbuf;
 
-#define NB_GATES         512   /* flows of a worker whose path changes at the same time */
-#define NB_GATE_PATHS    4     /* old owner, home, new rule, and one to spare; a fifth path waits for a free one */
-#define NB_GATE_PARKED   1024  /* segments parked by a worker: two rings full */
-#define NB_GATE_HELD     64    /* packets of one flow held back: without room to send, there are only answers */
-#define NB_GATE_US       20000 /* how long a fence is waited for: ten sleeps of an idle worker */
-#define NB_GATE_LATE_US  50000 /* how long late segments are counted after a gate was forced open */
-#define NB_GATE_NONE     UINT32_MAX
-#define NB_GATE_UNSOLVED UINT16_MAX
+#define NB_GATES        512   /* flows of a worker whose path changes at the same time */
+#define NB_GATE_PATHS   4     /* old owner, home, new rule, and one to spare; a fifth path waits for a free one */
+#define NB_GATE_PARKED  1024  /* segments parked by a worker: two rings full */
+#define NB_GATE_HELD    64    /* packets of one flow held back: without room to send, there are only answers */
+#define NB_GATE_US      20000 /* how long a fence is waited for: ten sleeps of an idle worker */
+#define NB_GATE_LATE_US 50000 /* how long late segments are counted after a gate was forced open */
+#define NB_GATE_NONE    UINT32_MAX
+#define NB_GATE_ANY     UINT16_MAX /* a path: over any worker but those named later */
+#define NB_GATE_SLOW_US 1000000    /* a NIC may take so long to change a rule */
 
 struct nb_gate {
     struct nb_flow_key key;
@@ -49,6 +50,7 @@ struct nb_gate {
     bool holding;
     uint8_t at, n;
     uint16_t path[NB_GATE_PATHS];
+    uint64_t awaited[NB_GATE_PATHS];                   /* workers whose fence ends the path, one bit each */
     uint32_t head[NB_GATE_PATHS], tail[NB_GATE_PATHS]; /* parked segments */
     uint64_t until_us, hold_until_us;
     unsigned n_held;
@@ -66,8 +68,14 @@ void nb_gates_free(struct nb_gates *gates);
 struct nb_gate *nb__gate_open(struct nb_worker *w, const struct nb_flow_key *key, uint16_t path);
 struct nb_gate *nb__gate_of(struct nb_worker *w, const struct nb_flow_key *key);
 
+/* The NIC is about to bring a flow of ours over this path. 0; -EAGAIN: it has a gate, ask again; -ENOBUFS. */
+int nb__gate_open_way(struct nb_worker *w, const struct nb_flow_key *key, uint16_t path);
+
 /* The flow will come over this path when the fences of all others have. False: no room for another path. */
 bool nb__gate_push(struct nb_gate *gate, uint16_t path);
+
+/* The workers whose fences end the first path; none: it has ended. */
+void nb__gate_await(struct nb_gate *gate, uint64_t workers);
 
 /* Hold back what the flow sends. */
 void nb__gate_hold(struct nb_worker *w, struct nb_gate *gate, uint64_t until_us);

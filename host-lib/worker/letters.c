@@ -45,7 +45,6 @@ static void read_one(struct nb_worker *w, unsigned from, const struct nb_mail *m
     case NB_MAIL_MOVE_CARRY:
     case NB_MAIL_MOVE_TAKEN:
     case NB_MAIL_MOVE_HOME:
-    case NB_MAIL_MOVE_FLUSH:
     case NB_MAIL_MOVE_FENCE:
     case NB_MAIL_MOVE_DRAINED:
     case NB_MAIL_MOVE_SETTLE:

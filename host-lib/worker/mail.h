@@ -43,8 +43,7 @@ enum nb_mail_kind {
     NB_MAIL_MOVE_CARRY,       /* move: it is yours */
     NB_MAIL_MOVE_TAKEN,       /* move: I have it */
     NB_MAIL_MOVE_HOME,        /* flow: you are its home; worker `queue` owns it from now on, not I */
-    NB_MAIL_MOVE_FLUSH,       /* flow: from me you get no more segments for its former owner, you */
-    NB_MAIL_MOVE_FENCE,       /* flow: the segments I had for you, its owner, have all been sent */
+    NB_MAIL_MOVE_FENCE,       /* flow: from worker `queue` no more of its segments come by this way */
     NB_MAIL_MOVE_DRAINED,     /* flow: what it sent while it was mine is on the wire by then */
     NB_MAIL_MOVE_SETTLE,      /* move: so many of your buffers, that a connection brought along, are free again */
 };
@@ -78,7 +77,7 @@ struct nb_mail {
         struct {
             struct nb_flow_key key;
             uint32_t incarnation;
-            uint64_t by_us; /* NB_MAIL_MOVE_DRAINED */
+            uint64_t by_us; /* NB_MAIL_MOVE_DRAINED; of a FENCE: 1 + the worker that waits for it, 0: unknown */
         } flow;
         struct {
             void *departure; /* the source's record of the move */

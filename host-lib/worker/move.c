@@ -70,10 +70,8 @@ void nb__move_letter(struct nb_worker *w, unsigned from, const struct nb_mail *m
         nb__departure_taken(w, mail);
     else if (mail->kind == NB_MAIL_MOVE_HOME)
         nb__move_home(w, from, mail);
-    else if (mail->kind == NB_MAIL_MOVE_FLUSH)
-        nb__move_flush(w, mail);
     else if (mail->kind == NB_MAIL_MOVE_FENCE)
-        nb__gate_fence(w, &mail->flow.key, (uint16_t)from, mail->count);
+        nb__fence_pass_on(w, &mail->flow.key, mail->queue, mail->hops, mail->count, (int)mail->flow.by_us - 1);
     else if (mail->kind == NB_MAIL_MOVE_DRAINED)
         nb__gate_drained(w, &mail->flow.key, mail->flow.by_us);
     else
@@ -88,13 +86,15 @@ void nb__moves_tend(struct nb_worker *w)
         nb__departures_tend(w);
     if (m->n_landings)
         nb__landings_tend(w);
+    if (w->fences.n)
+        nb__fences_tend(w);
     if (w->n_gates)
         nb__gates_tend(w);
     if (m->n_traces)
         nb__traces_tend(w);
     if (m->n_loans)
         nb__loans_tend(w);
-    w->moving = w->n_gates | m->n_departures | m->n_landings | m->n_traces | m->n_loans;
+    w->moving = w->fences.n | w->n_gates | m->n_departures | m->n_landings | m->n_traces | m->n_loans;
 }
 
 /* Letters wake us; what else is due is a departure that waits for its port, a gate's bound, or looking after what
@@ -104,7 +104,7 @@ uint64_t nb__moves_next_us(const struct nb_worker *w)
     uint64_t next_us = nb__gates_next_us(w);
     const struct nb_moves *m = w->moves;
 
-    if (m->n_departures && w->now_us + NB_TX_RETRY_US < next_us)
+    if ((m->n_departures || w->fences.n) && w->now_us + NB_TX_RETRY_US < next_us)
         next_us = w->now_us + NB_TX_RETRY_US;
     if (m->n_loans && m->loan_look_us < next_us)
         next_us = m->loan_look_us;

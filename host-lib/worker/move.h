@@ -12,13 +12,13 @@
  *   CARRY                      ──────►    opens the gate, adopts it,
  *   HOME ─────────────────────────────────────────────────────────────►  its entry says forward(target)
  *                              ◄──────    TAKEN, application: on_arrive
- *   ◄──────────────────────────────────────────────────────────────────  FLUSH, behind the last segment of the old way
+ *   ◄──────────────────────────────────────────────────────────────────  FENCE, behind the last segment of the old way
  *   FENCE                      ──────►    what home sent by the new way and had to wait is handed on
  *
  * Until CARRY the move can be given up, by either side; after it there is only forward progress, because everything the
  * target needs is already its own. Rings are FIFO, so each letter says that whatever was sent before it on that way has
  * come: that is all the ordering there is, and all there needs to be. Letters that a full ring refuses are sent again
- * next turn (`owed`), but for FLUSH and FENCE: when those are lost, the gate's time-out stands in.
+ * next turn (`owed`), but for FENCE: when one is lost, the gate's time-out stands in.
  *
  *   move.c     both records, what is due, letters       depart.c   the source's side
  *   arrive.c   the target's side                        gate.c     order among ways, and held answers
@@ -178,8 +178,7 @@ void nb__trace_add(struct nb_worker *w, const struct nb_flow_key *key, uint32_t 
 void nb__traces_tend(struct nb_worker *w);
 void nb__moved_add(struct nb_worker *w, struct nb_conn conn, uint16_t to, struct nb_conn there);
 
-/* home.c's: a flow has another owner. And the old one is asked for a fence. */
+/* traces.c: a flow whose home we are has another owner. */
 void nb__move_home(struct nb_worker *w, unsigned from, const struct nb_mail *mail);
-void nb__move_flush(struct nb_worker *w, const struct nb_mail *mail);
 
 #endif

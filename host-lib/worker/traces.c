@@ -96,31 +96,22 @@ int nb_conn_moved_to(struct nb_worker *w, struct nb_conn c, struct nb_conn *ther
     return -ENOTCONN;
 }
 
-/* --- at home, and at the old owner ---------------------------------------------------------------------------------
+/* --- at home ---------------------------------------------------------------------------------
  */
 
-/* Behind the last segment that we sent to the old owner goes the FLUSH; the next one goes to the new. */
+/* Behind the last segment that we sent the old way goes a fence; the next one goes to the new owner. */
 void nb__move_home(struct nb_worker *w, unsigned from, const struct nb_mail *mail)
 {
-    const struct nb_mail flush = {.kind = NB_MAIL_MOVE_FLUSH, .flow = mail->flow};
-    struct nb_forward *entry = nb_registry_entry(&w->registry, &mail->flow.key);
+    const struct nb_flow_key *key = &mail->flow.key;
+    struct nb_forward *entry = nb_registry_entry(&w->registry, key);
 
+    nb__fence_send(w, key, entry ? entry->owner : (uint16_t)from, mail->queue);
     if (!entry || entry->incarnation != mail->flow.incarnation || (int16_t)(mail->count - entry->moves) > 0) {
-        nb_registry_put(&w->registry, &mail->flow.key, mail->queue, mail->flow.incarnation);
-        entry = nb_registry_entry(&w->registry, &mail->flow.key);
-        if (entry)
+        nb_registry_put(&w->registry, key, mail->queue, mail->flow.incarnation);
+        entry = nb_registry_entry(&w->registry, key);
+        if (entry) {
             entry->moves = mail->count;
+            entry->departed = true;
+        }
     }
-    nb__mail(w, from, &flush);
-}
-
-void nb__move_flush(struct nb_worker *w, const struct nb_mail *mail)
-{
-    struct nb_forward *entry = nb_registry_entry(&w->registry, &mail->flow.key);
-    struct nb_mail fence = {.kind = NB_MAIL_MOVE_FENCE, .flow = mail->flow};
-
-    if (!entry || entry->incarnation != mail->flow.incarnation)
-        return;
-    fence.count = entry->lost < UINT16_MAX ? (uint16_t)entry->lost : UINT16_MAX;
-    nb__mail(w, entry->owner, &fence);
 }

@@ -44,6 +44,8 @@ static bool receive(struct nb_worker *w)
         unsigned n = w->port[i].stopped ? 0 : rte_eth_rx_burst(w->port[i].port_id, w->index, burst, NB_BURST);
 
         any |= nb__read_mail(w);
+        if (unlikely(w->fences.n))
+            nb__fences_look(w, i, n);
         if (n == 0)
             continue;
         w->counters[NB_COUNTER_RX_PACKETS] += n;

@@ -40,6 +40,7 @@
 #include "../wire/segment.h"
 #include "call.h"
 #include "connect.h"
+#include "fence.h"
 #include "mail.h"
 #include "move.h"
 #include "registry.h"
@@ -111,6 +112,7 @@ struct nb_worker_port {
     struct rte_mbuf *tx[NB_TX_BACKLOG];
     struct nb_rss rss, next; /* `next` only while RETA changes */
     struct nb_tx_clock tx_clock;
+    uint16_t rx_descriptors;
 };
 
 struct nb_worker {
@@ -129,6 +131,7 @@ struct nb_worker {
     bool moving;                 /* there is something for nb__moves_tend */
     unsigned n_gates, n_holding; /* flows whose segments, or answers, may have to wait: looked at for each */
     struct nb_gates *gates;
+    struct nb_fences fences;
     struct nb_moves *moves;
     uint64_t sweep_at_us, settled_at_us;
     uint32_t reta_slot, reta_away; /* how far the walks of reta.c are */

@@ -2,6 +2,7 @@
 #include "moves_world.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,10 +28,12 @@
 #define TICKETS      64
 #define HELD         64
 #define WRITE_MAX    6000
-#define STEP_US      20 /* the longest; the shortest is 1 */
+#define STEP_US      20            /* the longest; the shortest is 1 */
+#define CLOCK_US     (3 * STEP_US) /* so much the clocks of workers that all sleep may be behind */
 #define FRAME_NS     1231
 #define GIVE_UP_US   60000000
-#define QUIET_US     100000    /* after the last connection: gates, traces and answers come to rest */
+#define QUIET_STEP_US 2000
+#define QUIET_US     1500000 /* after the last connection: gates, traces and answers come to rest */
 #define REST_US      (1 << 27) /* longer than TIME-WAIT, and the same place in every period of a timer wheel */
 #define CLIENT_MBUFS 8191
 #define WORKER_MBUFS 640 /* with few workers; */
@@ -62,7 +65,11 @@ struct conn {
     unsigned worker;
     bool travelling; /* between on_leave and on_arrive */
     uint64_t id;
-    bool pinned, moving;
+    bool pinned;
+    bool has_rule, way_open; /* the NIC sends it to `rule`; a change is under way, */
+    unsigned rule, next_rule;
+    int owner;           /* as nb_runtime_way_opens said, */
+    uint64_t rule_at_us; /* and done then */
     unsigned n_held;
     struct rte_mbuf *held[HELD];
 };
@@ -454,6 +461,7 @@ static unsigned queue_for(struct world *w, const struct packet *p)
     const struct nb_port *port = &w->rt->port[0];
     uint16_t type = (uint16_t)(p->data[12] << 8 | p->data[13]);
     struct nb_flow_key key = {.family = NB_FAMILY_IPV4};
+    const struct conn *c;
 
     if (type != NB_ETH_IPV4)
         return 0;
@@ -461,6 +469,9 @@ static unsigned queue_for(struct world *w, const struct packet *p)
     memcpy(&key.local.word[0], p->data + 30, 4);
     key.remote_port = (uint16_t)(p->data[34] << 8 | p->data[35]);
     key.local_port = (uint16_t)(p->data[36] << 8 | p->data[37]);
+    c = w->by_port[key.remote_port];
+    if (c && c->has_rule)
+        return c->rule;
     return port->reta[nb_rss_hash(&w->rt->worker_port[0].rss, &key) % port->reta_size];
 }
 
@@ -794,6 +805,55 @@ static void change_reta(struct world *w)
         fail(w, "RETA: %s", err.text);
 }
 
+/* What the steering thread does, with a NIC that takes its time. A rule brings a flow to its owner, or goes when it is
+ * at home there. */
+static void begin_rule(struct world *w)
+{
+    struct conn *c = &w->conn[below(w, w->o->conns)];
+    struct nb_flow_key key = {.local.word = {US},
+                              .remote.word = {CLIENT},
+                              .local_port = PORT,
+                              .remote_port = c->key.local_port,
+                              .family = NB_FAMILY_IPV4};
+    const struct nb_tcb *tcb;
+    unsigned home;
+
+    if (!c->live || !c->accepted || c->server_done || c->travelling || c->way_open)
+        return;
+    tcb = nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
+    home = w->rt->port[0].reta[nb_rss_hash(&w->rt->worker_port[0].rss, &key) % w->rt->port[0].reta_size];
+    if (!tcb || (c->has_rule ? c->rule == c->worker : home == c->worker))
+        return;
+    c->way_open = true;
+    c->next_rule = c->worker;
+    c->owner =
+        nb_runtime_way_opens(w->rt, &key, nb_tcb_id(tcb), home == c->worker ? c->rule : c->worker, home == c->worker);
+    c->way_open = c->owner != -EAGAIN; /* it has only just been moved: later */
+    c->rule_at_us = w->now_us + below(w, 2000);
+}
+
+static void end_rules(struct world *w)
+{
+    for (unsigned i = 0; i < CONNS; i++) {
+        struct conn *c = &w->conn[i];
+        struct nb_flow_key key = {.local.word = {US},
+                                  .remote.word = {CLIENT},
+                                  .local_port = PORT,
+                                  .remote_port = c->key.local_port,
+                                  .family = NB_FAMILY_IPV4};
+
+        if (!c->way_open || w->now_us < c->rule_at_us)
+            continue;
+        if (!chance(w, 100)) { /* else the NIC refuses */
+            c->has_rule = true;
+            c->rule = c->next_rule;
+        }
+        c->way_open = false;
+        if (c->owner >= 0)
+            nb_runtime_way_opened(w->rt, &key, (unsigned)c->owner, w->o->rx_write_us + CLOCK_US);
+    }
+}
+
 static void step_workers(struct world *w)
 {
     unsigned first = below(w, w->workers);
@@ -812,7 +872,7 @@ static void step_workers(struct world *w)
 
 static void step(struct world *w)
 {
-    w->now_us += 1 + below(w, STEP_US);
+    w->now_us += 1 + below(w, w->quiet ? QUIET_STEP_US : STEP_US);
     w->port.now_ns = w->now_us * 1000;
     arrive_at_server(w);
     step_workers(w);
@@ -823,6 +883,9 @@ static void step(struct world *w)
     read_tickets(w);
     if (chance(w, w->o->moves_permille))
         begin_move(w);
+    if (chance(w, w->o->rule_permille))
+        begin_rule(w);
+    end_rules(w);
     if (chance(w, w->o->pin_permille))
         pin_some(w);
     if (chance(w, w->o->reta_permille))
@@ -867,7 +930,7 @@ static uint64_t total(const struct world *w, enum nb_counter counter)
 }
 
 struct tally {
-    uint64_t out_of_order, retransmitted, probes, lost, ring_full, two_hops, not_home, tx_full;
+    uint64_t out_of_order, retransmitted, probes, lost, ring_full, tx_full;
 };
 
 static struct tally count(const struct world *w)
@@ -878,8 +941,6 @@ static struct tally count(const struct world *w)
         .probes = total(w, NB_COUNTER_LOSS_PROBES),
         .lost = total(w, NB_COUNTER_MOVE_LOST),
         .ring_full = total(w, NB_COUNTER_DROP_RING_FULL),
-        .two_hops = total(w, NB_COUNTER_DROP_TWO_HOPS),
-        .not_home = total(w, NB_COUNTER_DROP_NOT_HOME),
         .tx_full = total(w, NB_COUNTER_DROP_TX_FULL),
     };
 }
@@ -897,8 +958,6 @@ static void check_counters(struct world *w, const struct tally *a)
 
     check_zero(w, "lost in a move", b.lost - a->lost + w->result->lost);
     check_zero(w, "rings full", b.ring_full - a->ring_full);
-    check_zero(w, "two hops", b.two_hops - a->two_hops);
-    check_zero(w, "not home", b.not_home - a->not_home);
     check_zero(w, "frames that found no room in a queue", w->port.missed);
     check_zero(w, "transmit queue full", b.tx_full - a->tx_full);
     if (w->o->disorder_allowed)
@@ -912,6 +971,26 @@ static void check_counters(struct world *w, const struct tally *a)
     check_zero(w, "sent again by the client", client[NB_COUNTER_RETRANSMITTED] - client[NB_COUNTER_LOSS_PROBES]);
 }
 
+static void tell_gates(struct world *w, const struct nb_worker *worker)
+{
+    struct nb_gate *gate = NULL;
+
+    for (unsigned i = 0; i < CONNS && !gate; i++) {
+        struct nb_flow_key key = w->conn[i].key;
+
+        key.local = w->conn[i].key.remote;
+        key.remote = w->conn[i].key.local;
+        key.local_port = PORT;
+        key.remote_port = w->conn[i].key.local_port;
+        gate = nb__gate_of((struct nb_worker *)(uintptr_t)worker, &key);
+    }
+    fail(w, "worker %u still has %u gates, %u departures, %u landings; one is at %u of %u, awaits %llx%s%s%s",
+         worker->index, worker->n_gates, worker->moves->n_departures, worker->moves->n_landings, gate ? gate->at : 0,
+         gate ? gate->n : 0, gate ? (unsigned long long)gate->awaited[gate->at] : 0,
+         gate && gate->strict ? ", rule" : "", gate && gate->forced ? ", forced" : "",
+         gate && gate->holding ? ", holding" : "");
+}
+
 static void check_rest(struct world *w)
 {
     for (unsigned i = 0; i < TICKETS; i++)
@@ -923,8 +1002,7 @@ static void check_rest(struct world *w)
         if (nb_tcp_connections(worker->tcp))
             fail(w, "worker %u still has %u connections", i, nb_tcp_connections(worker->tcp));
         if (worker->n_gates || worker->n_holding || worker->moves->n_departures || worker->moves->n_landings)
-            fail(w, "worker %u still has %u gates, %u departures, %u landings", i, worker->n_gates,
-                 worker->moves->n_departures, worker->moves->n_landings);
+            tell_gates(w, worker);
         if (worker->tcp->send.mbufs || worker->tcp->reasm.mbufs)
             fail(w, "worker %u still counts %u buffers to send, %u out of order", i, worker->tcp->send.mbufs,
                  worker->tcp->reasm.mbufs);

@@ -181,6 +181,13 @@ bool nb_runtime_move_done(const struct nb_move_ticket *ticket);
 /* Begin and wait. Returns the report's result. */
 int nb_runtime_move(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_move_report *report);
 
+/* For the one steering thread. A rule is about to be made or changed (goes: removed) that brings this flow to a queue:
+ * when that changes the way its packets come, its owner keeps them in order. Returns the owner, to be named in
+ * nb_runtime_way_opened() when the NIC has done it (or refused), or a negative errno: nothing changes for anybody.
+ * classify_us: a packet is in memory at the latest so long after its queue was chosen. */
+int nb_runtime_way_opens(struct nb_runtime *rt, const struct nb_flow_key *key, uint64_t id, unsigned queue, bool goes);
+void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_flow_key *key, unsigned owner, uint32_t classify_us);
+
 /* The operator's pin: such a flow is not moved. 0 or -ENOENT. */
 int nb_runtime_pin(struct nb_runtime *rt, uint64_t id, bool on);
 
