@@ -60,6 +60,9 @@ struct nb_tcp_env {
      * flushes. Answers to the peer (ACK, RST, SYN) do not wait. NULL: always. */
     bool (*room)(void *arg, const struct nb_flow_key *key);
 
+    /* Do packets that were handed out still wait for the port on this flow's way? NULL: never. */
+    bool (*backlogged)(void *arg, const struct nb_flow_key *key);
+
     bool (*accepted)(void *arg, struct nb_tcb *tcb);                 /* ESTABLISHED by passive open; false: refuse */
     void (*connected)(void *arg, struct nb_tcb *tcb);                /* ESTABLISHED by active open */
     void (*data)(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m); /* in-order payload; takes m */

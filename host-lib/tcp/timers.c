@@ -22,6 +22,7 @@
 #define ORPHAN_RETRIES     8      /* nobody waits for the outcome any more: Linux's number for tcp_orphan_retries 0 */
 #define LOCAL_SHORTAGE_US  500000 /* buffers are short: try again that soon, as Linux's TCP_RESOURCE_PROBE_INTERVAL */
 #define SYN_BACKOFF_RTO_US NB_RTO_INITIAL_US
+#define LATE_US            2000 /* beyond a busy worker's longest turn */
 
 static bool due(uint32_t at, uint32_t now)
 {
@@ -373,6 +374,10 @@ static void life_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
 static void send_timer_fires(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     unsigned timer = tcb->timers & NB_TCB_TIMERS_SEND;
+    if (nb__now32(tcp) - tcb->send_at > LATE_US) { /* we were held up: see first what the peer has sent meanwhile */
+        nb__timer_start(tcp, tcb, timer, LATE_US);
+        return;
+    }
     tcb->timers &= (uint8_t)~NB_TCB_TIMERS_SEND;
     if (timer == NB_TCB_TIMER_RTO)
         retransmission_timeout(tcp, tcb);

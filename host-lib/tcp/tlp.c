@@ -65,9 +65,25 @@ static bool send_probe(struct nb_tcp *tcp, struct nb_tcb *tcb)
     return true;
 }
 
+/* Frames wait at the port: what we want to probe for may be among them, and the probe would wait behind it. True: the
+ * silence is ours, we ask again, until it is time for the time-out. */
+static bool is_our_silence(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (!tcp->env.backlogged || !tcp->env.backlogged(tcp->env.arg, &tcb->flow.key))
+        return false;
+    int64_t left_us = rto_remaining_us(tcp, tcb);
+    if (left_us > PROBE_MARGIN_US)
+        nb__timer_start(tcp, tcb, NB_TCB_TIMER_PROBE, PROBE_MARGIN_US);
+    else
+        nb__timer_start(tcp, tcb, NB_TCB_TIMER_RTO, left_us > 0 ? (uint32_t)left_us : 1);
+    return true;
+}
+
 void nb__probe_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     struct nb_flight *f = tcb->flight;
+    if (is_our_silence(tcp, tcb))
+        return;
     if (!f->tlp) { /* one at a time */
         f->tlp_retrans = false;
         if (send_probe(tcp, tcb)) {

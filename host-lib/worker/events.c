@@ -86,6 +86,13 @@ static bool on_room(void *arg, const struct nb_flow_key *key)
     return nb__tx_room(w, key->port_group);
 }
 
+static bool on_backlogged(void *arg, const struct nb_flow_key *key)
+{
+    const struct nb_worker *w = arg;
+
+    return w->port[key->port_group].n_tx_left > 0;
+}
+
 /* The news go first: the application may end the connection in its callback, and ends come after beginnings. */
 static bool on_accepted(void *arg, struct nb_tcb *tcb)
 {
@@ -152,6 +159,7 @@ static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reaso
 const struct nb_tcp_env nb__worker_env = {
     .output = on_output,
     .room = on_room,
+    .backlogged = on_backlogged,
     .accepted = on_accepted,
     .connected = on_connected,
     .data = on_data,

@@ -51,6 +51,7 @@ static unsigned flush_port(struct nb_worker *w, struct nb_worker_port *p)
     note_sent(&p->tx_clock, w->now_us, sent);
     p->n_tx -= sent;
     p->n_tx_prepared -= RTE_MIN(sent, p->n_tx_prepared);
+    p->n_tx_left = p->n_tx;
     if (p->n_tx)
         memmove(p->tx, p->tx + sent, p->n_tx * sizeof p->tx[0]);
     return sent;

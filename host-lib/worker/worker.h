@@ -109,6 +109,7 @@ struct nb_worker_port {
     bool reta_again;    /* a new flow could not be announced, a ring was full: walk all flows once more */
     uint32_t reta_again_slot;
     unsigned n_tx, n_tx_prepared; /* frames that wait; so many of them have been through rte_eth_tx_prepare */
+    unsigned n_tx_left;           /* of those, what the port had no room for last time */
     struct rte_mbuf *tx[NB_TX_BACKLOG];
     struct nb_rss rss, next; /* `next` only while RETA changes */
     struct nb_tx_clock tx_clock;

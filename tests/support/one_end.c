@@ -63,6 +63,12 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
     rte_pktmbuf_free(m);
 }
 
+static bool on_backlogged(void *arg, const struct nb_flow_key *key)
+{
+    (void)key;
+    return ((const struct one_end *)arg)->backlog;
+}
+
 static bool on_room(void *arg, const struct nb_flow_key *key)
 {
     const struct one_end *e = arg;
@@ -196,6 +202,7 @@ struct one_end *end_new(const struct end_options *options)
     struct nb_tcp_env env = {.arg = e,
                              .output = on_output,
                              .room = on_room,
+                             .backlogged = on_backlogged,
                              .accepted = on_accepted,
                              .connected = on_connected,
                              .data = on_data,

@@ -72,6 +72,7 @@ struct one_end {
 
     bool narrow;   /* the port takes only as many packets of data as there is */
     unsigned room; /* for */
+    bool backlog;  /* frames wait for the port */
     bool refuse;   /* accepted says no */
     bool hold;     /* the application consumes nothing by itself */
     void (*on_connected)(struct one_end *e);

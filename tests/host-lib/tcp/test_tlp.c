@@ -137,6 +137,60 @@ static void test_reported_duplicate_of_the_probe_leaves_the_window_alone(void **
     end_free(e);
 }
 
+/* A worker that did not run for a while finds its deadlines passed and the peer's ACK in the queue. */
+static void test_turn_that_comes_late_looks_at_arrivals_before_it_probes(void **state)
+{
+    (void)state;
+    struct one_end *e = in_flight(4, 3);
+    e->now += 2 * RTT_US + 10000;
+    nb_tcp_advance(e->tcp, e->now);
+    end_nothing_sent(e);
+    ack(e, 4001);
+    wait_us(e, 10000);
+    end_nothing_sent(e);
+    assert_int_equal(end_counter(e, NB_COUNTER_LOSS_PROBES), 0);
+    end_free(e);
+}
+
+static void test_turn_that_comes_late_probes_a_little_later(void **state)
+{
+    (void)state;
+    struct one_end *e = in_flight(4, 3);
+    e->now += 2 * RTT_US + 10000;
+    nb_tcp_advance(e->tcp, e->now);
+    end_nothing_sent(e);
+    assert_in_range(until_sent(e), 1000, 3000);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+/* What was sent may not even have left. */
+static void test_frames_that_wait_for_the_port_put_off_the_probe(void **state)
+{
+    (void)state;
+    struct one_end *e = in_flight(4, 3);
+    e->backlog = true;
+    wait_us(e, 3 * RTT_US);
+    end_nothing_sent(e);
+    e->backlog = false;
+    assert_in_range(until_sent(e), 0, 3000);
+    assert_int_equal(end_counter(e, NB_COUNTER_LOSS_PROBES), 1);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+/* But not for ever: then something is wrong, and the time-out says so. */
+static void test_port_that_never_takes_anything_does_not_put_off_the_time_out(void **state)
+{
+    (void)state;
+    struct one_end *e = in_flight(4, 3);
+    e->backlog = true;
+    assert_in_range(until_sent(e), 200000, 400000);
+    assert_int_equal(end_info(e).recovery_state, NB_TCP_RECOVERY_LOSS);
+    end_forget_sent(e);
+    end_free(e);
+}
+
 static void test_setting_off_waits_for_the_time_out(void **state)
 {
     (void)state;
@@ -157,6 +211,10 @@ int main(void)
         cmocka_unit_test(test_sack_of_the_probe_repairs_the_tail_by_fast_recovery),
         cmocka_unit_test(test_loss_that_the_probe_repaired_reduces_the_window),
         cmocka_unit_test(test_reported_duplicate_of_the_probe_leaves_the_window_alone),
+        cmocka_unit_test(test_turn_that_comes_late_looks_at_arrivals_before_it_probes),
+        cmocka_unit_test(test_turn_that_comes_late_probes_a_little_later),
+        cmocka_unit_test(test_frames_that_wait_for_the_port_put_off_the_probe),
+        cmocka_unit_test(test_port_that_never_takes_anything_does_not_put_off_the_time_out),
         cmocka_unit_test(test_setting_off_waits_for_the_time_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
