@@ -186,7 +186,7 @@ static void clean_queue(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *a
             nb__reno_sacks_remove(tcp, tcb, acked.segs, ack->flags & NB_ACK_ECE);
             if (ack->flags & NB_ACK_RETRANS_ACKED) /* then nothing is known about the rest */
                 ack->flags &= ~(unsigned)NB_ACK_ORIGINAL_ACKED;
-        } else if (seq_lt(acked.reorder, ack->prior_fack)) {
+        } else if (acked.timed && seq_lt(acked.reorder, ack->prior_fack)) { /* RFC 8985 §6.2 step 3 */
             nb__check_reordering(tcp, tcb, acked.reorder);
         }
         nb__mtu_probe_acked(tcp, tcb);

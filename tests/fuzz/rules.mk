@@ -1,6 +1,7 @@
 # Fuzz targets: tests/fuzz/fuzz_X.c is LLVMFuzzerTestOneInput for clang's libFuzzer. A unit test, tests/ROOM/**/
 # test_fuzz_X.c, includes it and runs it over fixed seeds, so that it is exercised without clang, too; from its place
-# follows the room whose flags and libraries the target is built with. Findings and corpora lie under build/fuzz/X/.
+# follows the room whose flags and libraries the target is built with. Findings and corpora lie under build/fuzz/X/; a
+# few inputs that reach far are kept in tests/fuzz/corpus/X and begin each run.
 FUZZ_S ?= 60
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
@@ -33,7 +34,7 @@ build/fuzz/fuzz_$(1): build/fuzz/obj/tests/fuzz/fuzz_$(1).o $$(filter %.a %.o,$$
 fuzz-$(1): build/fuzz/fuzz_$(1)
 	@mkdir -p build/fuzz/$(1)/corpus
 	build/fuzz/fuzz_$(1) -max_total_time=$(FUZZ_S) -timeout=10 -print_final_stats=1 -verbosity=0 \
-	  -artifact_prefix=build/fuzz/$(1)/ build/fuzz/$(1)/corpus
+	  -artifact_prefix=build/fuzz/$(1)/ build/fuzz/$(1)/corpus $$(wildcard tests/fuzz/corpus/$(1))
 .PHONY: fuzz-$(1)
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))

@@ -150,6 +150,23 @@ static void test_reported_duplicate_widens_the_window(void **state)
     end_free(e);
 }
 
+/* §6.2 step 3: a hole that a retransmission fills is none. */
+static void test_holes_filled_by_retransmissions_are_no_reordering(void **state)
+{
+    (void)state;
+    struct one_end *e = in_flight(10);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1, .options = NB_SEG_SACK, .n_sack = 2,
+           .sack = {{6001, 10001}, {1001, 5001}});
+    wait_us(e, RTT_US);
+    sack(e, 5001, 6001, 10001);
+    wait_us(e, RTT_US);
+    ack(e, 10001);
+    assert_int_equal(retransmitted(e), 2);
+    assert_int_equal(end_info(e).reorderings_seen, 0);
+    end_forget_sent(e);
+    end_free(e);
+}
+
 static void test_segment_sent_later_than_the_delivered_one_is_not_believed_lost(void **state)
 {
     (void)state;
@@ -171,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_three_segments_above_a_hole_wait_once_reordering_was_seen),
         cmocka_unit_test(test_lost_retransmission_is_sent_again_without_a_time_out),
         cmocka_unit_test(test_reported_duplicate_widens_the_window),
+        cmocka_unit_test(test_holes_filled_by_retransmissions_are_no_reordering),
         cmocka_unit_test(test_segment_sent_later_than_the_delivered_one_is_not_believed_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
