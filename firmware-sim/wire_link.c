@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -31,11 +32,16 @@ static int make_socket(const char *path, struct sockaddr_un *address, struct sim
     return fd < 0 ? sim_fail(err, -errno, "--wire link:%s: %s", path, strerror(errno)) : fd;
 }
 
-/* Be the first: a socket that nobody listens on any more is in nobody's way. */
+/* Be the first: a socket that nobody listens on any more is in nobody's way. A file that is no socket refuses to be
+ * connected to in the same words, and stays. */
 static int be_first(int fd, const struct sockaddr_un *address, int why_not_second)
 {
-    if (why_not_second == ECONNREFUSED)
+    struct stat st;
+    if (why_not_second == ECONNREFUSED && !lstat(address->sun_path, &st)) {
+        if (!S_ISSOCK(st.st_mode))
+            return -ENOTSOCK;
         unlink(address->sun_path);
+    }
     if (bind(fd, (const struct sockaddr *)address, sizeof *address) || listen(fd, 1))
         return -errno;
     return 0;
@@ -53,7 +59,8 @@ static int link_open(const char *path, int fds[SIM_WIRE_FDS], struct sim_error *
         rc = errno == ENOENT || errno == ECONNREFUSED ? be_first(fd, &address, errno) : -errno;
     if (rc) {
         close(fd);
-        return sim_fail(err, rc, "--wire link:%s: %s", path, strerror(-rc));
+        return sim_fail(err, rc, "--wire link:%s: %s", path,
+                        rc == -ENOTSOCK ? "exists and is not a socket" : strerror(-rc));
     }
     fds[0] = fd;
     return 0;

@@ -85,6 +85,23 @@ static int check_capture(int fd, const struct parts *parts, struct sim_error *er
     return rc ? sim_fail(err, rc, "--wire pcap: %.*s: %s", parts->in_bytes, parts->in, why.text) : 0;
 }
 
+/* Emptied only when it is known not to be the capture that is played. */
+static int open_out(const struct parts *parts, int fds[SIM_WIRE_FDS], struct sim_error *err)
+{
+    struct stat in, out;
+    int rc = open_file(parts->out, parts->out_bytes, O_WRONLY | O_CREAT, &fds[1], err);
+    if (rc || fds[1] < 0)
+        return rc;
+    if (fds[0] >= 0 && !fstat(fds[0], &in) && !fstat(fds[1], &out) && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino)
+        rc = sim_fail(err, -EINVAL, "--wire pcap: %.*s is both IN and OUT", parts->in_bytes, parts->in);
+    else if (ftruncate(fds[1], 0) && errno != EINVAL) /* of a FIFO or a device */
+        rc = sim_fail(err, -errno, "--wire pcap: %.*s: %s", parts->out_bytes, parts->out, strerror(errno));
+    if (rc)
+        close(fds[1]);
+    return rc;
+}
+
 static int pcap_open(const char *argument, int fds[SIM_WIRE_FDS], struct sim_error *err)
 {
     struct parts parts;
@@ -94,7 +111,7 @@ static int pcap_open(const char *argument, int fds[SIM_WIRE_FDS], struct sim_err
     if (!rc && fds[0] >= 0)
         rc = check_capture(fds[0], &parts, err);
     if (!rc)
-        rc = open_file(parts.out, parts.out_bytes, O_WRONLY | O_CREAT | O_TRUNC, &fds[1], err);
+        rc = open_out(&parts, fds, err);
     if (rc && fds[0] >= 0)
         close(fds[0]);
     return rc;

@@ -149,14 +149,30 @@ static void test_files_that_cannot_be_played_are_named(void **state)
     assert_int_equal(plug("pcap:", ""), -EINVAL);
 }
 
+static void test_capture_that_is_to_be_written_over_by_what_is_sent_is_kept(void **state)
+{
+    char again[80], want[128];
+    (void)state;
+    snprintf(again, sizeof again, "%s/../%s/in", folder, strrchr(folder, '/') + 1); /* the same by another name */
+    assert_int_equal(plug("pcap:%s,%s", again), -EINVAL);
+    snprintf(want, sizeof want, "--wire pcap: %s is both IN and OUT", in);
+    assert_string_equal(err.text, want);
+    assert_int_equal(plug("pcap:%s,,fast", ""), 0); /* all three frames are still there */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(receive_at(0), 60);
+}
+
 #define PLUGGED(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PLUGGED(test_frames_come_at_the_pace_of_the_capture), PLUGGED(test_fast_frames_do_not_wait),
-        PLUGGED(test_what_is_sent_is_in_the_other_file),      PLUGGED(test_wire_without_a_capture_only_writes),
+        PLUGGED(test_frames_come_at_the_pace_of_the_capture),
+        PLUGGED(test_fast_frames_do_not_wait),
+        PLUGGED(test_what_is_sent_is_in_the_other_file),
+        PLUGGED(test_wire_without_a_capture_only_writes),
         PLUGGED(test_files_that_cannot_be_played_are_named),
+        PLUGGED(test_capture_that_is_to_be_written_over_by_what_is_sent_is_kept),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
