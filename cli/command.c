@@ -98,15 +98,30 @@ static void describe_words(const struct nb_command *command, char *text, size_t 
         snprintf(text, room, "nothing more");
 }
 
-/* The next word, or pair of words, belongs to this row; `given` says which rows were used. */
+/* What stands behind the '=' of a pair written as one word (to=1), NULL when the word is no such pair of this row. */
+static const char *joined_value(const struct nb_word *w, const char *word)
+{
+    size_t n = w->word ? strlen(w->word) : 0;
+
+    return n && strncmp(w->word, word, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
+}
+
+/* The row that the next word, or pair of words, belongs to; `given` says which rows were used. Named ones go first. */
 static const struct nb_word *match_word(const struct nb_command *command, const char *word, struct json_object *given)
 {
-    for (const struct nb_word *w = command->words; w && w->param; w++) {
-        bool used = json_object_object_get_ex(given, w->param, NULL);
-        if (w->word ? strcmp(w->word, word) == 0 : !used)
+    for (const struct nb_word *w = command->words; w && w->param; w++)
+        if (w->word && (strcmp(w->word, word) == 0 || joined_value(w, word)))
             return w;
-    }
+    for (const struct nb_word *w = command->words; w && w->param; w++)
+        if (!w->word && !json_object_object_get_ex(given, w->param, NULL))
+            return w;
     return NULL;
+}
+
+/* How many words of the command line a row takes. */
+static int words_taken(const struct nb_word *w, const char *word)
+{
+    return w && w->word && !joined_value(w, word) ? 2 : 1;
 }
 
 static bool add_param(struct json_object *params, const struct nb_word *w, const char *value)
@@ -136,9 +151,10 @@ static int read_word(const struct nb_command *command, char **word, int n, struc
         return usage_error(err, "unexpected ", word[0], accepted);
     if (json_object_object_get_ex(params, w->param, NULL))
         return usage_error(err, "given twice: ", word[0], accepted);
-    if (w->word && n < 2)
+    int taken = words_taken(w, word[0]);
+    if (n < taken)
         return usage_error(err, "a value is missing after ", word[0], accepted);
-    const char *value = w->word ? word[1] : word[0];
+    const char *value = joined_value(w, word[0]) ? joined_value(w, word[0]) : word[taken - 1];
     if (!add_param(params, w, value))
         return usage_error(err, "not a number: ", value, accepted);
     return NB_EXIT_OK;
@@ -153,8 +169,7 @@ int nb_command_params(const struct nb_command *command, char **word, int n, stru
 
     describe_words(command, accepted, sizeof accepted);
     for (int i = 0, used; i < n && !rc; i += used) {
-        const struct nb_word *w = match_word(command, word[i], object);
-        used = w && w->word ? 2 : 1;
+        used = words_taken(match_word(command, word[i], object), word[i]);
         rc = read_word(command, word + i, n - i, object, err);
     }
     for (const struct nb_word *w = command->words; !rc && w && w->param; w++)

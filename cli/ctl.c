@@ -61,7 +61,8 @@ static bool is_option(const char *name)
     return false;
 }
 
-/* Behind an object, --to WORKER is another way to write `to WORKER`: what is no option of ours is a command's word. */
+/* Behind an object, --to WORKER and --to=WORKER are other ways to write `to WORKER`: what is no option of ours is a
+ * command's word. */
 static void words_from_dashes(int argc, char **argv)
 {
     bool behind = false;

@@ -39,8 +39,8 @@ static const struct nb_word list_words[] = {
 
 static const struct nb_word show_words[] = {{NULL, "id", .number = true, .required = true, .value = "ID"}, {0}};
 
-static const struct nb_word move_words[] = {{"to", "to", .number = true, .required = true, .value = "WORKER"},
-                                            {NULL, "id", .number = true, .required = true, .value = "ID"},
+static const struct nb_word move_words[] = {{NULL, "id", .number = true, .required = true, .value = "ID"},
+                                            {"to", "to", .number = true, .required = true, .value = "WORKER"},
                                             {0}};
 
 static const struct nb_column move_view[] = {
@@ -77,8 +77,16 @@ const struct nb_command nb_flow_commands[] = {
      .words = move_words,
      .result = "move",
      .view = move_view,
-     .help = "Have another worker own a live flow; nothing of it is lost."},
-    {.name = "pin", .method = "flow.pin", .words = show_words, .said = "pinned", .help = "Keep a flow on its worker."},
-    {.name = "unpin", .method = "flow.unpin", .words = show_words, .said = "unpinned", .help = "Let it move again."},
+     .help = "Have another worker own a live flow; nothing of it is lost. For operators."},
+    {.name = "pin",
+     .method = "flow.pin",
+     .words = show_words,
+     .said = "pinned",
+     .help = "Keep a flow on its worker. For operators."},
+    {.name = "unpin",
+     .method = "flow.unpin",
+     .words = show_words,
+     .said = "unpinned",
+     .help = "Let it move again. For operators."},
     {0},
 };

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <json-c/json.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,25 @@ static void test_flow_list_filters_become_parameters(void **state)
                         "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"flow.list\",\"params\":{\"state\":\"established\","
                         "\"worker\":3,\"queue\":1,\"method\":\"exact\",\"src\":\"10\\/8\",\"dst\":\"10.99.0.2\","
                         "\"sport\":40000,\"dport\":80,\"limit\":500}}\n");
+}
+
+static void test_pairs_of_words_in_any_order_and_spelling_become_parameters(void **state)
+{
+    static const char *const lines[] = {"flow move 7 to 1",   "flow move to 1 7",   "flow move 7 --to 1",
+                                        "flow move --to 1 7", "flow move 7 --to=1", "flow move --to=1 7",
+                                        "flow move 7 to=1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        CTL(lines[i], HELLO, ANSWER("2", "{\"move\":{\"id\":7,\"from\":0,\"to\":1}}"));
+        struct json_object *asks = json_tokener_parse(strchr(asked, '\n') + 1), *params = NULL, *id = NULL, *to = NULL;
+        assert_true(json_object_object_get_ex(asks, "params", &params));
+        assert_int_equal(json_object_object_length(params), 2);
+        assert_true(json_object_object_get_ex(params, "id", &id) && json_object_object_get_ex(params, "to", &to));
+        assert_int_equal(json_object_get_int(id), 7);
+        assert_int_equal(json_object_get_int(to), 1);
+        json_object_put(asks);
+    }
 }
 
 static void test_flow_show_is_a_block_of_every_member(void **state)
@@ -365,6 +385,9 @@ static void test_usage_errors_ask_nobody(void **state)
         {"flow list worker 1 worker 2", "flow list: given twice: worker"},
         {"flow list colour red", "flow list: unexpected colour"},
         {"flow show", "flow show: missing: ID; accepted: ID"},
+        {"flow move 7", "flow move: missing: WORKER; accepted: ID, to WORKER"},
+        {"flow move 7 --to", "flow move: a value is missing after to; accepted: ID, to WORKER"},
+        {"flow move 7 --to=", "flow move: not a number: ; accepted: ID, to WORKER"},
         {"flow show 1 2", "flow show: unexpected 2"},
         {"rule flush now", "rule flush: unexpected now; accepted: nothing more"},
         {"-x flow list", "unknown option -x; try -h"},
@@ -389,8 +412,9 @@ static void test_json_errors(void **state)
 {
     (void)state;
     assert_int_equal(CTL("-j flow walk", HELLO), NB_EXIT_USAGE);
-    assert_string_equal(err,
-                        "{\"error\":\"flow: unknown command walk; accepted: list, show, move, pin, unpin, help\",\"exit_code\":1}\n");
+    assert_string_equal(
+        err,
+        "{\"error\":\"flow: unknown command walk; accepted: list, show, move, pin, unpin, help\",\"exit_code\":1}\n");
 }
 
 static void test_help_and_version_need_no_daemon(void **state)
@@ -431,6 +455,7 @@ int main(void)
         cmocka_unit_test_teardown(test_flow_list_follows_every_page, cleanup),
         cmocka_unit_test_teardown(test_error_between_pages_leaves_whole_json, cleanup),
         cmocka_unit_test_teardown(test_flow_list_filters_become_parameters, cleanup),
+        cmocka_unit_test_teardown(test_pairs_of_words_in_any_order_and_spelling_become_parameters, cleanup),
         cmocka_unit_test_teardown(test_flow_show_is_a_block_of_every_member, cleanup),
         cmocka_unit_test_teardown(test_worker_list_adds_up_drops_and_busy, cleanup),
         cmocka_unit_test_teardown(test_port_show_and_lists_inside, cleanup),
