@@ -212,6 +212,8 @@ static int list(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
         rc = read_prefix(&arg[DST], "dst", &filter.dst, err);
     if (!rc)
         rc = read_cursor(&arg[CURSOR], &walk, err);
+    if (!rc)
+        rc = nb_rpc_check_worker(rpc, &arg[WORKER], err);
     if (rc)
         return rc;
     struct json_object *flows = json_object_new_array();

@@ -54,14 +54,11 @@ static int no_flow(uint64_t id, struct nb_error *err)
 static int move(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
 {
     uint64_t id = (uint64_t)arg[ID].number;
-    unsigned workers = nb_runtime_worker_count(rpc->runtime);
     struct move_row row;
-    int rc;
+    int rc = nb_rpc_check_worker(rpc, &arg[TO], err);
 
-    if ((unsigned)arg[TO].number >= workers) {
-        nb_error_set(err, 0, "no worker %" PRId64 "; there are %u, 0 to %u", arg[TO].number, workers, workers - 1);
-        return NB_PROTOCOL_NOT_FOUND;
-    }
+    if (rc)
+        return rc;
     rc = nb_runtime_move(rpc->runtime, id, (unsigned)arg[TO].number, &row.report);
     if (rc == -ENOENT)
         return no_flow(id, err);

@@ -116,6 +116,21 @@ static bool port_wanted(const struct nb_arg *arg, unsigned index, const char *de
     return !arg->given || strcmp(arg->text, number) == 0 || strcmp(arg->text, device) == 0;
 }
 
+/* "no port eth0; accepted: 0 (0000:01:00.0), 1 (net_tap0)" */
+static int no_port(const struct nb_rpc *rpc, const char *name, struct nb_error *err)
+{
+    char ports[sizeof err->text] = "";
+    size_t n = 0;
+
+    for (unsigned i = 0; i < nb_runtime_port_count(rpc->runtime) && n < sizeof ports; i++) {
+        struct nb_port_info info;
+        if (nb_runtime_port_info(rpc->runtime, i, &info) == 0)
+            n += (size_t)snprintf(ports + n, sizeof ports - n, "%s%u (%s)", n ? ", " : "", i, info.device);
+    }
+    nb_error_set(err, 0, "no port %.40s; accepted: %s", name, ports);
+    return NB_PROTOCOL_NOT_FOUND;
+}
+
 static int show(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
 {
     struct json_object *ports = json_object_new_array();
@@ -131,8 +146,7 @@ static int show(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
     }
     if (!arg[PORT].given || json_object_array_length(ports))
         return 0;
-    nb_error_set(err, 0, "no port %.40s; there are %u, 0 to %u", arg[PORT].text, n, n - 1);
-    return NB_PROTOCOL_NOT_FOUND;
+    return no_port(rpc, arg[PORT].text, err);
 }
 
 static const struct nb_param restart_params[] = {
@@ -153,8 +167,7 @@ static int restart(const struct nb_rpc *rpc, const struct nb_arg *arg, struct js
         json_object_object_add(result, "port", json_object_new_int((int)i));
         return 0;
     }
-    nb_error_set(err, 0, "no port %.40s; there are %u, 0 to %u", arg[PORT].text, n, n - 1);
-    return NB_PROTOCOL_NOT_FOUND;
+    return no_port(rpc, arg[PORT].text, err);
 }
 
 static const struct nb_result restart_results[] = {{"port", "number", NULL, "index of the port"}, {0}};

@@ -96,7 +96,7 @@ static int list(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
 
     json_object_object_add(result, "rules", list_of_rules);
     if (arg[PORT].given && arg[PORT].number >= ports) {
-        nb_error_set(err, 0, "no port %" PRId64 "; there are %u, 0 to %u", arg[PORT].number, ports, ports - 1);
+        nb_error_set(err, 0, "no port %" PRId64 "; accepted: 0 to %u", arg[PORT].number, ports - 1);
         return NB_PROTOCOL_NOT_FOUND;
     }
     while (!end && json_object_array_length(list_of_rules) < limit) {

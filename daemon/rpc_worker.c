@@ -40,18 +40,23 @@ static const struct nb_param worker_params[] = {
     {0},
 };
 
+int nb_rpc_check_worker(const struct nb_rpc *rpc, const struct nb_arg *worker, struct nb_error *err)
+{
+    unsigned n = nb_runtime_worker_count(rpc->runtime);
+
+    if (!worker->given || worker->number < (int64_t)n)
+        return 0;
+    nb_error_set(err, 0, "no worker %" PRId64 "; accepted: 0 to %u", worker->number, n - 1);
+    return NB_PROTOCOL_NOT_FOUND;
+}
+
 /* The workers a call is about: first to last - 1. */
 static int pick_workers(const struct nb_rpc *rpc, const struct nb_arg *arg, unsigned *first, unsigned *last,
                         struct nb_error *err)
 {
-    unsigned n = nb_runtime_worker_count(rpc->runtime);
-
     *first = arg->given ? (unsigned)arg->number : 0;
-    *last = arg->given ? *first + 1 : n;
-    if (*last <= n)
-        return 0;
-    nb_error_set(err, 0, "no worker %" PRId64 "; there are %u, 0 to %u", arg->number, n, n - 1);
-    return NB_PROTOCOL_NOT_FOUND;
+    *last = arg->given ? *first + 1 : nb_runtime_worker_count(rpc->runtime);
+    return nb_rpc_check_worker(rpc, arg, err);
 }
 
 static int list(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)

@@ -51,7 +51,7 @@ int nb_steering_port_restart(struct nb_steering *s, unsigned index, struct nb_er
     int rc;
 
     if (index >= s->n_ports)
-        return nb_error_set(err, -ENOENT, "port %u: there are %u ports, 0 to %u", index, s->n_ports, s->n_ports - 1);
+        return nb_error_set(err, -ENOENT, "no port %u; accepted: 0 to %u", index, s->n_ports - 1);
     pthread_mutex_lock(&s->lock);
     struct nb_steering_port *port = &s->port[index];
     if (port->restarting) {

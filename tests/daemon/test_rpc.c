@@ -385,6 +385,14 @@ static void test_flow_list_cursor_of_a_worker_that_is_not_there_ends(void **stat
     json_object_put(result);
 }
 
+static void test_flow_list_of_a_worker_that_does_not_exist_is_an_error(void **state)
+{
+    (void)state;
+    expect_error(NB_RIGHT_VIEWER, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"flow.list\",\"params\":{\"worker\":3}}",
+                 NB_PROTOCOL_NOT_FOUND, "no worker 3; accepted: 0 to 2");
+    json_object_put(call("flow.list", "{\"worker\":2}"));
+}
+
 /* Worker 2's flows have gone to worker 0, and keep their ids. */
 static void moved(unsigned worker, unsigned index, struct nb_flow_info *info)
 {
@@ -406,7 +414,7 @@ static void test_flow_move_reports_or_says_why_not(void **state)
                  NB_PROTOCOL_FAILED, "flow 281474976710755 stays on worker 2: pinned: app");
     expect_error(NB_RIGHT_OPERATOR,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"flow.move\",\"params\":{\"id\":1,\"to\":9}}",
-                 NB_PROTOCOL_NOT_FOUND, "no worker 9; there are 3, 0 to 2");
+                 NB_PROTOCOL_NOT_FOUND, "no worker 9; accepted: 0 to 2");
     result = call("flow.pin", "{\"id\":281474976710754}");
     assert_true(json_object_get_boolean(get(result, "pinned")));
     json_object_put(result);
@@ -501,7 +509,7 @@ static void test_rule_list_pages_and_table(void **state)
     assert_int_equal(json_object_array_length(get(result, "rules")), 1);
     json_object_put(result);
     expect_error(NB_RIGHT_VIEWER, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rule.list\",\"params\":{\"port\":1}}",
-                 NB_PROTOCOL_NOT_FOUND, "no port 1; there are 1, 0 to 0");
+                 NB_PROTOCOL_NOT_FOUND, "no port 1; accepted: 0 to 0");
     result = call("rule.table", "{}");
     struct json_object *table = json_object_array_get_idx(get(result, "tables"), 0);
     assert_int_equal(json_object_get_int(get(table, "used")), 1200);
@@ -535,7 +543,7 @@ static void test_worker_list_and_stats(void **state)
     assert_int_equal(json_object_array_length(get(result, "workers")), 1);
     json_object_put(result);
     expect_error(NB_RIGHT_VIEWER, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"worker.list\",\"params\":{\"worker\":3}}",
-                 NB_PROTOCOL_NOT_FOUND, "no worker 3; there are 3, 0 to 2");
+                 NB_PROTOCOL_NOT_FOUND, "no worker 3; accepted: 0 to 2");
     result = call("stats", "{}");
     struct json_object *first = json_object_array_get_idx(get(result, "counters"), 0);
     assert_string_equal(json_object_to_json_string_ext(first, JSON_C_TO_STRING_PLAIN),
@@ -559,7 +567,7 @@ static void test_port_show(void **state)
     json_object_put(call("port.show", "{\"port\":\"0000:01:00.0\"}"));
     expect_error(NB_RIGHT_VIEWER,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"port.show\",\"params\":{\"port\":\"eth0\"}}",
-                 NB_PROTOCOL_NOT_FOUND, "no port eth0; there are 1, 0 to 0");
+                 NB_PROTOCOL_NOT_FOUND, "no port eth0; accepted: 0 (0000:01:00.0)");
 }
 
 static void test_listener_list_and_config_show(void **state)
@@ -666,6 +674,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flow_list_refuses_bad_parameters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_list_cursor_of_a_worker_that_is_not_there_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_move_reports_or_says_why_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flow_list_of_a_worker_that_does_not_exist_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_show_finds_one_flow_or_says_there_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_page_of_the_longest_flows_fits_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_batch_with_too_large_answers_says_so, setup, teardown),
