@@ -41,7 +41,7 @@ int sim_atr_set(struct sim *s, const struct sim_atr *atr, struct sim_error *err)
     case -ENOTSUP:
         return sim_fail(err, rc, "atr: the %s has none", s->ops->nic);
     case -EBUSY:
-        return sim_fail(err, rc, "atr: the driver has filters of its own in the table");
+        return sim_fail(err, rc, "atr: the driver has set up the table for filters of its own");
     default:
         return sim_fail(err, rc, "atr: the table of a %s has 1 to %u filters", s->ops->nic, SIM_ATR_SIZE_MAX);
     }

@@ -151,9 +151,11 @@ int sim_ctl_main(int argc, char **argv)
                                           {"pid", required_argument, NULL, 'p'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
+    static char name[] = "nicsim ctl"; /* whom getopt_long speaks for */
     const char *control = NULL, *pid = NULL;
     struct sim_error err;
     int c;
+    argv[0] = name;
     while ((c = getopt_long(argc, argv, "+", longs, NULL)) != -1) {
         if (c == 'c')
             control = optarg;
