@@ -99,6 +99,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
+	  while read -r target words; do printf '  make %-19s %s\n' "$$target" "$$words"; done
 
 .PHONY: all deps deps-present run shell demo lint format install clean help
