@@ -15,6 +15,7 @@
 #include "core.h"
 #include "cwnd.h"
 #include "minmax.h"
+#include "pace.h"
 
 #define BETA            717 /* of 1024: §4.6 */
 #define BETA_ONE        1024
@@ -65,7 +66,9 @@ static void watch_ack_train(const struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (now - s->last_ack_us > HYSTART_GAP_US)
         return;
     s->last_ack_us = now;
-    uint32_t threshold = (s->delay_min_us + nb__burst_us(tcb)) / 2;
+    uint32_t threshold = s->delay_min_us + nb__burst_us(tcb);
+    if (!nb__is_paced(tcp, tcb)) /* pacing alone spreads a window over half a round trip */
+        threshold /= 2;
     if (now - s->round_start_us > threshold)
         leave_slow_start(tcb);
 }

@@ -6,6 +6,7 @@
  *   syncookie.c  passive opens without state, under pressure
  *   handshake.c  LISTEN, SYN-SENT, option negotiation; fastopen.c data in SYNs, destination.c what is known of peers
  *   output.c     what may be sent now, and sending it; emit.c turns that into packets
+ *   pace.c       not all at once
  *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
  *   history.c    what is remembered from flight to flight
  *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
@@ -212,6 +213,7 @@ void nb__timer_start(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcb_timer t
 void nb__timer_stop(struct nb_tcb *tcb, unsigned timers);
 void nb__timer_fire(void *tcp, struct nb_timer *timer);
 
+void nb__timer_start_pace(struct nb_tcp *tcp, struct nb_tcb *tcb); /* until history's pace_us */
 void nb__timer_start_life(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t after_ms);
 
 /* The retransmission timer anew, or in the place of a probe's or reordering's; none when nothing is in flight. */

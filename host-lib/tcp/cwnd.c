@@ -104,6 +104,8 @@ void nb__pacing_update(const struct nb_tcp *tcp, struct nb_tcb *tcb)
     uint64_t window = (uint64_t)tcb->mss * nb__max(tcb->cwnd, nb__packets_out(tcb));
     if (tcb->srtt_us)
         tcb->pacing_rate = window * ratio * (1000000 / 100) * 8 / tcb->srtt_us;
+    if (tcb->options->max_pacing_rate)
+        tcb->pacing_rate = nb__min(tcb->pacing_rate, tcb->options->max_pacing_rate);
 }
 
 uint32_t nb__burst_segs(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint16_t mss)

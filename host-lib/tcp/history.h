@@ -20,6 +20,7 @@ struct nb_tcp;
 
 struct nb_history {
     struct nb_cc_state cc;
+    uint64_t pace_us;     /* when the next burst may leave (pace.c) */
     uint32_t cwnd_credit; /* segments acknowledged that have not made cwnd grow yet */
     uint16_t reorderings_seen;
     uint8_t rack_steps, rack_persist; /* RFC 8985 §6.2: reo_wnd_mult, 0 for 1; reo_wnd_persist */

@@ -11,6 +11,7 @@
 #include "flight.h"
 #include "loss.h"
 #include "minmax.h"
+#include "pace.h"
 #include "window.h"
 
 /* A reply that was sent within this time of the last one belongs to the same burst of writes. */
@@ -188,6 +189,7 @@ static bool transmit(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, b
     tx->delivered = tcb->delivered;
     tx->app_limited = f->app_limited != 0;
     nb__tx_list(tcp, tcb, tx);
+    nb__pace_sent(tcp, tcb, nb__tx_bytes(tx));
     return true;
 }
 
@@ -274,7 +276,8 @@ bool nb__send_queued(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_nagle nagle
     if (mode == NB_SEND_ALL)
         sent += nb__mtu_probe(tcp, tcb);
     for (struct nb_tx *tx; (tx = next_to_send(tcp, tcb, mss, nagle, mode, &limited));) {
-        if (!nb__port_room(tcp, tcb) || !nb__send_new(tcp, tcb, tx))
+        if ((mode != NB_SEND_PROBE && nb__pace_waits(tcp, tcb)) || !nb__port_room(tcp, tcb) ||
+            !nb__send_new(tcp, tcb, tx))
             break;
         sent += tx->segs;
         if (mode != NB_SEND_ALL)
@@ -304,7 +307,8 @@ static bool is_alone(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const s
 {
     return !tcb->flight && tcb->txq.head == tcb->txq.unsent && tcb->txq.tail == tcb->txq.unsent &&
            nb__tx_bytes(tx) <= tcb->mss && seq_leq(tx->end, nb_tcb_wnd_end(tcb)) && !(nagle & NB_NAGLE_CORK) &&
-           tcb->reasm == NB_REASM_NONE && !(tcb->flags & NB_TCB_DSACK) && !tcp->settings.mtu_probing;
+           tcb->reasm == NB_REASM_NONE && !(tcb->flags & NB_TCB_DSACK) && !tcp->settings.mtu_probing &&
+           !nb__is_paced(tcp, tcb);
 }
 
 /* The same as nb__send_queued(), with what is known then. False: nothing could be sent. */
@@ -342,7 +346,7 @@ void nb__push(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_nagle nagle)
         return;
     /* Nothing under way whose ACK would call us again: the window is closed, too small to be worth it, or we are out of
      * buffers. Room at the port comes by itself, but the user may not want to wait for it. */
-    if (nb__send_queued(tcp, tcb, nagle, NB_SEND_ALL) && !(tcb->timers & NB_TCB_TIMERS_SEND) &&
+    if (nb__send_queued(tcp, tcb, nagle, NB_SEND_ALL) && !(tcb->timers & (NB_TCB_TIMERS_SEND | NB_TCB_TIMER_PACE)) &&
         (nb__port_room(tcp, tcb) || tcb->options->user_timeout_ms))
         nb__persist_start(tcp, tcb);
 }

@@ -4,6 +4,7 @@
 #include "loss.h"
 #include "minmax.h"
 #include "output.h"
+#include "pace.h"
 
 /* May the record behind be sent in one segment with this one? */
 static bool may_join(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_tx *tx, uint32_t room)
@@ -113,7 +114,8 @@ void nb__retransmit_lost(struct nb_tcp *tcp, struct nb_tcb *tcb)
         }
         if (tx->marks & (NB_TX_SACKED | NB_TX_RETRANS))
             continue;
-        if (!nb__retransmit(tcp, tcb, tx, nb__min(tcb->cwnd - out, burst)))
+        f->resend_waits = nb__pace_waits(tcp, tcb);
+        if (f->resend_waits || !nb__retransmit(tcp, tcb, tx, nb__min(tcb->cwnd - out, burst)))
             break;
         if (nb_tcb_in_reduction(tcb))
             f->prr_out += tx->segs;

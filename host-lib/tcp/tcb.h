@@ -58,7 +58,8 @@ enum nb_tcb_flag {
     NB_TCB_RATE_APP_LIMITED = 1 << 29, /* delivery_rate is a lower bound: there was too little to send */
 };
 
-/* What the one timer of a connection may stand for. All but ACK and LIFE exclude each other and share a deadline. */
+/* What the one timer of a connection may stand for. All but ACK, LIFE and PACE exclude each other and share a deadline.
+ */
 enum nb_tcb_timer {
     NB_TCB_TIMER_RTO = 1 << 0,     /* something is unacknowledged (RFC 6298) */
     NB_TCB_TIMER_REORDER = 1 << 1, /* RACK waits a little for what may only be late (RFC 8985 §6.3) */
@@ -66,6 +67,7 @@ enum nb_tcb_timer {
     NB_TCB_TIMER_PERSIST = 1 << 3, /* something is unsent and nothing in flight (RFC 9293 §3.8.6.1) */
     NB_TCB_TIMER_ACK = 1 << 4,     /* a delayed ACK (RFC 9293 §3.8.6.3) */
     NB_TCB_TIMER_LIFE = 1 << 5,    /* keepalive, or FIN-WAIT-2 that the application has left */
+    NB_TCB_TIMER_PACE = 1 << 6,    /* the next burst may leave (pace.c) */
 };
 #define NB_TCB_TIMERS_SEND (NB_TCB_TIMER_RTO | NB_TCB_TIMER_REORDER | NB_TCB_TIMER_PROBE | NB_TCB_TIMER_PERSIST)
 

@@ -57,6 +57,18 @@ void nb__timer_start_life(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t after
     arm_node(tcp, tcb, after_ms * 1000);
 }
 
+static uint64_t pace_wait_us(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    uint64_t at_us = nb__past(tcb)->pace_us;
+    return at_us > tcp->now_us ? at_us - tcp->now_us : 0;
+}
+
+void nb__timer_start_pace(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->timers |= NB_TCB_TIMER_PACE;
+    arm_node(tcp, tcb, pace_wait_us(tcp, tcb));
+}
+
 void nb__timer_stop(struct nb_tcb *tcb, unsigned timers)
 {
     tcb->timers &= (uint8_t)~timers;
@@ -399,6 +411,8 @@ static void arm_for_earliest(struct nb_tcp *tcp, struct nb_tcb *tcb)
         arm_node(tcp, tcb, due(tcb->ack_at, now) ? 0 : tcb->ack_at - now);
     if (tcb->timers & NB_TCB_TIMER_LIFE)
         arm_node(tcp, tcb, due(tcb->life_at_ms, tcp->now_ms) ? 0 : (uint64_t)(tcb->life_at_ms - tcp->now_ms) * 1000);
+    if (tcb->timers & NB_TCB_TIMER_PACE)
+        arm_node(tcp, tcb, pace_wait_us(tcp, tcb));
 }
 
 void nb__timers_adopt(struct nb_tcp *tcp, struct nb_tcb *tcb)
@@ -420,6 +434,10 @@ void nb__timer_fire(void *arg, struct nb_timer *timer)
     if (tcb->state != NB_TCP_CLOSED && tcb->timers & NB_TCB_TIMER_LIFE && due(tcb->life_at_ms, tcp->now_ms)) {
         tcb->timers &= (uint8_t)~NB_TCB_TIMER_LIFE;
         life_timeout(tcp, tcb);
+    }
+    if (tcb->timers & NB_TCB_TIMER_PACE && !pace_wait_us(tcp, tcb)) {
+        tcb->timers &= (uint8_t)~NB_TCB_TIMER_PACE;
+        nb__tcb_pend(tcp, tcb);
     }
     if (tcb->state != NB_TCP_CLOSED)
         arm_for_earliest(tcp, tcb);

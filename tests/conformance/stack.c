@@ -317,6 +317,7 @@ static void read_qdisc(struct stack *stack)
     if (file)
         fclose(file);
     stack->closed = strcmp(word, "closed") == 0;
+    nb_tcp_settings(stack->tcp)->pacing = strcmp(word, "fq") == 0;
 }
 
 void stack_read_settings(struct stack *stack)
