@@ -58,6 +58,25 @@ static const struct nb_column worker_view[] = {
 
 static const struct nb_word list_words[] = {{"worker", "worker", .number = true, .value = "WORKER"}, {0}};
 
+static const struct nb_word drain_words[] = {
+    {NULL, "worker", .number = true, .required = true, .value = "WORKER"},
+    {0},
+};
+
+static const struct nb_column drain_view[] = {
+    {"WORKER", "worker", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"MOVED", "moved", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"REFUSED", "refused", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"LEFT", "left", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"LONGEST", "longest_us", nb_format_duration, NB_RIGHT, NB_ALWAYS},
+    {"FORWARDED", "forwarded", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"PARKED", "parked", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"LOST", "lost", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"REORDERED", "reordered", nb_format_plain, NB_RIGHT, NB_ALWAYS},
+    {"WHY", "why", nb_format_plain, NB_LEFT, NB_STATS},
+    {0},
+};
+
 const struct nb_command nb_worker_commands[] = {
     {.name = "list",
      .method = "worker.list",
@@ -65,5 +84,16 @@ const struct nb_command nb_worker_commands[] = {
      .result = "workers",
      .view = worker_view,
      .help = "Workers, or one of them; with -d every counter."},
+    {.name = "drain",
+     .method = "worker.drain",
+     .words = drain_words,
+     .result = "drain",
+     .view = drain_view,
+     .help = "Move everything away from a worker, live."},
+    {.name = "resume",
+     .method = "worker.resume",
+     .words = drain_words,
+     .said = "resumed",
+     .help = "Let new connections come to it again."},
     {0},
 };

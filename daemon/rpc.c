@@ -26,8 +26,17 @@ struct line {
 };
 
 const struct nb_rpc_method *const nb_rpc_methods[] = {
-    nb_daemon_methods, nb_flow_methods,     nb_move_methods,  nb_rule_methods,   nb_worker_methods,
-    nb_port_methods,   nb_listener_methods, nb_stats_methods, nb_config_methods, NULL,
+    nb_daemon_methods,
+    nb_flow_methods,
+    nb_move_methods,
+    nb_drain_methods,
+    nb_rule_methods,
+    nb_worker_methods,
+    nb_port_methods,
+    nb_listener_methods,
+    nb_stats_methods,
+    nb_config_methods,
+    NULL,
 };
 
 const char *nb_right_name(enum nb_right right)

@@ -111,12 +111,38 @@ int nb_runtime_move(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_m
     return report->result = rc;
 }
 
+void nb_runtime_move_begin(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_move_ticket *ticket)
+{
+    memset(ticket, 0, sizeof *ticket);
+    nb_runtime_move(rt, id, to, &ticket->report);
+    ticket->done = 1;
+}
+
+bool nb_runtime_move_done(const struct nb_move_ticket *ticket)
+{
+    return ticket->done;
+}
+
+static uint16_t fake_reta[NB_RETA_MAX];
+
+int nb_runtime_set_reta(struct nb_runtime *rt, unsigned port, const uint16_t *queue, unsigned n, struct nb_error *err)
+{
+    (void)rt, (void)port, (void)err;
+    memcpy(fake_reta, queue, n * sizeof *queue);
+    return 0;
+}
+
 int nb_runtime_pin(struct nb_runtime *rt, uint64_t id, bool on)
 {
     struct nb_flow_info info;
 
     (void)on;
     return nb_runtime_flow(rt, id, &info);
+}
+
+void nb_steering_resync(struct nb_steering *steering)
+{
+    (void)steering;
 }
 
 void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_worker_info *info)

@@ -214,8 +214,8 @@ static void test_nul_bytes_are_no_end(void **state)
 
 static void test_viewer_may_call_exactly_what_the_table_says(void **state)
 {
-    static const char *const changing[] = {"rule.flush", "rule.resume", "port.restart",
-                                           "flow.move",  "flow.pin",    "flow.unpin"};
+    static const char *const changing[] = {"rule.flush", "rule.resume", "port.restart", "flow.move",
+                                           "flow.pin",   "flow.unpin",  "worker.drain", "worker.resume"};
     (void)state;
     for (const struct nb_rpc_method *const *object = nb_rpc_methods; *object; object++) {
         for (const struct nb_rpc_method *m = *object; m->name; m++) {
@@ -421,6 +421,23 @@ static void test_flow_move_reports_or_says_why_not(void **state)
     expect_error(NB_RIGHT_OPERATOR,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"flow.unpin\",\"params\":{\"id\":777777}}",
                  NB_PROTOCOL_NOT_FOUND, "no flow with id 777777");
+}
+
+static void test_drained_worker_loses_its_buckets_and_its_flows(void **state)
+{
+    (void)state;
+    fake_runtime.flows[2] = 70;
+    struct json_object *result = call("worker.drain", "{\"worker\":2}"); /* reta 0 1 2 0 */
+    assert_int_equal(json_object_get_int(get(get(result, "drain"), "moved")), 35);
+    assert_int_equal(json_object_get_int(get(get(result, "drain"), "refused")), 35);
+    assert_string_equal(json_object_get_string(get(get(result, "drain"), "why")), "pinned: app");
+    assert_int_equal(json_object_get_int(get(get(result, "drain"), "longest_us")), 40);
+    json_object_put(result);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_not_equal(fake_reta[i], 2);
+    expect_error(NB_RIGHT_OPERATOR,
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"worker.drain\",\"params\":{\"worker\":9}}",
+                 NB_PROTOCOL_NOT_FOUND, "no worker 9; there are 3, 0 to 2");
 }
 
 static void test_flow_show_finds_one_flow_or_says_there_is_none(void **state)
@@ -675,6 +692,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flow_list_cursor_of_a_worker_that_is_not_there_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_move_reports_or_says_why_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_list_of_a_worker_that_does_not_exist_is_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drained_worker_loses_its_buckets_and_its_flows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_show_finds_one_flow_or_says_there_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_page_of_the_longest_flows_fits_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_batch_with_too_large_answers_says_so, setup, teardown),

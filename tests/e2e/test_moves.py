@@ -84,5 +84,23 @@ def test_pinned_flow_stays(system):
         move_until_done(system, flow["id"], (flow["worker"] + 1) % WORKERS)
 
 
+def test_drained_worker_has_no_flows_left(system):
+    clients = [system.connect() for _ in range(30)]
+    for client in clients:
+        client.sendall(GET)
+        nbtest.read_exactly(client, 10)
+    check(system.flows(worker=1), "worker 1 has flows")
+    nbtest.wait_until(lambda: system.ask("worker", "drain", 1)[0]["left"] == 0, "worker 1 is drained")
+    equal(system.flows(worker=1), [], "flows of worker 1")
+    more = [system.connect() for _ in range(30)]
+    for client in clients + more:
+        client.sendall(GET)
+        nbtest.read_exactly(client, 10)
+    equal(system.flows(worker=1), [], "flows of worker 1, with new connections")
+    system.ctl("worker", "resume", 1)
+    for client in clients + more:
+        client.close()
+
+
 if __name__ == "__main__":
     nbtest.main(Moving)
