@@ -392,8 +392,8 @@ bool sim_inside_driver_found(char *why, size_t n)
     snprintf(library, sizeof library, "librte_%s.so", ops->driver);
     if (!dl_iterate_phdr(has_name, library))
         snprintf(why, n,
-                 "its driver %s is not loaded: install the package librte-%s (librte-meta-net), or load it with -d",
-                 library, ops->driver + strcspn(ops->driver, "_") + 1);
+                 "its driver %s is not loaded: install DPDK's drivers (Debian: librte-meta-net), or load it with -d",
+                 library);
     else
         snprintf(why, n, "its driver %s did not take it; was %s left out by -a or -b?", ops->driver, address);
     return false;

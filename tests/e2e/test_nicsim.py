@@ -132,6 +132,29 @@ def test_eal_arguments_that_cannot_work_are_explained(_):
     check("left out by -a or -b?" in err, err)
 
 
+@contextlib.contextmanager
+def without_driver(name):
+    """DPDK's folder of drivers as it is where this one is not installed."""
+    drivers = next(Path("/usr/lib").glob("*/dpdk/pmds-*"))
+    every = Path("/mnt")  # not below /tmp or /run: EAL takes no driver from where all may write
+    with tempfile.TemporaryDirectory() as rest:
+        command("mount", "--bind", drivers, every)
+        for driver in drivers.iterdir():
+            if not driver.name.startswith(f"lib{name}."):
+                (Path(rest) / driver.name).symlink_to(every / driver.name)
+        command("mount", "--bind", rest, drivers)
+        try:
+            yield
+        finally:
+            command("umount", drivers, every)
+
+
+def test_driver_that_is_not_installed_is_named(_):
+    with without_driver("rte_net_ixgbe"):
+        _code, _out, err = run(*SIMULATED, PROBE, *EAL)
+    check("librte_net_ixgbe.so is not loaded: install DPDK's drivers" in err, err)
+
+
 def test_tap_errors_name_the_interface_and_the_way_out(_):
     command("ip", "tuntap", "add", "dev", "nbsim0", "mode", "tun")
     code, _out, err = run(NICSIM, "--nic", "82599", "--wire", "tap:nbsim0", "--", "true")
