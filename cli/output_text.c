@@ -76,6 +76,29 @@ static void write_table(struct nb_output *o, struct json_object *list)
 
 typedef void visit(const struct nb_output *o, const char *name, struct json_object *value, void *arg);
 
+static void walk(const struct nb_output *o, const char *prefix, struct json_object *object, visit *fn, void *arg);
+
+/* The objects of a list by their place: ports[0].device. */
+static void walk_list(const struct nb_output *o, const char *prefix, struct json_object *list, visit *fn, void *arg)
+{
+    char name[NAME_MAX];
+
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        snprintf(name, sizeof name, "%.60s[%u]", prefix, (unsigned)i);
+        walk(o, name, json_object_array_get_idx(list, i), fn, arg);
+    }
+}
+
+static bool is_list_of_objects(struct json_object *value)
+{
+    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) == 0)
+        return false;
+    for (size_t i = 0; i < json_object_array_length(value); i++)
+        if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_object))
+            return false;
+    return true;
+}
+
 static void walk(const struct nb_output *o, const char *prefix, struct json_object *object, visit *fn, void *arg)
 {
     char name[NAME_MAX];
@@ -85,6 +108,8 @@ static void walk(const struct nb_output *o, const char *prefix, struct json_obje
         snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", key);
         if (json_object_is_type(value, json_type_object))
             walk(o, name, value, fn, arg);
+        else if (is_list_of_objects(value))
+            walk_list(o, name, value, fn, arg);
         else
             fn(o, name, value, arg);
     }
@@ -112,7 +137,7 @@ static void write_scalar(const struct nb_output *o, struct json_object *value)
         fputs(*text ? text : "-", o->out);
 }
 
-/* Lists in full, objects in a list as JSON. */
+/* Lists in full; an object in a mixed list, which no method answers with, as JSON. */
 static void write_value(const struct nb_output *o, struct json_object *value)
 {
     if (!json_object_is_type(value, json_type_array)) {

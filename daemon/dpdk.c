@@ -291,6 +291,21 @@ static int check_ports(const struct nb_config *c, struct nb_error *err)
     return 0;
 }
 
+/* DPDK gives up as a whole over a device of unknown kind, as the name of a kernel's interface; say which it may be. */
+static int refuse_start(const struct nb_config *c, struct nb_error *err)
+{
+    for (unsigned i = 0; i < c->n_ports && rte_errno == ENODEV; i++) {
+        const char *device = c->port[i].device;
+        if (!is_pci(device) && strncmp(device, "net_", 4) != 0)
+            return nb_error_set(err, -ENODEV,
+                                "%s:%u: port %s: DPDK knows no such device; accepted: a PCI address or a DPDK virtual "
+                                "device, as net_af_packet0 with the arguments iface=%s",
+                                c->file, c->port[i].line, device, device);
+    }
+    return nb_error_set(err, -EIO, "DPDK does not start%s%s; its reason is above", rte_errno ? ": " : "",
+                        rte_errno ? rte_strerror(rte_errno) : "");
+}
+
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
 int nb_dpdk_start(const struct nb_config *config, unsigned n_workers, struct nb_error *err)
@@ -308,8 +323,7 @@ int nb_dpdk_start(const struct nb_config *config, unsigned n_workers, struct nb_
     rte_openlog_stream(stderr);
     rte_errno = 0;
     if (rte_eal_init((int)args.n, argv) < 0)
-        return nb_error_set(err, -EIO, "DPDK does not start%s%s; its reason is above", rte_errno ? ": " : "",
-                            rte_errno ? rte_strerror(rte_errno) : "");
+        return refuse_start(config, err);
     int rc = check_ports(config, err);
     if (rc)
         nb_dpdk_stop();

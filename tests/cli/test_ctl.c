@@ -359,6 +359,23 @@ static void test_daemon_that_hangs_up_or_keeps_silent(void **state)
     assert_string_equal(err, "netbypassctl: flow list: netbypassd has closed the connection\n");
 }
 
+static void test_config_show_names_members_as_the_configuration_does(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        CTL("config show", HELLO,
+            ANSWER("2", "{\"config\":{\"workers\":2,\"cpus\":[],\"ports\":[{\"device\":\"net_tap0\",\"vlan\":0},"
+                        "{\"device\":\"net_tap1\",\"vlan\":7}],\"log\":\"notice\"}}")),
+        NB_EXIT_OK);
+    assert_string_equal(out, "workers          2\n"
+                             "cpus             -\n"
+                             "ports[0].device  net_tap0\n"
+                             "ports[0].vlan    0\n"
+                             "ports[1].device  net_tap1\n"
+                             "ports[1].vlan    7\n"
+                             "log              notice\n");
+}
+
 static void test_another_protocol_is_refused(void **state)
 {
     (void)state;
@@ -467,6 +484,7 @@ int main(void)
         cmocka_unit_test_teardown(test_answers_of_odd_shapes_are_shown_or_empty, cleanup),
         cmocka_unit_test_teardown(test_daemon_that_hangs_up_or_keeps_silent, cleanup),
         cmocka_unit_test_teardown(test_another_protocol_is_refused, cleanup),
+        cmocka_unit_test_teardown(test_config_show_names_members_as_the_configuration_does, cleanup),
         cmocka_unit_test_teardown(test_usage_errors_ask_nobody, cleanup),
         cmocka_unit_test_teardown(test_json_errors, cleanup),
         cmocka_unit_test_teardown(test_help_and_version_need_no_daemon, cleanup),

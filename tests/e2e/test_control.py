@@ -251,6 +251,8 @@ def test_a_nic_that_is_not_there_is_named_with_those_that_are():
             ports=[{"device": "0000:7f:1f.7", "address": "10.99.0.2/24"}])
     refused(1, "port net_af_packet0: DPDK could not make it",
             ports=[{"device": "net_af_packet0", "arguments": "iface=none", "address": "10.99.0.2/24"}])
+    refused(1, ": port eth0: DPDK knows no such device; accepted: a PCI address or a DPDK virtual device",
+            ports=[{"device": "eth0", "address": "10.99.0.2/24"}])
     ran_clean()
 
 
