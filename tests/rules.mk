@@ -35,8 +35,11 @@ asan: ## the same unit tests and programs, built with ASan and UBSan
 test: deps ## everything CI runs: unit, end to end, one sanitizer pass; ends with 'N passed, N failed, N skipped'
 	@$(MAKE) --no-print-directory CI=1 test-built
 
+# What only measures is not run by tests, but compiled: it uses the same interfaces.
+MEASURING_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/*.c tests/bench/*/*.c tests/experiments/*.c))
+
 test-built:
-	@$(MAKE) --no-print-directory all $(UNIT_TESTS)
+	@$(MAKE) --no-print-directory all $(UNIT_TESTS) $(MEASURING_OBJS)
 	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
 	@tests/run -j 2 $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(DOC_TESTS) $(E2E_TESTS)
 

@@ -313,8 +313,9 @@ static struct nb_runtime *start_host(const char *device, const char *address, un
     config.n_workers = workers;
     config.n_ports = 1;
     snprintf(config.port[0].device, sizeof config.port[0].device, "%s", device);
-    config.port[0].address.word[0] = inet_addr(address);
-    config.port[0].prefix_bits = 24;
+    config.port[0].address[0] = (struct nb_port_address){
+        .address.word[0] = inet_addr(address), .family = NB_FAMILY_IPV4, .prefix_bits = 24};
+    config.port[0].n_addresses = 1;
     config.n_listeners = second.app ? 2 : 1;
     config.listener[0] = first;
     config.listener[1] = second;

@@ -169,8 +169,12 @@ static struct nb_runtime *start_stack(void)
     nb_runtime_config_init(&config);
     config.n_ports = config.n_workers = config.n_listeners = 1;
     snprintf(config.port[0].device, sizeof config.port[0].device, "%s", MEMIF_DEVICE);
-    config.port[0].address.word[0] = inet_addr(arguments.server ? RATE_SERVER : RATE_CLIENT);
-    config.port[0].prefix_bits = RATE_PREFIX;
+    config.port[0].address[0] = (struct nb_port_address){
+        .address.word[0] = inet_addr(arguments.server ? RATE_SERVER : RATE_CLIENT),
+        .family = NB_FAMILY_IPV4,
+        .prefix_bits = RATE_PREFIX,
+    };
+    config.port[0].n_addresses = 1;
     config.cpu[0] = (int)arguments.cpu;
     config.idle_sleep_us = 0;
     config.limits.mbufs = 32768;
