@@ -22,6 +22,8 @@ struct nb_cc_state {
     uint32_t acked, reno_cwnd;                      /* the Reno-friendly region */
     uint32_t delay_min_us;
     uint32_t round_start_us, round_end, last_ack_us, round_rtt_us; /* HyStart */
+    uint32_t last_round_rtt_us, css_baseline_us, css_credit;       /* HyStart++; baseline 0: not in CSS */
+    uint8_t css_rounds;
     uint8_t samples;
     bool exited; /* HyStart has ended slow start */
 };

@@ -14,6 +14,7 @@
 #include "cc.h"
 #include "core.h"
 #include "cwnd.h"
+#include "hystart_plus.h"
 #include "minmax.h"
 #include "pace.h"
 
@@ -105,7 +106,11 @@ static void sample(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t rtt_us
     rtt_us = nb__max(rtt_us, 1);
     if (s->delay_min_us == 0 || s->delay_min_us > rtt_us)
         s->delay_min_us = rtt_us;
-    if (!s->exited && nb_tcb_in_slow_start(tcb))
+    if (s->exited || !nb_tcb_in_slow_start(tcb))
+        return;
+    if (nb__hystart_plus_applies(tcp, tcb))
+        nb__hystart_plus_sample(tcb, rtt_us);
+    else if (tcp->settings.hystart == NB_HYSTART_CLASSIC)
         hystart(tcp, tcb, rtt_us);
 }
 
@@ -199,6 +204,10 @@ static void avoid(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
     if (!nb__cwnd_is_limiting(tcb))
         return;
     if (nb_tcb_in_slow_start(tcb)) {
+        if (nb__hystart_plus_applies(tcp, tcb)) {
+            nb_cc_slow_start(tcb, nb__hystart_plus_growth(tcp, tcb, acked));
+            return;
+        }
         acked = nb_cc_slow_start(tcb, acked);
         if (!acked)
             return;

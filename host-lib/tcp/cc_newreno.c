@@ -3,6 +3,7 @@
  */
 #include "cc.h"
 #include "cwnd.h"
+#include "hystart_plus.h"
 #include "minmax.h"
 #include "tcb.h"
 
@@ -13,9 +14,12 @@ static void start(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 static void avoid(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 {
-    (void)tcp;
     if (!nb__cwnd_is_limiting(tcb))
         return;
+    if (nb__hystart_plus_applies(tcp, tcb)) {
+        nb_cc_slow_start(tcb, nb__hystart_plus_growth(tcp, tcb, acked));
+        return;
+    }
     if (nb_tcb_in_slow_start(tcb))
         acked = nb_cc_slow_start(tcb, acked);
     if (acked)
@@ -35,4 +39,11 @@ static uint32_t undo(const struct nb_tcb *tcb)
     return nb__max(tcb->cwnd, nb__prior_cwnd(tcb));
 }
 
-const struct nb_cc nb_cc_newreno = {.name = "reno", .start = start, .avoid = avoid, .ssthresh = ssthresh, .undo = undo};
+static void sample(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t rtt_us)
+{
+    if (nb__hystart_plus_applies(tcp, tcb))
+        nb__hystart_plus_sample(tcb, rtt_us);
+}
+
+const struct nb_cc nb_cc_newreno = {
+    .name = "reno", .start = start, .avoid = avoid, .ssthresh = ssthresh, .undo = undo, .sample = sample};

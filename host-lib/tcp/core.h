@@ -6,7 +6,7 @@
  *   syncookie.c  passive opens without state, under pressure
  *   handshake.c  LISTEN, SYN-SENT, option negotiation; fastopen.c data in SYNs, destination.c what is known of peers
  *   output.c     what may be sent now, and sending it; emit.c turns that into packets
- *   pace.c       not all at once
+ *   pace.c       not all at once; hystart_plus.c ending slow start in time
  *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
  *   history.c    what is remembered from flight to flight
  *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c

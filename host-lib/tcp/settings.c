@@ -1,6 +1,8 @@
 /* settings.c - the defaults. */
 #include "settings.h"
 
+#include "hystart_plus.h"
+
 void nb_tcp_settings_init(struct nb_tcp_settings *settings)
 {
     *settings = (struct nb_tcp_settings){
@@ -48,6 +50,7 @@ void nb_tcp_settings_init(struct nb_tcp_settings *settings)
         .dsack = true,
         .window_scaling = true,
         .slow_start_after_idle = true,
+        .hystart = NB_HYSTART_CLASSIC,
         .autocorking = true,
         .moderate_rcvbuf = true,
         .congestion_control = "cubic",
