@@ -4,6 +4,8 @@
 
 #include "steering_core.h"
 
+#define RESTORE_WAIT_US 10000000 /* a port that is restarted under load may always have something due */
+
 static struct nb_steering_port *busy_port(struct nb_steering *s)
 {
     for (unsigned i = 0; i < s->n_ports; i++)
@@ -45,7 +47,8 @@ static int empty_port(struct nb_steering *s, struct nb_steering_port *port, stru
 }
 
 /* Drivers lose masks (ixgbe) or rules (mlx5) when a port stops, so every rule goes before and comes back after
- * (nic-facts A.5, B.6, C). Flows are served by rss or software meanwhile. */
+ * (nic-facts A.5, B.6, C). Flows are served by rss or software meanwhile. Rules that take longer than RESTORE_WAIT_US
+ * to come back do so without anybody waiting. */
 int nb_steering_port_restart(struct nb_steering *s, unsigned index, struct nb_error *err)
 {
     int rc;
@@ -66,11 +69,12 @@ int nb_steering_port_restart(struct nb_steering *s, unsigned index, struct nb_er
         rc = nb_runtime_port_restart(s->rt, index, err);
     pthread_mutex_lock(&s->lock);
     port->restarting = false;
+    uint64_t until_us = s->world.now_us() + RESTORE_WAIT_US;
     if (!s->paused)
         nb_planner_resume(port->planner, s->world.now_us());
     do
         nb__steering_ask_for_turn(s);
-    while (!s->paused && nb_planner_due_us(port->planner) == 0);
+    while (!s->paused && nb_planner_due_us(port->planner) == 0 && s->world.now_us() < until_us);
     pthread_mutex_unlock(&s->lock);
     return rc;
 }

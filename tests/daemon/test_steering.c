@@ -701,6 +701,31 @@ static void test_restart_takes_every_rule_out_first_and_puts_it_back(void **stat
     nb_steering_stop(s);
 }
 
+static uint64_t hurried_now(void)
+{
+    return now += 11 * SECOND;
+}
+
+static void test_restart_does_not_wait_for_ever_until_every_rule_is_back(void **state)
+{
+    enum { CONNECTIONS = 100 };
+    struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
+    struct nb_error err;
+    (void)state;
+
+    for (uint64_t id = 1; id <= CONNECTIONS; id++)
+        connect_flow(id, 2, 2);
+    settle(s);
+    assert_int_equal(fake.n_fdir, CONNECTIONS);
+    s->world.now_us = hurried_now;
+    assert_int_equal(nb_steering_port_restart(s, 0, &err), 0);
+    assert_in_range(fake.n_fdir, 1, CONNECTIONS - 1);
+    s->world.now_us = fake_now;
+    settle(s);
+    assert_int_equal(fake.n_fdir, CONNECTIONS);
+    nb_steering_stop(s);
+}
+
 static void test_port_with_a_rule_that_cannot_be_removed_is_not_restarted(void **state)
 {
     struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
@@ -845,6 +870,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_audit_finds_the_filter_that_someone_else_put_into_the_nic),
         cmocka_unit_test(test_restart_takes_every_rule_out_first_and_puts_it_back),
+        cmocka_unit_test(test_restart_does_not_wait_for_ever_until_every_rule_is_back),
         cmocka_unit_test(test_port_with_a_rule_that_cannot_be_removed_is_not_restarted),
         cmocka_unit_test(test_port_of_af_xdp_is_steered_through_ethtool),
         cmocka_unit_test(test_rules_of_a_crashed_run_are_gone_after_the_start_and_those_of_others_stay),
