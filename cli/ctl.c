@@ -108,16 +108,19 @@ static bool is_help(const char *word)
     return *word && strncmp("help", word, strlen(word)) == 0;
 }
 
-/* `help`, `flow help`, -h. Returns whether that was wanted and is done. */
+/* `help`, `help flow`, `flow help`, -h. Returns whether that was wanted and is done. `help` of what is no object is all
+ * of it; what is no object before `help` is left for an error to say. */
 static bool help(const struct options *o, char **word, int n, FILE *out)
 {
+    bool first = n > 0 && is_help(word[0]), second = n > 1 && strcmp(word[1], "help") == 0;
+    char **about = first ? word + 1 : word;
     struct nb_error err;
     const struct nb_object *object = NULL;
     const struct nb_command *command;
 
-    if (!o->help && !(n > 0 && is_help(word[0])) && !(n > 1 && strcmp(word[1], "help") == 0))
+    if (!o->help && !first && !second)
         return false;
-    if (n > 1 && strcmp(word[1], "help") == 0 && nb_command_find(word, 1, &object, &command, &err) < 0)
+    if (n > 1 && (first || second) && nb_command_find(about, 1, &object, &command, &err) < 0 && !first)
         return false;
     if (!object)
         fputs(usage_text, out);

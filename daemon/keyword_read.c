@@ -305,7 +305,7 @@ static int refuse_missing(struct reader *r, const struct nb_keyword *k, const ch
     char accepts[NB_KEYWORD_TEXT_MAX];
 
     nb_keyword_accepts(k, accepts);
-    return refuse(r, line, "%s%skey %s is missing: %s; %s", name, *name ? ": " : "", k->name, accepts, k->help);
+    return refuse(r, line, "%s%skey %s is missing; accepted: %s. %s", name, *name ? ": " : "", k->name, accepts, k->help);
 }
 
 static int read_section(struct reader *r, const struct nb_keyword *table, const yaml_node_t *node, const char *name,

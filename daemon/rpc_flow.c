@@ -68,7 +68,7 @@ static const struct nb_field flow_fields[] = {
     {"rttvar_us", &nb_field_u32, F(flow.rttvar_us), "its variation"},
     {"rto_us", &nb_field_u32, F(flow.rto_us), "retransmission timeout"},
     {"cwnd_bytes", &nb_field_u32, F(flow.cwnd_bytes), "congestion window"},
-    {"ssthresh_bytes", &nb_field_u32, F(flow.ssthresh_bytes), "slow start threshold"},
+    {"ssthresh_bytes", &nb_field_u32, F(flow.ssthresh_bytes), "slow start threshold; 4294967295: no loss has set it yet"},
     {"snd_wnd_bytes", &nb_field_u32, F(flow.snd_wnd_bytes), "window that the peer offers"},
     {"rcv_wnd_bytes", &nb_field_u32, F(flow.rcv_wnd_bytes), "window that we offer"},
     {"mss_bytes", &nb_field_u32, F(flow.mss_bytes), "largest segment we send"},

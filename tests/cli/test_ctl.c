@@ -443,6 +443,12 @@ static void test_help_and_version_need_no_daemon(void **state)
     assert_int_equal(CTL("flow help", ""), NB_EXIT_OK);
     assert_non_null(strstr(out, "netbypassctl flow show ID\n"));
     assert_null(strstr(out, "rule"));
+    assert_int_equal(CTL("help flow", ""), NB_EXIT_OK);
+    assert_non_null(strstr(out, "netbypassctl flow show ID\n"));
+    assert_null(strstr(out, "rule"));
+    assert_int_equal(CTL("help nothing", ""), NB_EXIT_OK);
+    assert_non_null(strstr(out, "usage: netbypassctl"));
+    assert_int_equal(CTL("nothing help", ""), NB_EXIT_USAGE);
     assert_int_equal(CTL("-V", ""), NB_EXIT_OK);
     assert_non_null(strstr(out, "netbypassctl 0."));
 }

@@ -171,7 +171,7 @@ static void test_show_says_what_the_file_said(void **state)
 static const struct {
     const char *text, *words;
 } refusals[] = {
-    {"", "nb.yaml:1: key ports is missing: a list of 1 to 8"},
+    {"", "nb.yaml:1: key ports is missing; accepted: a list of 1 to 8"},
     {"# only a comment\n", "key ports is missing"},
     {"workers\n", "nb.yaml:1: a configuration is `key: value` lines"},
     {"- 1\n", "nb.yaml:1: a configuration is"},
@@ -194,7 +194,7 @@ static const struct {
     {"ports: []\n", "nb.yaml:1: ports: a list of 0; accepted: 1 to 8"},
     {"ports: [1]\n", "ports[0]: 1 is not accepted here; accepted: a section"},
     {"ports: net_tap0\n", "ports: net_tap0 is not accepted"},
-    {"ports:\n  - device: a\n", "nb.yaml:2: ports[0]: key address is missing: an address with its prefix"},
+    {"ports:\n  - device: a\n", "nb.yaml:2: ports[0]: key address is missing; accepted: an address with its prefix"},
     {"ports:\n  - address: 10.0.0.1/8\n", "nb.yaml:2: ports[0]: key device is missing"},
     {"ports:\n  - device: a\n    adress: 10.0.0.1/8\n",
      "nb.yaml:3: ports[0]: unknown key adress (did you mean address?); accepted: device, arguments, address"},
