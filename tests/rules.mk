@@ -48,6 +48,8 @@ test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for 
 	@$(MAKE) --no-print-directory SAN=1 all
 	@NB_WRK_S=10 tests/run -t 600 tests/e2e/test_http.py
 	@tests/run -t 600 $(TEST_LONG)
+	@$(MAKE) --no-print-directory $(B)/tests/sim/test_moves
+	@SIM_SEEDS=10000 tests/run -t 600 $(B)/tests/sim/test_moves
 	@$(MAKE) --no-print-directory $(B)/tests/flowrules/test_planner_profiles
 	@NB_SEEDS=300 tests/run -t 600 $(B)/tests/flowrules/test_planner_profiles
 	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)

@@ -12,7 +12,13 @@
 
 #include <cmocka.h>
 
-#define SEEDS 1000 /* in all, over numbers of workers and kinds of trouble */
+/* In all, over numbers of workers and kinds of trouble; `make test-long` takes 10000. A sanitizer takes ten times as
+ * long, and looks for other things. */
+#ifdef __SANITIZE_ADDRESS__
+#define SEEDS 100
+#else
+#define SEEDS 1000
+#endif
 
 static uint64_t mix(uint64_t x)
 {
