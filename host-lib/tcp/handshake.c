@@ -176,7 +176,8 @@ static bool open_fast(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_listener
     listener->fastopen_pending++;
     tcb->snd_wnd = tcb->max_snd_wnd = seg->window;
     tcb->snd_wl1 = seg->seq;
-    nb__mss_sync(tcp, tcb);
+    if (tcb->max_snd_wnd / 2 < tcb->mss) /* see pmtu.c */
+        nb__mss_sync(tcp, tcb);
     nb__room_established(tcp, tcb);
     nb_cc_start(tcp, tcb);
     if (!nb__accept(tcp, tcb))

@@ -10,6 +10,7 @@
 
 #include <rte_mbuf.h>
 
+#include "chain.h"
 #include "minmax.h"
 
 void nb_sendq_init(struct nb_sendq *q, nb_seq_t seq)
@@ -148,7 +149,9 @@ static void free_head(struct nb_sendq *q, struct nb_sendq_pool *pool)
     }
     if (!q->head)
         q->tail = NULL;
-    rte_pktmbuf_free_seg(m);
+    m->next = NULL;
+    m->nb_segs = 1;
+    nb_packet_free(m);
 }
 
 void nb_sendq_acked(struct nb_sendq *q, struct nb_sendq_pool *pool, nb_seq_t una)

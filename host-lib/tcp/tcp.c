@@ -5,6 +5,7 @@
 #include <rte_mbuf.h>
 
 #include "../wire/segment_emit.h"
+#include "chain.h"
 #include "core.h"
 #include "minmax.h"
 #include "room.h"
@@ -153,7 +154,7 @@ void nb_tcp_input_found(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_r
         break;
     }
     if (seg->m) {
-        rte_pktmbuf_free(seg->m);
+        nb_packet_free(seg->m);
         seg->m = NULL;
     }
 }

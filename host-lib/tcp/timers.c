@@ -40,6 +40,8 @@ static void arm_node(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t after_us)
 void nb__timer_start(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcb_timer timer, uint32_t after_us)
 {
     uint32_t at = nb__now32(tcp) + after_us;
+    if (tcb->state == NB_TCP_SYN_RECEIVED) /* what follows soon waits no longer than this: then the node stays */
+        after_us = (uint32_t)nb__min(after_us, tcp->settings.rto_min_us);
     if (timer == NB_TCB_TIMER_ACK) {
         tcb->ack_at = at;
     } else {
