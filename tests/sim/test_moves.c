@@ -52,6 +52,7 @@ static struct world_options options_for(uint64_t seed)
         .tx_ring = PICK(64, 64, 16),
         .hold_permille = PICK(0, 100, 600),
         .pin_permille = PICK(0, 0, 50),
+        .rule_permille = PICK(0, 20, 200),
     };
 }
 
@@ -111,9 +112,11 @@ static void with_aborts(struct world_options *o)
     o->abort_permille = 400;
 }
 
-/* Of many workers that sleep one by one some always does, and a rule's fence waits for all of them. */
+/* Of many workers that sleep one by one some always does, and a rule's fence would wait for all of them: transfers
+ * alone. */
 static void with_short_sleeps(struct world_options *o)
 {
+    o->rule_permille = 0;
     if (o->asleep_us > 50)
         o->asleep_us = 50;
 }

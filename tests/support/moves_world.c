@@ -21,23 +21,23 @@
 #include "mbufs.h"
 #include "soft_port.h"
 
-#define US           RTE_BE32(0x0a630002)
-#define CLIENT       RTE_BE32(0x0a630001)
-#define PORT         7
-#define CONNS        64
-#define TICKETS      64
-#define HELD         64
-#define WRITE_MAX    6000
-#define STEP_US      20            /* the longest; the shortest is 1 */
-#define CLOCK_US     (3 * STEP_US) /* so much the clocks of workers that all sleep may be behind */
-#define FRAME_NS     1231
-#define GIVE_UP_US   60000000
+#define US            RTE_BE32(0x0a630002)
+#define CLIENT        RTE_BE32(0x0a630001)
+#define PORT          7
+#define CONNS         64
+#define TICKETS       64
+#define HELD          64
+#define WRITE_MAX     6000
+#define STEP_US       20            /* the longest; the shortest is 1 */
+#define CLOCK_US      (3 * STEP_US) /* so much the clocks of workers that all sleep may be behind */
+#define FRAME_NS      1231
+#define GIVE_UP_US    60000000
 #define QUIET_STEP_US 2000
-#define QUIET_US     1500000 /* after the last connection: gates, traces and answers come to rest */
-#define REST_US      (1 << 27) /* longer than TIME-WAIT, and the same place in every period of a timer wheel */
-#define CLIENT_MBUFS 8191
-#define WORKER_MBUFS 640 /* with few workers; */
-#define MANY_MBUFS   400 /* with many, for there is so much memory */
+#define QUIET_US      1500000   /* after the last connection: gates, traces and answers come to rest */
+#define REST_US       (1 << 27) /* longer than TIME-WAIT, and the same place in every period of a timer wheel */
+#define CLIENT_MBUFS  8191
+#define WORKER_MBUFS  640 /* with few workers; */
+#define MANY_MBUFS    400 /* with many, for there is so much memory */
 
 static const uint8_t client_mac[6] = {2, 0, 0, 0, 0, 1};
 
@@ -849,6 +849,7 @@ static void end_rules(struct world *w)
             c->rule = c->next_rule;
         }
         c->way_open = false;
+        w->rt->worker[0]->now_us = w->now_us; /* the steering thread's clock does not sleep */
         if (c->owner >= 0)
             nb_runtime_way_opened(w->rt, &key, (unsigned)c->owner, w->o->rx_write_us + CLOCK_US);
     }
