@@ -931,7 +931,7 @@ static uint64_t total(const struct world *w, enum nb_counter counter)
 }
 
 struct tally {
-    uint64_t out_of_order, retransmitted, probes, lost, ring_full, tx_full;
+    uint64_t out_of_order, retransmitted, probes, lost, ring_full, tx_full, reordered;
 };
 
 static struct tally count(const struct world *w)
@@ -943,6 +943,7 @@ static struct tally count(const struct world *w)
         .lost = total(w, NB_COUNTER_MOVE_LOST),
         .ring_full = total(w, NB_COUNTER_DROP_RING_FULL),
         .tx_full = total(w, NB_COUNTER_DROP_TX_FULL),
+        .reordered = total(w, NB_COUNTER_MOVE_REORDERED),
     };
 }
 
@@ -963,9 +964,9 @@ static void check_counters(struct world *w, const struct tally *a)
     check_zero(w, "transmit queue full", b.tx_full - a->tx_full);
     if (w->o->disorder_allowed)
         return;
+    check_zero(w, "reordered, as moves count it", total(w, NB_COUNTER_MOVE_REORDERED) - a->reordered);
     check_zero(w, "out of order at the server", b.out_of_order - a->out_of_order);
     check_zero(w, "out of order at the client", client[NB_COUNTER_OUT_OF_ORDER]);
-    check_zero(w, "reordered by moves", w->result->reordered);
     if (w->o->abort_permille)
         return;
     check_zero(w, "sent again by the server", b.retransmitted - a->retransmitted - (b.probes - a->probes));
