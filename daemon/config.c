@@ -21,6 +21,13 @@ static const char *const through_words[] = {"auto", "rte_flow", "ethtool", "verb
 static_assert(NB_RULES_AUTO == 0 && NB_RULES_VERBS == 3 && NB_RULES_NONE == 4, "in the enum's order, too");
 static_assert(NB_STEERING_AUTO == 0 && NB_STEERING_EXACT == 1, "policy_words are in the enum's order");
 
+static const char *const congestion_words[] = {"cubic", "newreno", NULL};
+static const char *const slow_start_words[] = {"hystart", "hystart++", "plain", NULL};
+static const char *const ecn_words[] = {"when_asked", "always", "never", NULL};
+static_assert(NB_CONGESTION_NEWRENO == 1 && NB_SLOW_START_HYSTART_PLUS == 1 && NB_SLOW_START_PLAIN == 2 &&
+                  NB_ECN_ALWAYS == 1 && NB_ECN_NEVER == 2,
+              "in the enums' order");
+
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
 static const struct nb_keyword address_element = {"address", &nb_type_prefix, .size = sizeof(struct nb_prefix)};
@@ -35,7 +42,8 @@ static const struct nb_keyword port_keywords[] = {
     {"addresses", &nb_type_list, VALUES(struct nb_config_port, more),
      .count_offset = offsetof(struct nb_config_port, n_more), .max = NB_PORT_ADDRESSES_MAX - 1,
      .inside = &address_element, .fallback = "",
-     .help = "Further addresses on this port, of either family. A port with an IPv6 address has a link-local one, too."},
+     .help =
+         "Further addresses on this port, of either family. A port with an IPv6 address has a link-local one, too."},
     {"gateway", &nb_type_address, FIELD(struct nb_config_port, gateway), .fallback = "none",
      .help = "Next hop for every IPv4 address outside the port's networks; it must lie inside one. none: only "
              "neighbours are reached."},
@@ -98,6 +106,20 @@ static const struct nb_keyword steering_keywords[] = {
     {0},
 };
 
+static const struct nb_keyword tcp_keywords[] = {
+    {"congestion_control", &nb_type_word, FIELD(struct nb_tcp_choices, congestion_control), .words = congestion_words,
+     .fallback = "cubic", .help = "cubic: RFC 9438. newreno: RFC 5681 and 6582."},
+    {"slow_start", &nb_type_word, FIELD(struct nb_tcp_choices, slow_start), .words = slow_start_words,
+     .fallback = "hystart",
+     .help = "How slow start ends before a loss does it: hystart as in Linux (cubic only), "
+             "hystart++ (RFC 9406), plain not at all."},
+    {"ecn", &nb_type_word, FIELD(struct nb_tcp_choices, ecn), .words = ecn_words, .fallback = "when_asked",
+     .help = "Explicit congestion notification (RFC 3168): when the peer asks, asked for by us too, or never."},
+    {"pacing", &nb_type_bool, FIELD(struct nb_tcp_choices, pacing), .fallback = "false",
+     .help = "Spread each window over its round trip instead of sending it at once."},
+    {0},
+};
+
 static const struct nb_keyword limits_keywords[] = {
     {"connections", &nb_type_number, FIELD(struct nb_limits, connections), .min = 1, .max = 16777216,
      .fallback = "65536", .help = "Connections; beyond it SYNs are dropped and counted (drop_table_full)."},
@@ -157,6 +179,8 @@ const struct nb_keyword nb_config_keywords[] = {
      .help = "Applications that run inside the workers."},
     {"steering", &nb_type_section, FIELD(struct nb_config, steering), .fallback = "", .inside = steering_keywords,
      .help = "How flows reach their owners."},
+    {"tcp", &nb_type_section, FIELD(struct nb_config, tcp), .fallback = "", .inside = tcp_keywords,
+     .help = "How all connections send."},
     {"limits", &nb_type_section, FIELD(struct nb_config, limits), .fallback = "", .inside = limits_keywords,
      .help = "Sizes of each worker's pools, taken at start."},
     {"idle_sleep_us", &nb_type_number, FIELD(struct nb_config, idle_sleep_us), .min = 0, .max = 10000,

@@ -63,6 +63,7 @@ struct nb_config {
     unsigned n_apps;
     struct nb_steering_config steering;
     struct nb_limits limits;
+    struct nb_tcp_choices tcp;
     uint32_t idle_sleep_us;
     char eal[NB_CONFIG_EAL_MAX][256];
     unsigned n_eal;

@@ -118,6 +118,7 @@ int nb_config_runtime(const struct nb_config *config, struct nb_runtime_config *
     for (unsigned i = 0; i < config->n_apps; i++)
         add_listeners(&config->app[i], runtime);
     runtime->limits = config->limits;
+    runtime->tcp = config->tcp;
     runtime->idle_sleep_us = config->idle_sleep_us;
     return 0;
 }

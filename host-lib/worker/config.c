@@ -208,6 +208,14 @@ static int check_cpus(const struct nb_runtime_config *config, struct nb_error *e
     return 0;
 }
 
+static int check_choices(const struct nb_tcp_choices *c, struct nb_error *err)
+{
+    if (c->congestion_control > NB_CONGESTION_NEWRENO || c->slow_start > NB_SLOW_START_PLAIN || c->ecn > NB_ECN_NEVER)
+        return nb_error_set(err, -EINVAL, "tcp: congestion control %d, slow start %d or ECN %d is not one of runtime.h",
+                            (int)c->congestion_control, (int)c->slow_start, (int)c->ecn);
+    return 0;
+}
+
 static int check_counts(const struct nb_runtime_config *config, struct nb_error *err)
 {
     const struct nb_limits *l = &config->limits;
@@ -229,6 +237,8 @@ int nb__config_check(const struct nb_runtime_config *config, struct nb_error *er
 {
     int rc = check_counts(config, err);
 
+    if (rc == 0)
+        rc = check_choices(&config->tcp, err);
     for (unsigned i = 0; rc == 0 && i < config->n_ports; i++)
         rc = check_port(config, i, err);
     for (unsigned i = 0; rc == 0 && i < config->n_listeners; i++)

@@ -11,6 +11,8 @@
 #include <netbypass/conn.h>
 
 #include "config.h"
+#include "../tcp/hystart_plus.h"
+#include "../tcp/stream.h"
 #include "flow_table.h"
 #include "worker.h"
 
@@ -139,6 +141,22 @@ static int init_net(struct nb_worker *w, const struct nb_worker_config *config, 
     return nb_net_init(&w->net, secret) ? 0 : -ENOMEM;
 }
 
+static void apply_choices(struct nb_tcp_settings *settings, const struct nb_tcp_choices *choices)
+{
+    static const char *const congestion[] = {[NB_CONGESTION_CUBIC] = "cubic", [NB_CONGESTION_NEWRENO] = "reno"};
+    static const uint8_t hystart[] = {[NB_SLOW_START_HYSTART] = NB_HYSTART_CLASSIC,
+                                      [NB_SLOW_START_HYSTART_PLUS] = NB_HYSTART_PLUS,
+                                      [NB_SLOW_START_PLAIN] = NB_HYSTART_OFF};
+    static const uint8_t ecn[] = {
+        [NB_ECN_WHEN_ASKED] = NB_ECN_PASSIVE, [NB_ECN_ALWAYS] = NB_ECN_ON, [NB_ECN_NEVER] = NB_ECN_OFF};
+
+    snprintf(settings->congestion_control, sizeof settings->congestion_control, "%s",
+             congestion[choices->congestion_control]);
+    settings->hystart = hystart[choices->slow_start];
+    settings->ecn = ecn[choices->ecn];
+    settings->pacing = choices->pacing;
+}
+
 static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
 {
     struct nb_tcp_env env = nb__worker_env;
@@ -157,6 +175,7 @@ static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
     if (!w->tcp)
         return -ENOMEM;
     w->counters = nb_tcp_counters(w->tcp);
+    apply_choices(nb_tcp_settings(w->tcp), &config->runtime->tcp);
     return 0;
 }
 

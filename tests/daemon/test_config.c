@@ -78,6 +78,7 @@ static const char full[] = "workers: 2\n"
                            "  - module: /opt/echo.so\n"
                            "    listen: [192.0.2.1:7]\n"
                            "steering: {policy: exact, exact_after_ms: 5, reserved_rules: 0}\n"
+                           "tcp: {congestion_control: newreno, slow_start: hystart++, ecn: always, pacing: true}\n"
                            "limits: {connections: 10, time_wait: 11, half_open: 12, send_buffer: 8192,\n"
                            "  recv_buffer: 16384, mbufs: 2048}\n"
                            "idle_sleep_us: 0\n"
@@ -118,6 +119,10 @@ static void test_every_key_lands_in_its_field(void **state)
     assert_string_equal(c->app[1].module, "/opt/echo.so");
     assert_int_equal(c->steering.policy, NB_STEERING_EXACT);
     assert_int_equal(c->steering.exact_after_ms, 5);
+    assert_int_equal(c->tcp.congestion_control, NB_CONGESTION_NEWRENO);
+    assert_int_equal(c->tcp.slow_start, NB_SLOW_START_HYSTART_PLUS);
+    assert_int_equal(c->tcp.ecn, NB_ECN_ALWAYS);
+    assert_true(c->tcp.pacing);
     assert_int_equal(c->steering.reserved_rules, 0);
     assert_int_equal(c->limits.connections, 10);
     assert_int_equal(c->limits.time_wait, 11);
@@ -153,7 +158,9 @@ static void test_show_says_what_the_file_said(void **state)
         "0:80\",\"10.99.0.2:8080\"],"
         "\"options\":{\"size\":\"64\",\"name\":\"a: b\"}},{\"module\":\"/opt/echo.so\","
         "\"listen\":[\"192.0.2.1:7\"],\"options\":{}}],\"steering\":{\"policy\":\"exact\",\"exact_after_ms\":5,"
-        "\"reserved_rules\":0,\"spill_rules\":0},\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,"
+        "\"reserved_rules\":0,\"spill_rules\":0},"
+        "\"tcp\":{\"congestion_control\":\"newreno\",\"slow_start\":\"hystart++\",\"ecn\":\"always\",\"pacing\":true},"
+        "\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,"
         "\"send_buffer\":8192,"
         "\"recv_buffer\":16384,\"mbufs\":2048},\"idle_sleep_us\":0,\"eal\":[\"--no-huge\",\"-m\",\"512\"],"
         "\"control\":{\"socket\":\"/tmp/nb.sock\",\"operators\":{\"users\":[0,1234],\"groups\":[0]}},"

@@ -59,6 +59,18 @@ struct nb_limits { /* per worker */
     uint32_t mbufs;             /* packet buffers of the worker's pool */
 };
 
+/* How all connections send. Zero is the default: as Linux does. */
+enum nb_congestion_control { NB_CONGESTION_CUBIC, NB_CONGESTION_NEWRENO };    /* RFC 9438; RFC 5681 and 6582 */
+enum nb_slow_start { NB_SLOW_START_HYSTART, NB_SLOW_START_HYSTART_PLUS, NB_SLOW_START_PLAIN }; /* PLUS: RFC 9406 */
+enum nb_ecn_choice { NB_ECN_WHEN_ASKED, NB_ECN_ALWAYS, NB_ECN_NEVER };                /* RFC 3168: of the peer's SYN, of ours */
+
+struct nb_tcp_choices {
+    enum nb_congestion_control congestion_control;
+    enum nb_slow_start slow_start; /* how it ends before a loss; HYSTART is CUBIC's only */
+    enum nb_ecn_choice ecn;
+    bool pacing;                   /* spread each window over its round trip, as Linux's fq does */
+};
+
 struct nb_runtime_config {
     struct nb_port_config port[NB_MAX_PORTS];
     unsigned n_ports;
@@ -67,6 +79,7 @@ struct nb_runtime_config {
     struct nb_listener_config listener[NB_MAX_LISTENERS];
     unsigned n_listeners;
     struct nb_limits limits;
+    struct nb_tcp_choices tcp;
     uint32_t idle_sleep_us;     /* longest sleep of an idle worker while connections are open; 0 = spin */
     /* Called for each port between its configuration and its first start, for what some drivers want to be told then
      * and only then (rte_flow_configure); another result than 0 ends nb_runtime_start. May be NULL. */

@@ -236,6 +236,18 @@ static void test_listener_must_be_able_to_listen(void **state)
     refused(-EINVAL, "no application");
 }
 
+static void test_tcp_choices_must_be_known(void **state)
+{
+    (void)state;
+    config.tcp = (struct nb_tcp_choices){NB_CONGESTION_NEWRENO, NB_SLOW_START_PLAIN, NB_ECN_NEVER, true};
+    accepted();
+    config.tcp.ecn = NB_ECN_NEVER + 1;
+    refused(-EINVAL, "tcp: ");
+    config.tcp.ecn = NB_ECN_NEVER;
+    config.tcp.slow_start = NB_SLOW_START_PLAIN + 1;
+    refused(-EINVAL, "tcp: ");
+}
+
 static void test_every_counter_has_a_name_and_a_sentence(void **state)
 {
     (void)state;
@@ -263,6 +275,7 @@ int main(void)
         T(test_gateway_must_be_a_neighbour),
         T(test_ports_must_differ),
         T(test_listener_must_be_able_to_listen),
+        T(test_tcp_choices_must_be_known),
         cmocka_unit_test(test_every_counter_has_a_name_and_a_sentence),
     };
 
