@@ -10,19 +10,12 @@
 #include "net.h"
 #include "reassembly.h"
 
-static bool is_broadcast_of(const struct nb_net_address *a, uint32_t address)
-{
-    const struct nb_route r = {.address = a->address.word[0], .netmask = nb_netmask(a->prefix_bits)};
-
-    return nb_route_is_broadcast(&r, address);
-}
-
 static bool can_be_source(const struct nb_net_port *port, const struct nb_addr *src)
 {
     if (nb_ipv4_is_martian(src->word[0]) || nb_net_port_has(port, NB_FAMILY_IPV4, src))
         return false;
     for (unsigned i = 0; i < port->n_addresses; i++)
-        if (port->address[i].family == NB_FAMILY_IPV4 && is_broadcast_of(&port->address[i], src->word[0]))
+        if (port->address[i].family == NB_FAMILY_IPV4 && nb__is_broadcast_of(&port->address[i], src->word[0]))
             return false;
     return true;
 }

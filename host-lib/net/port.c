@@ -98,17 +98,21 @@ static bool is_on_link(const struct nb_net_port *p, uint8_t family, const struct
     return family == NB_FAMILY_IPV6 && nb_ipv6_is_link_local(address);
 }
 
+bool nb__is_broadcast_of(const struct nb_net_address *a, uint32_t address)
+{
+    const struct nb_route r = route_of(a);
+
+    return nb_route_is_broadcast(&r, address);
+}
+
 /* Broadcast in one of our networks, or multicast: nothing that is sent to one host. */
 static bool is_group(const struct nb_net_port *p, uint8_t family, const struct nb_addr *address)
 {
     if (family == NB_FAMILY_IPV6)
         return nb_ipv6_is_multicast(address);
-    for (unsigned i = 0; i < p->n_addresses; i++) {
-        struct nb_route r = route_of(&p->address[i]);
-
-        if (p->address[i].family == NB_FAMILY_IPV4 && nb_route_is_broadcast(&r, address->word[0]))
+    for (unsigned i = 0; i < p->n_addresses; i++)
+        if (p->address[i].family == NB_FAMILY_IPV4 && nb__is_broadcast_of(&p->address[i], address->word[0]))
             return true;
-    }
     return nb_ipv4_is_martian(address->word[0]);
 }
 

@@ -67,6 +67,9 @@ bool nb_net_port_is_neighbour(const struct nb_net_port *p, uint8_t family, const
 const struct nb_addr *nb_net_port_source(const struct nb_net_port *p, uint8_t family,
                                          const struct nb_addr *destination);
 
+/* Is it the broadcast address of the network that this IPv4 address of ours is in? */
+bool nb__is_broadcast_of(const struct nb_net_address *a, uint32_t address);
+
 /* The long way to a next hop; use nb_net_port_next_hop. */
 const struct nb_addr *nb__next_hop(const struct nb_net_port *p, uint8_t family, const struct nb_addr *destination);
 

@@ -467,7 +467,7 @@ static void longest_flow(unsigned worker, unsigned index, struct nb_flow_info *i
     info->key = key;
     info->id = INT64_MAX - index;
     info->state = 3;
-    info->active_open = false;
+    info->active_open = info->pinned_by_app = info->pinned_by_operator = false;
     memset(info->app, '\1', sizeof info->app - 1); /* six bytes each in JSON */
     info->app[sizeof info->app - 1] = 0;
 }
