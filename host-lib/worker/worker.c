@@ -331,9 +331,9 @@ void nb_worker_free(struct nb_worker *w)
         return;
     nb__moves_free(w);
     nb_gates_free(w->gates);
+    nb_net_fini(&w->net); /* drops what it holds, and counts in TCP's counters */
     if (w->tcp)
         nb_tcp_free(w->tcp);
-    nb_net_fini(&w->net);
     nb__tx_fini(w);
     nb_registry_fini(&w->registry);
     nb_flow_table_free(w->flows);
