@@ -125,12 +125,33 @@ static int make_instance(struct sim_launch *l, struct sim_error *err)
     return l->claim_fd < 0 ? SIM_EXIT_FAILED : 0;
 }
 
-static int open_output(const char *option, const char *path, int flags, int *fd, struct sim_error *err)
+/* Is this file open already, to be read or written by something else? */
+static bool is_in_use(const struct sim_launch *l, const struct stat *file)
 {
+    for (unsigned i = 0; i < SIM_CLAIM_FDS; i++) {
+        struct stat other;
+        if (l->fds[i] >= 0 && !fstat(l->fds[i], &other) && S_ISREG(other.st_mode) && other.st_dev == file->st_dev &&
+            other.st_ino == file->st_ino)
+            return true;
+    }
+    return false;
+}
+
+/* Emptied only when it is known to be nothing that another option named: a capture that is played, say. */
+static int open_output(struct sim_launch *l, const char *option, const char *path, int flags, unsigned slot,
+                       struct sim_error *err)
+{
+    struct stat st;
     if (!path)
         return 0;
-    *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0644);
-    if (*fd < 0)
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
+    if (fd < 0 || fstat(fd, &st))
+        return sim_fail(err, SIM_EXIT_FAILED, "%s %s: %s", option, path, strerror(errno));
+    bool used = is_in_use(l, &st);
+    l->fds[slot] = fd;
+    if (used)
+        return sim_fail(err, SIM_EXIT_FAILED, "%s %s: another option names this file", option, path);
+    if (S_ISREG(st.st_mode) && ftruncate(fd, 0))
         return sim_fail(err, SIM_EXIT_FAILED, "%s %s: %s", option, path, strerror(errno));
     return 0;
 }
@@ -140,7 +161,7 @@ static int open_port(struct sim_launch *l, unsigned i, struct sim_error *err)
     const struct sim_port_options *port = &l->options->port[i];
     if (port->wire_ops->open(port->wire_argument, &l->fds[SIM_CLAIM_WIRE + i * SIM_WIRE_FDS], err))
         return SIM_EXIT_FAILED;
-    return open_output("--pcap", port->pcap, 0, &l->fds[SIM_CLAIM_PCAP + i], err);
+    return open_output(l, "--pcap", port->pcap, 0, SIM_CLAIM_PCAP + i, err);
 }
 
 /* --- the control socket ------------------------------------------------------------------------------------------- */
@@ -232,7 +253,7 @@ int sim_launch_acquire(struct sim_launch *l, const struct sim_options *options, 
     for (unsigned i = 0; !code && i < options->ports; i++)
         code = open_port(l, i, err);
     if (!code)
-        code = open_output("--trace", options->trace, O_NONBLOCK, &l->fds[SIM_CLAIM_TRACE], err);
+        code = open_output(l, "--trace", options->trace, O_NONBLOCK, SIM_CLAIM_TRACE, err);
     if (!code)
         code = listen_control(l, err);
     if (!code)

@@ -76,6 +76,16 @@ def test_help_names_models_wires_and_options(_):
         check(word in out, f"--help does not say {word}")
 
 
+def test_a_file_that_two_options_name_is_refused_and_stays(_):
+    capture = Path("/run/played.pcap")
+    whole = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")  # a capture without frames
+    capture.write_bytes(whole)
+    for words in (["--pcap", str(capture)], ["--trace", str(capture)]):
+        code, _out, err = run(NICSIM, "--nic", "82599", "--wire", f"pcap:{capture}", *words, "--", "true")
+        check(code != 0 and "another option names this file" in err, f"{words}: exit {code}: {err}")
+        equal(capture.read_bytes(), whole, "the capture afterwards")
+
+
 def test_bad_words_end_with_status_2_and_what_would_do(_):
     for words, said in (
             (["--nic", "x", "--wire", "none", "true"], "--nic x: no such model; there is 82599"),
