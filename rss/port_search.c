@@ -167,7 +167,7 @@ static int candidate(const struct nb_port_search *search, uint32_t i)
 int nb_port_search_next(struct nb_port_search *search)
 {
     while (search->at < search->total) {
-        uint32_t i = permute(search, search->walk++);
+        uint32_t i = permute(search, search->walk++ & ((1u << search->walk_bits) - 1));
         if (i >= search->total)
             continue;
         search->at++;

@@ -21,19 +21,21 @@ static struct nb_tuple tuple_of(const struct nb_flow_key *key)
     return t;
 }
 
-/* Every port of the range that has its home with us, in an order of this search's own. */
+/* Every port of the range that has its home with us, in an order of the destination's own, going on where the last
+ * search ended (RFC 6056 §3.3.3). A port comes again only when all have been used: by then the peer's TIME-WAIT can
+ * tell the new connection from the old one by its timestamp, which a port drawn at random may be too soon for. */
 static void search_ports(struct nb_worker *w, const struct nb_flow_key *key, struct nb_port_search *search)
 {
     const struct nb_rss *rss = &w->port[key->port_group].rss;
     const struct nb_port_solver *solver = key->family == NB_FAMILY_IPV6 ? &rss->key->port6 : &rss->key->port4;
     const struct nb_tuple tuple = tuple_of(key);
-    uint64_t words[6], secret;
+    uint64_t words[5], secret;
 
-    memcpy(words, key, sizeof *key);
-    words[5] = w->openings->searches++;
+    memcpy(words, key, sizeof words);
     secret = nb_siphash((const uint8_t *)w->openings->secret, words, RTE_DIM(words));
     nb_port_search_start(search, solver, &rss->key->toeplitz, &rss->reta, &tuple, w->index, NB_EPHEMERAL_FIRST,
                          NB_EPHEMERAL_LAST, secret);
+    search->walk = w->openings->walk;
 }
 
 /* How a port of our home stands with a destination: free, or in TIME-WAIT since so long, or in use. */
@@ -100,6 +102,7 @@ static bool find_port(struct nb_worker *w, struct nb_flow_key *key)
             best = key->local_port;
         }
     }
+    w->openings->walk = search.walk;
     key->local_port = best;
     if (!best && all)
         *exhausted_slot(w, &destination) =

@@ -57,7 +57,7 @@ struct nb_openings {
     uint32_t tickets; /* given out so far */
     uint64_t next_us; /* the first deadline, or earlier */
     uint64_t secret[2];
-    uint64_t searches; /* since start: no search walks in the order of another */
+    uint32_t walk; /* where the next search goes on */
     struct nb_exhausted exhausted[NB_EXHAUSTED_SLOTS];
 };
 

@@ -105,8 +105,8 @@ struct nb_port_search {
     uint32_t n_buckets;
     uint32_t rest; /* hash of the tuple with local port 0 */
     uint64_t secret;
-    uint32_t at, total; /* candidates looked at, and how many there are */
-    uint32_t walk, walk_bits;
+    uint32_t at, total;       /* candidates looked at, and how many there are */
+    uint32_t walk, walk_bits; /* walk: where in the order to go on; any number before the first port is a start */
     unsigned n_blocks;
     struct {
         uint16_t base;

@@ -310,6 +310,27 @@ static void test_every_workers_connections_come_home(void **state)
     assert_int_equal(total(NB_COUNTER_CONNECTIONS_OPENED), 400);
 }
 
+/* The peer holds the closed connection in TIME-WAIT, and within a millisecond could not tell a new one from it. */
+static void test_port_is_not_used_again_before_all_others_were(void **state)
+{
+    static bool used[65536];
+    unsigned own = ports_with_home(0);
+    struct nb_flow_key key;
+    struct nb_conn c;
+
+    (void)state;
+    memset(used, 0, sizeof used);
+    for (unsigned i = 0; i < own; i++) {
+        assert_int_equal(open_as(0, 0, &c), 0);
+        assert_int_equal(nb_conn_key(client->worker[0], c, &key), 0);
+        assert_false(used[key.local_port]);
+        used[key.local_port] = true;
+        nb_conn_abort(client->worker[0], c);
+        if (i % 64 == 0)
+            settle();
+    }
+}
+
 static void test_refused_connection_ends_with_the_reason(void **state)
 {
     const struct nb_connect to = {
@@ -483,6 +504,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_every_workers_connections_come_home),
+        TEST(test_port_is_not_used_again_before_all_others_were),
         TEST(test_refused_connection_ends_with_the_reason),
         TEST(test_nonsense_is_refused),
         TEST(test_own_ports_used_up_others_grant_theirs),
