@@ -50,6 +50,7 @@ static bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
 
 static void deliver_batch(struct nb_worker *w, unsigned n)
 {
+    w->n_batch = n;
     for (unsigned i = 0; i < n; i++)
         nb__deliver(w, &w->batch[i]);
 }

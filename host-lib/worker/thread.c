@@ -50,7 +50,10 @@ static void loop(struct nb_runtime *rt, struct nb_worker *w)
     while (!atomic_load_explicit(&rt->stopping, memory_order_relaxed)) {
         uint64_t now_us = nb__clock_us(&rt->clock), us;
 
-        *(worked ? &w->busy_us : &w->idle_us) += now_us - before_us;
+        if (worked)
+            nb__load_add(w, now_us - before_us);
+        else
+            w->idle_us += now_us - before_us;
         before_us = now_us;
         worked = nb_worker_step(w, now_us);
         if (worked) {

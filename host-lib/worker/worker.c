@@ -63,6 +63,7 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
 
     if (now_us > w->now_us)
         w->now_us = now_us;
+    w->n_batch = 0;
     any = receive(w);
     nb_tcp_advance(w->tcp, w->now_us);
     nb_net_advance(&w->net, w->now_us);

@@ -23,6 +23,7 @@
  *   connect.c    active opens, and local ports for them
  *   move.h       a flow goes to another worker, and its files
  *   events.c     what the TCP core has to say, passed to applications and the steering thread; conn.c the way back
+ *   load.h       what its time goes into
  *   thread.c     the thread around it: clock, idle sleep · runtime.c, port.c, config.c  the whole data plane
  */
 #ifndef NB_WORKER_WORKER_H
@@ -41,6 +42,7 @@
 #include "call.h"
 #include "connect.h"
 #include "fence.h"
+#include "load.h"
 #include "mail.h"
 #include "move.h"
 #include "registry.h"
@@ -140,9 +142,12 @@ struct nb_worker {
     struct rte_ring *news;      /* of struct nb_flow_news */
     _Atomic uint32_t news_lost; /* since start */
 
-    uint64_t busy_us, idle_us, sleeps; /* written by thread.c, read by control threads */
+    uint64_t busy_us, idle_us, sleeps; /* written by load.c and thread.c, read by control threads */
+
+    struct nb_load load;
 
     struct nb_service service[NB_MAX_LISTENERS];
+    unsigned n_batch; /* segments of the last batch of this turn */
     struct nb_arrival batch[NB_BURST];
     struct nb_worker_port port[NB_MAX_PORTS];
 };

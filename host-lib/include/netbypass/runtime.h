@@ -217,6 +217,20 @@ struct nb_worker_info {
 };
 void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_worker_info *info);
 
+/* One sample of what a worker spends its time on, taken whenever it has worked for another NB_LOAD_SAMPLE_US. */
+#define NB_LOAD_SAMPLE_US 50
+struct nb_load_sample {
+    uint64_t flow;              /* id of the flow of the worker's own that it was about; 0: about none, timers for one */
+    uint16_t bucket;            /* entry of the port's RETA, */
+    uint8_t port;
+    bool by_bucket;             /* if its packet came by one that names this worker */
+};
+
+/* Copy samples of worker i to out[0..max), those after *cursor (0 at first), oldest first, and advance *cursor. A worker
+ * keeps its last thousand or so; what it had to forget is passed over. Any control thread. Returns the number. */
+unsigned nb_runtime_load(struct nb_runtime *rt, unsigned worker, uint64_t *cursor, struct nb_load_sample *out,
+                         unsigned max);
+
 struct nb_port_info {
     char device[128], driver[64];
     uint16_t port_id;           /* DPDK's */

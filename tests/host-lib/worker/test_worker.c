@@ -1200,6 +1200,78 @@ static void test_icmp_error_reaches_the_owner_and_its_path_everybody(void **stat
         assert_int_equal(nb_tcp_path_mtu(rt->worker[i]->tcp, &key), 1400);
 }
 
+/* --- load ----------------------------------------------------------------------------------------------------------
+ */
+
+/* One segment of c arrives on a queue, and its worker is then said to have worked for so long. */
+static void work_on(unsigned queue, struct client *c, uint64_t us)
+{
+    send_on(queue, c, NB_TCP_ACK, "");
+    assert_true(nb_worker_step(rt->worker[queue], now_us));
+    nb__load_add(rt->worker[queue], us);
+}
+
+static void test_sample_names_the_flow_and_the_bucket_that_the_time_went_into(void **state)
+{
+    struct client c[2] = {client_at_home(1), client_at_home(1)};
+    struct nb_load_sample sample[8];
+    uint64_t cursor = 0;
+
+    (void)state;
+    open_on(1, &c[0]);
+    uint64_t id = only_flow(1).id;
+    open_on(1, &c[1]);
+    work_on(1, &c[0], NB_LOAD_SAMPLE_US);
+    work_on(1, &c[1], NB_LOAD_SAMPLE_US / 2); /* not yet due */
+    work_on(1, &c[0], NB_LOAD_SAMPLE_US / 2);
+    work_on(1, &c[1], NB_LOAD_SAMPLE_US);
+    assert_int_equal(nb_runtime_load(rt, 1, &cursor, sample, 8), 3);
+    assert_true(sample[0].flow == id && sample[1].flow == id);
+    assert_true(sample[2].flow != id && sample[2].flow != 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(sample[i].by_bucket);
+        assert_int_equal(nic.reta.queue[sample[i].bucket], 1);
+    }
+    assert_int_equal(sample[0].bucket, sample[1].bucket);
+    assert_int_equal(nb_runtime_load(rt, 1, &cursor, sample, 8), 0);
+    assert_int_equal(nb_runtime_load(rt, 0, &(uint64_t){0}, sample, 8), 0);
+}
+
+static void test_sample_of_a_segment_from_elsewhere_or_of_none_has_no_bucket(void **state)
+{
+    struct client c = client_at_home(1);
+    struct nb_load_sample sample[8];
+    uint64_t cursor = 0;
+
+    (void)state;
+    open_on(1, &c);
+    uint64_t id = only_flow(1).id;
+    work_on(2, &c, NB_LOAD_SAMPLE_US); /* goes astray, to be forwarded */
+    assert_true(nb_worker_step(rt->worker[1], now_us));
+    nb__load_add(rt->worker[1], NB_LOAD_SAMPLE_US);
+    nb_worker_step(rt->worker[1], now_us);
+    nb__load_add(rt->worker[1], NB_LOAD_SAMPLE_US); /* a turn about nothing */
+    assert_int_equal(nb_runtime_load(rt, 2, &(uint64_t){0}, sample, 8), 1);
+    assert_true(sample[0].flow == 0 && !sample[0].by_bucket);
+    assert_int_equal(nb_runtime_load(rt, 1, &cursor, sample, 8), 2);
+    assert_true(sample[0].flow == id && !sample[0].by_bucket);
+    assert_true(sample[1].flow == 0 && !sample[1].by_bucket);
+}
+
+static void test_samples_beyond_the_ring_are_passed_over(void **state)
+{
+    static struct nb_load_sample sample[NB_LOAD_RING + 8];
+    uint64_t cursor = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < NB_LOAD_RING + 5; i++)
+        nb__load_add(rt->worker[0], NB_LOAD_SAMPLE_US);
+    assert_int_equal(nb_runtime_load(rt, 0, &cursor, sample, 10), 10);
+    assert_int_equal(cursor, 15); /* the first five are gone */
+    assert_int_equal(nb_runtime_load(rt, 0, &cursor, sample, NB_LOAD_RING + 8), NB_LOAD_RING - 10);
+    assert_int_equal(cursor, NB_LOAD_RING + 5);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1229,6 +1301,9 @@ int main(void)
         T(test_stale_entry_heals_when_a_syn_finds_it),
         T(test_stale_entry_found_with_the_last_hop_drops_once),
         T(test_entries_overflowing_make_home_silent_about_unknown_segments),
+        T(test_sample_names_the_flow_and_the_bucket_that_the_time_went_into),
+        T(test_sample_of_a_segment_from_elsewhere_or_of_none_has_no_bucket),
+        T(test_samples_beyond_the_ring_are_passed_over),
         cmocka_unit_test(test_application_that_refuses_to_start_stops_the_start),
         cmocka_unit_test(test_two_ports_answer_each_for_its_own_address),
         cmocka_unit_test(test_two_listeners_on_one_port_are_refused),
