@@ -58,7 +58,7 @@ struct nb_tcp {
     uint32_t live, half_open;
     struct nb_tcb_list pending; /* something happened to them in this burst */
     struct nb_tcb_list stalled; /* have data to send and wait for room at the port */
-    uint32_t cookie_minute;     /* 1 + when a SYN cookie was last sent (syncookie.c); 0: never */
+    struct nb_tcp_shared alone; /* config.shared of a core that has nobody to share with */
     uint64_t serial;            /* of the last connection made */
     char cc_name[sizeof((struct nb_tcp_settings *)0)->congestion_control]; /* the setting when it was last looked up, */
     uint8_t cc;                                                            /* and what it means */

@@ -9,7 +9,8 @@
  *   ISS = (MSS code : 3, minute : 2, hash : 27) + F(tuple), F as in RFC 6528 so that the codes do not show
  *
  * A cookie is good for one to two of our minutes, and taken only while some have been sent lately, so that at other
- * times a forged ACK cannot even try.
+ * times a forged ACK cannot even try. By whom in this process does not matter: secret and clock are the same for all,
+ * and so is the minute in which the last cookie was sent.
  */
 #include "syncookie.h"
 
@@ -35,9 +36,23 @@ static_assert(RTE_DIM(mss_codes) == 1u << (32 - MSS_SHIFT), "three bits");
 /* In the timestamp. */
 enum stamp_bits { STAMP_NO_WSCALE = 0xf, STAMP_SACK = 0x10, STAMP_ECN = 0x20, STAMP_MASK = 0x3f };
 
+/* 1 + the minute of the last cookie; 0: there was none. */
+static uint32_t last_minute(const struct nb_tcp *tcp)
+{
+    return atomic_load_explicit(&tcp->config.shared->cookie_minute, memory_order_relaxed);
+}
+
+/* Never before that of a cookie which somebody has sent: clocks are read once a turn, and ours may be a turn behind. */
 static uint32_t minute(const struct nb_tcp *tcp)
 {
-    return (uint32_t)(tcp->now_us >> MINUTE_SHIFT);
+    uint32_t own = (uint32_t)(tcp->now_us >> MINUTE_SHIFT), last = last_minute(tcp);
+    return last > own ? last - 1 : own;
+}
+
+static void remember_minute(struct nb_tcp *tcp)
+{
+    if (last_minute(tcp) != minute(tcp) + 1)
+        atomic_store_explicit(&tcp->config.shared->cookie_minute, minute(tcp) + 1, memory_order_relaxed);
 }
 
 bool nb__syncookies_in_use(const struct nb_tcp *tcp)
@@ -133,13 +148,14 @@ void nb__syncookie_answer(struct nb_tcp *tcp, const struct nb_listener *listener
     nb__set_iss(&tcb, make(tcp, syn));
     tcb.ts_offset = stamp(&tcb, tcp->now_ms + tcb.ts_offset) - tcp->now_ms;
     nb__emit_syn_with(tcp, &tcb, &none, 0);
-    tcp->cookie_minute = minute(tcp) + 1;
+    remember_minute(tcp);
     nb__count(tcp, NB_COUNTER_SYNCOOKIES_SENT);
 }
 
 static bool were_sent_lately(const struct nb_tcp *tcp)
 {
-    return tcp->cookie_minute && minute(tcp) + 1 - tcp->cookie_minute <= 1;
+    uint32_t last = last_minute(tcp);
+    return last && minute(tcp) + 1 - last <= 1;
 }
 
 bool nb__syncookie_returns(struct nb_tcp *tcp, const struct nb_listener *listener, struct nb_seg *seg, uint16_t queue)

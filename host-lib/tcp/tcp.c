@@ -64,6 +64,8 @@ struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tc
     if (!tcp)
         return NULL;
     tcp->config = *config;
+    if (!tcp->config.shared)
+        tcp->config.shared = &tcp->alone;
     tcp->env = *env;
     settings_init(tcp);
     nb_timer_wheel_init(&tcp->wheel, now_us);

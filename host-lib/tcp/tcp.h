@@ -6,11 +6,12 @@
  * it may hold back ACKs and data; nb_tcp_flush ends the burst.
  *
  * Several instances live in one process (one a worker, or two ends of a test); they share nothing but the secrets in
- * their configuration.
+ * their configuration and struct nb_tcp_shared.
  */
 #ifndef NB_TCP_TCP_H
 #define NB_TCP_TCP_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <netbypass/app.h>
@@ -74,12 +75,19 @@ struct nb_tcp_env {
     void (*closed)(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason); /* last; TIME-WAIT counts as gone */
 };
 
+/* What the cores of one process know together: a SYN cookie that one of them sent may come back to another, when RETA
+ * has changed meanwhile. Written once a minute, and only under pressure; read where an ACK belongs to no connection. */
+struct nb_tcp_shared {
+    _Atomic uint32_t cookie_minute; /* 1 + when a SYN cookie was last sent (syncookie.c); 0: never */
+};
+
 struct nb_tcp_config {
     struct nb_limits limits;
     uint16_t worker;             /* number, goes into flow ids */
     struct rte_mempool *mempool; /* for everything we send */
     struct nb_flow_table *flows; /* the worker's; the core inserts and removes its own objects */
     uint8_t isn_secret[16];      /* process-wide (RFC 6528) */
+    struct nb_tcp_shared *shared; /* zeroed at first, outlives the core; NULL: it is alone in its process */
     bool checksum_offload;       /* the port computes TCP and IP checksums */
     uint16_t mtu_bytes;          /* of the IP packet */
 };

@@ -200,6 +200,7 @@ int nb__engine_make_worker(struct nb_runtime *rt, unsigned i, uint64_t now_us, s
         .mempool = rt->pool[i],
         .post = rt->post,
         .desk = &rt->desk[i],
+        .tcp_shared = &rt->tcp_shared,
         .now_us = now_us,
     };
 

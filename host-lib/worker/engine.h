@@ -53,6 +53,7 @@ struct nb_runtime {
     struct nb_worker *worker[NB_MAX_WORKERS];
     uint32_t news_lost_seen[NB_MAX_WORKERS];
     uint8_t isn_secret[16];
+    struct nb_tcp_shared tcp_shared;
     bool checksum_offload;
     struct nb_clock clock;
 

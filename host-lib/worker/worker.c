@@ -168,6 +168,7 @@ static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
         .flows = w->flows,
         .checksum_offload = config->checksum_offload,
         .mtu_bytes = config->mtu_bytes,
+        .shared = config->tcp_shared,
     };
 
     memcpy(tcp.isn_secret, config->isn_secret, sizeof tcp.isn_secret);

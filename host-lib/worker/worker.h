@@ -164,6 +164,7 @@ struct nb_worker_config {
     struct nb_post *post;
     struct nb_call_desk *desk;
     uint8_t isn_secret[16];
+    struct nb_tcp_shared *tcp_shared;
     uint64_t now_us;
 };
 
