@@ -39,11 +39,6 @@ bool nb__verify_ip(const struct nb_net_port *port, const struct rte_mbuf *m, boo
     return verify_ip(port, m, trusted);
 }
 
-static inline bool can_be_source(const struct nb_route *r, uint32_t src)
-{
-    return !nb_ipv4_is_martian(src) && src != r->address && !nb_route_is_broadcast(r, src);
-}
-
 /* What nearly every frame is: a whole TCP segment to us, without IP options. Asks what the long way asks,
  * all at once; false means only that the long way has to find out. */
 static inline bool is_usual(const struct nb_net_port *p, struct rte_mbuf *m, bool trusted, struct nb_flow_key *key,
@@ -60,7 +55,7 @@ static inline bool is_usual(const struct nb_net_port *p, struct rte_mbuf *m, boo
         ip->version_ihl != RTE_IPV4_VHL_DEF || ip->next_proto_id != NB_IP_TCP || ip->dst_addr != p->route.address ||
         ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK) ||
         total_bytes < NB_IPV4_HEADER_BYTES || NB_ETH_HEADER_BYTES + total_bytes > m->pkt_len ||
-        !can_be_source(&p->route, ip->src_addr) ||
+        !nb_net_port_believes(p, ip->src_addr) ||
         (verify_ip(p, m, trusted) && nb_checksum_fold(nb_checksum_ipv4(ip)) != 0xffff))
         return false;
     if (m->pkt_len != NB_ETH_HEADER_BYTES + total_bytes) { /* padding goes */

@@ -56,16 +56,45 @@ void nb__packet_ours(struct rte_mbuf *m)
     m->l2_len = 0;
 }
 
+/* Where the path of an IPv4 destination is remembered from one connection to the next. */
+static inline struct nb_net_recent *recent_of(struct nb_net *net, uint32_t destination)
+{
+    return &net->recent[destination * 0x9e3779b1u >> (32 - NB_NET_RECENT_BITS)];
+}
+
+/* The path of a connection that has none yet. A path that is out of date is none (neighbour.h). */
+static inline const uint8_t *recall_recent(struct nb_net *net, unsigned port, uint8_t family,
+                                           const struct nb_addr *destination, uint32_t *path, uint64_t now_us)
+{
+    const struct nb_net_recent *r = recent_of(net, destination->word[0]);
+
+    if (family != NB_FAMILY_IPV4 || r->destination != destination->word[0] || r->port != port)
+        return NULL;
+    const uint8_t *mac = nb_neighbour_recall(net->neighbours, r->path, now_us);
+    if (mac)
+        *path = r->path;
+    return mac;
+}
+
 static __rte_noinline void output_unusual(struct nb_net *net, unsigned port, uint8_t family,
                                           const struct nb_addr *destination, uint32_t *path, struct rte_mbuf *packet,
                                           uint64_t now_us)
 {
+    const uint8_t *mac = recall_recent(net, port, family, destination, path, now_us);
+
+    if (mac) {
+        send_frame(net, port, family, mac, packet);
+        return;
+    }
     const struct nb_addr *next_hop = nb_net_port_next_hop(&net->port[port], family, destination);
 
     if (next_hop)
         nb_neighbour_output(net->neighbours, port, family, next_hop, path, packet, now_us);
     else
         nb__net_drop(net, packet, NB_COUNTER_DROP_NO_NEIGHBOUR);
+    if (family == NB_FAMILY_IPV4)
+        *recent_of(net, destination->word[0]) =
+            (struct nb_net_recent){.destination = destination->word[0], .path = *path, .port = port};
 }
 
 void nb_net_output(struct nb_net *net, unsigned port, uint8_t family, const struct nb_addr *destination, uint32_t *path,
@@ -216,6 +245,8 @@ bool nb_net_init(struct nb_net *net, uint32_t secret)
     const struct nb_reassembly_env fragments = {.arg = net, .drop = on_fragment_drop, .timed_out = on_reassembly_time};
 
     memset(net->beginning, 0, sizeof net->beginning);
+    for (unsigned i = 0; i < NB_NET_RECENT; i++)
+        net->recent[i] = (struct nb_net_recent){.path = NB_NEIGHBOUR_NONE};
     net->errors_left = 0;
     net->errors_at_us = 0;
     net->due_us = 0;

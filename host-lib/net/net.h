@@ -26,6 +26,7 @@
 
 #include "../wire/ethernet.h"
 #include "../wire/icmp.h"
+#include "../wire/ipv4.h"
 #include "port.h"
 
 struct nb_icmp_error;
@@ -73,6 +74,17 @@ struct nb_net_beginning {
     uint64_t routers_due_us;   /* ask for routers again; 0: no need */
 };
 
+/* Where packets went lately, so that a new connection finds its next hop with one comparison: a table that forgets when
+ * two destinations want the same place. */
+#define NB_NET_RECENT_BITS 8
+#define NB_NET_RECENT      (1u << NB_NET_RECENT_BITS)
+
+struct nb_net_recent {
+    uint32_t destination; /* IPv4 */
+    uint32_t path;        /* see nb_net_output */
+    uint32_t port;
+};
+
 struct nb_net {
     struct nb_net_port port[NB_NET_PORTS_MAX];
     unsigned n_ports;
@@ -81,6 +93,7 @@ struct nb_net {
     uint64_t *counters; /* one per enum nb_counter */
     struct nb_net_env env;
     struct nb_neighbours *neighbours;
+    struct nb_net_recent recent[NB_NET_RECENT];
     struct nb_net_beginning beginning[NB_NET_PORTS_MAX];
     struct nb_reassembly *reassembly;
     uint8_t errors_left; /* that may be sent now (icmp_send.c) */
@@ -92,6 +105,12 @@ struct nb_net {
 /* The caller has filled everything down to env. False when memory is short. */
 bool nb_net_init(struct nb_net *net, uint32_t secret);
 void nb_net_fini(struct nb_net *net);
+
+/* Can a host have this IPv4 address, and is it not ours? (RFC 1122 §3.2.1.3; for ports with one IPv4 address.) */
+static inline bool nb_net_port_believes(const struct nb_net_port *p, uint32_t source)
+{
+    return !nb_ipv4_is_martian(source) && source != p->route.address && !nb_route_is_broadcast(&p->route, source);
+}
 
 /* What a frame turned out to be. */
 enum nb_net_verdict {

@@ -123,10 +123,28 @@ static bool is_plain(const struct nb_tcb *tcb)
     return (tcb->flags & asked) == NB_TCB_TIMESTAMPS && tcb->reasm == NB_REASM_NONE && asks_nothing_of_ip(tcb);
 }
 
+/* A packet with room for plain headers and with its payload, and the payload's checksum if that is wanted. */
+static struct rte_mbuf *plain_packet(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint64_t *sum)
+{
+    const bool offload = tcp->config.checksum_offload;
+    if (n > COPY_BYTES_MAX) {
+        struct rte_mbuf *packet = packet_by_reference(tcp, tcb, NB_SEG_PLAIN_HEADER_BYTES, seq, n);
+        if (packet && !offload)
+            *sum = nb_checksum_add_mbuf(0, packet->next, 0, n);
+        return packet;
+    }
+    struct rte_mbuf *packet = packet_new(tcp, NB_SEG_PLAIN_HEADER_BYTES + n);
+    if (packet && n) {
+        void *payload = rte_pktmbuf_mtod_offset(packet, void *, NB_SEG_PLAIN_HEADER_BYTES);
+        nb_sendq_copy(&tcb->sendq, seq, payload, n);
+        *sum = offload ? 0 : nb_checksum_add(0, payload, n);
+    }
+    return packet;
+}
+
 /* The same segment as the functions below make, in one go. */
 static bool emit_plain(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
 {
-    const bool offload = tcp->config.checksum_offload;
     const struct nb_seg_plain plain = {.key = &tcb->flow.key,
                                        .seq = seq,
                                        .ack = tcb->rcv_nxt,
@@ -134,16 +152,11 @@ static bool emit_plain(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, uns
                                        .ts_echo = tcb->ts_recent,
                                        .window = nb__window_field(tcp, tcb),
                                        .flags = flags | NB_TCP_ACK};
-    struct rte_mbuf *packet = packet_new(tcp, NB_SEG_PLAIN_HEADER_BYTES + n);
     uint64_t sum = 0;
+    struct rte_mbuf *packet = plain_packet(tcp, tcb, seq, n, &sum);
     if (!packet)
         return false;
-    if (n) {
-        void *payload = rte_pktmbuf_mtod_offset(packet, void *, NB_SEG_PLAIN_HEADER_BYTES);
-        nb_sendq_copy(&tcb->sendq, seq, payload, n);
-        sum = offload ? 0 : nb_checksum_add(0, payload, n);
-    }
-    nb_seg_emit_plain(packet, &plain, sum, offload);
+    nb_seg_emit_plain(packet, &plain, sum, tcp->config.checksum_offload);
     nb__ack_sent(tcb);
     tcb->data_segs_out += n > 0;
     part_with(tcp, tcb, packet);
@@ -152,7 +165,7 @@ static bool emit_plain(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, uns
 
 bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
 {
-    if (likely(n <= COPY_BYTES_MAX && is_plain(tcb)))
+    if (likely(is_plain(tcb)))
         return emit_plain(tcp, tcb, seq, n, flags);
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
     bool new_data = n && seq_geq(seq, tcb->snd_nxt);

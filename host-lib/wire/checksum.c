@@ -64,6 +64,8 @@ static inline uint64_t add32(uint64_t sum, const uint8_t *p)
 uint64_t nb_checksum_add(uint64_t sum, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
+    for (; n >= 128; n -= 128, p += 128)
+        sum = add32(add32(add32(add32(sum, p), p + 32), p + 64), p + 96);
     for (; n >= 32; n -= 32, p += 32)
         sum = add32(sum, p);
     for (; n >= 8; n -= 8, p += 8)

@@ -7,8 +7,9 @@
  * Probing does not wrap round: behind the last slot that a hash can name lies a spill for runs that begin near the end.
  * So closing a gap only ever moves objects towards lower slots, and a walk from the top down meets every one.
  *
- * The hash. Peers choose addresses and ports, so the hash is keyed: NH (as in UMAC, RFC 4418 §5.2) over the key's five
- * words, whose collision probability does not depend on what the attacker chooses, then multiply-shift down to 32 bits.
+ * The hash. Peers choose addresses and ports, so the hash is keyed: NH (as in UMAC, RFC 4418 §5.2) over the key's words,
+ * whose collision probability does not depend on what the attacker chooses, then multiply-shift down to 32 bits. IPv6
+ * has five words; IPv4, whose addresses fit into one, has two, and so one product.
  */
 #include "flow_table.h"
 
@@ -84,15 +85,22 @@ void nb_flow_table_free(struct nb_flow_table *table)
     free(table);
 }
 
+static uint32_t fold(const struct nb_flow_table *table, unsigned __int128 nh)
+{
+    return (uint32_t)(((uint64_t)nh * table->fold_key[0] + (uint64_t)(nh >> 64) * table->fold_key[1]) >> 32);
+}
+
 uint32_t nb_flow_hash(const struct nb_flow_table *table, const struct nb_flow_key *key)
 {
     const uint64_t *k = table->nh_key;
     uint64_t w[KEY_WORDS];
     memcpy(w, key, sizeof w);
+    if (key->family == NB_FAMILY_IPV4)
+        return fold(table, (unsigned __int128)((w[0] | w[2] << 32) + k[0]) * (w[4] + k[1]));
     unsigned __int128 nh = (unsigned __int128)(w[0] + k[0]) * (w[1] + k[1]);
     nh += (unsigned __int128)(w[2] + k[2]) * (w[3] + k[3]);
     nh += (unsigned __int128)(w[4] + k[4]) * k[5];
-    return (uint32_t)(((uint64_t)nh * table->fold_key[0] + (uint64_t)(nh >> 64) * table->fold_key[1]) >> 32);
+    return fold(table, nh);
 }
 
 void nb_flow_prefetch(const struct nb_flow_table *table, uint32_t hash)

@@ -92,11 +92,21 @@ static void disown(struct nb_worker *w, const struct nb_arrival *a)
     nb__mail(w, a->from, &gone);
 }
 
+/* What the usual way of a frame has not asked (rx_usual.h). */
+static bool from_nowhere(const struct nb_net_port *p, const struct nb_flow_key *key)
+{
+    return p->simple && key->family == NB_FAMILY_IPV4 && !nb_net_port_believes(p, key->remote.word[0]);
+}
+
 static void deliver_miss(struct nb_worker *w, struct nb_arrival *a)
 {
     struct nb_worker_port *p = &w->port[a->port];
     uint32_t hash = nb_rss_spreads(&p->rss) ? nb_rss_hash(&p->rss, &a->seg.key) : 0;
 
+    if (from_nowhere(&w->net.port[a->port], &a->seg.key)) {
+        nb__drop(w, a->seg.m, NB_COUNTER_DROP_MARTIAN);
+        return;
+    }
     if (nb_rss_spreads(&p->rss))
         compare_hash(p, a, hash);
     if (a->why == NB_WHY_OWNER)

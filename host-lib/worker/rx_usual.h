@@ -1,13 +1,15 @@
-/* rx_usual.h - the frame that nearly all are, read at one glance: a whole TCP segment to us in one buffer, without IP
- * options, with a timestamp as its only TCP option, or with the options that a SYN usually has.
+/* rx_usual.h - the frame that nearly all are, read at one glance: a whole TCP segment to us, its headers in one buffer,
+ * without IP options, with a timestamp as its only TCP option, or with the options that a SYN usually has.
  *
- * Asks what the long way (net/input.c, wire/segment.c) asks, all at once. False means only that the long way has to find
- * out; nothing of the packet has changed then (*seg may have).
+ * Asks what the long way (net/input.c, wire/segment.c) asks, all at once, except whether its source address is one that
+ * a host can have: a flow that is known has one, so that is asked of segments without a flow (home.c). False means only
+ * that the long way has to find out; nothing of the packet has changed then (*seg may have).
  */
 #ifndef NB_WORKER_RX_USUAL_H
 #define NB_WORKER_RX_USUAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -33,10 +35,19 @@ struct nb__usual_frame {
     uint32_t option[NB_OPTIONS_SYN_BYTES / 4]; /* three words when it is no SYN */
 } __attribute__((packed, aligned(2)));
 
-/* An address that a host can have, and not ours. */
-static __rte_always_inline bool nb__can_be_source(const struct nb_net_port *p, uint32_t src)
+/* Fields of the frame that have but one usual value, compared word by word: EtherType, IP version and header length are
+ * in one word with the type of service, which is free; fragment offset, more-fragments flag and protocol in one with
+ * the flags DF and reserved, and the time to live. */
+static __rte_always_inline bool nb__usual_kind(const struct nb__usual_frame *f)
 {
-    return !nb_ipv4_is_martian(src) && src != p->route.address && !nb_route_is_broadcast(&p->route, src);
+    const uint8_t *bytes = (const uint8_t *)f;
+    uint32_t kind, fragment;
+
+    memcpy(&kind, bytes + offsetof(struct nb__usual_frame, eth.ether_type), sizeof kind);
+    memcpy(&fragment, bytes + offsetof(struct nb__usual_frame, ip.fragment_offset), sizeof fragment);
+    return (kind & htonl(0xffffff00)) == htonl((uint32_t)NB_ETH_IPV4 << 16 | RTE_IPV4_VHL_DEF << 8) &&
+           (fragment & htonl((uint32_t)(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK) << 16 | 0xff)) ==
+               htonl(NB_IP_TCP);
 }
 
 /* A port that says that both checksums are right leaves nothing to compute; one that is not asked leaves everything.
@@ -51,9 +62,13 @@ static inline bool nb__checksums_right(const struct nb_net_port *p, const struct
         return true;
     if (p->trust_rx_checksum)
         return (m->ol_flags & asked) == good;
-    uint64_t pseudo = (uint64_t)f->ip.src_addr + f->ip.dst_addr + htonl(l4_bytes) + htonl(IPPROTO_TCP);
-    return nb_checksum_fold(nb_checksum_ipv4(&f->ip)) == 0xffff &&
-           nb_checksum_fold(nb_checksum_add(pseudo, &f->tcp, l4_bytes)) == 0xffff;
+    const uint32_t l4_offset = (uint32_t)offsetof(struct nb__usual_frame, tcp);
+    uint64_t sum = (uint64_t)f->ip.src_addr + f->ip.dst_addr + htonl(l4_bytes) + htonl(IPPROTO_TCP);
+    if (likely(m->nb_segs == 1))
+        sum = nb_checksum_add(sum, &f->tcp, l4_bytes);
+    else
+        sum = nb_checksum_join(sum, nb_checksum_add_mbuf(0, m, l4_offset, l4_bytes));
+    return nb_checksum_fold(nb_checksum_ipv4(&f->ip)) == 0xffff && nb_checksum_fold(sum) == 0xffff;
 }
 
 /* A timestamp; or, in a SYN, MSS, SACK-permitted, timestamp and window scale as Linux and we lay them out. */
@@ -76,27 +91,31 @@ static __rte_always_inline bool nb__usual_options(const struct nb__usual_frame *
            ntohl(f->option[4]) >> 8 == NB_OPTION_WSCALE_LEAD;
 }
 
+/* The packet is all there; it may be padded only where that is easily cut off. */
+static __rte_always_inline bool nb__usual_length(const struct rte_mbuf *m, uint32_t frame_bytes)
+{
+    return likely(m->nb_segs == 1) ? frame_bytes <= m->data_len : frame_bytes == m->pkt_len;
+}
+
 static inline bool nb__rx_usual(const struct nb_net_port *p, unsigned port, struct rte_mbuf *m, bool trusted,
                                 struct nb_seg *seg)
 {
     const struct nb__usual_frame *f = rte_pktmbuf_mtod(m, const struct nb__usual_frame *);
 
-    if (!p->simple || m->nb_segs != 1 || m->data_len < NB_USUAL_FRAME_BYTES ||
-        f->eth.ether_type != htons(NB_ETH_IPV4) ||
-        f->ip.version_ihl != RTE_IPV4_VHL_DEF || f->ip.next_proto_id != NB_IP_TCP ||
-        f->ip.dst_addr != p->route.address ||
-        f->ip.fragment_offset & htons(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK) ||
+    if (!p->simple || m->data_len < NB_USUAL_FRAME_BYTES || !nb__usual_kind(f) || f->ip.dst_addr != p->route.address ||
         memcmp(&f->eth.dst_addr, p->mac, NB_MAC_BYTES) != 0)
         return false;
     uint32_t total_bytes = ntohs(f->ip.total_length), l4_bytes = total_bytes - (uint32_t)sizeof f->ip,
              header_bytes = f->tcp.data_off >> 4 << 2;
 
-    if (total_bytes < sizeof f->ip + header_bytes || NB_ETH_HEADER_BYTES + total_bytes > m->data_len ||
-        !nb__usual_options(f, seg) || !f->tcp.src_port || !f->tcp.dst_port || !nb__can_be_source(p, f->ip.src_addr) ||
-        !nb__checksums_right(p, m, f, l4_bytes, trusted))
+    if (total_bytes < sizeof f->ip + header_bytes || !nb__usual_length(m, NB_ETH_HEADER_BYTES + total_bytes) ||
+        m->data_len < sizeof f->eth + sizeof f->ip + header_bytes || !nb__usual_options(f, seg) || !f->tcp.src_port ||
+        !f->tcp.dst_port || !nb__checksums_right(p, m, f, l4_bytes, trusted))
         return false;
-    m->data_len = (uint16_t)(NB_ETH_HEADER_BYTES + total_bytes); /* padding goes */
-    m->pkt_len = m->data_len;
+    if (m->nb_segs == 1) { /* padding goes */
+        m->data_len = (uint16_t)(NB_ETH_HEADER_BYTES + total_bytes);
+        m->pkt_len = m->data_len;
+    }
     seg->m = m;
     seg->key = (struct nb_flow_key){.local.word = {f->ip.dst_addr},
                                     .remote.word = {f->ip.src_addr},

@@ -21,6 +21,8 @@
 #define counters one_net_counters
 #define pool     one_net_pool
 
+static const uint8_t gateway_mac[6] = {2, 0, 0, 0, 0, 0x99};
+
 static const uint8_t *destination_mac(uint32_t address)
 {
     return one_net_destination(NB_FAMILY_IPV4, &(struct nb_addr){{address}});
@@ -177,6 +179,38 @@ static void test_output_outside_the_prefix_asks_for_the_gateway(void **state)
     assert_int_equal(arp.target, net.port[0].gateway.word[0]);
 }
 
+/* Every destination is asked for twice, as by two connections; there are more than are remembered. */
+static void test_output_to_many_destinations_finds_each_ones_next_hop_again(void **state)
+{
+    struct frame client = frame_arp(NB_ARP_REQUEST, client_mac, CLIENT, US);
+    struct frame gateway = frame_arp(NB_ARP_REQUEST, gateway_mac, net.port[0].gateway.word[0], US);
+
+    (void)state;
+    one_net_input(&client);
+    one_net_input(&gateway);
+    for (uint32_t i = 0; i < 2 * NB_NET_RECENT; i++) {
+        for (unsigned twice = 0; twice < 2; twice++) {
+            assert_memory_equal(destination_mac(rte_cpu_to_be_32(rte_be_to_cpu_32(OUTSIDE) + i)), gateway_mac, 6);
+            assert_memory_equal(destination_mac(CLIENT), client_mac, 6);
+            one_net_forget();
+        }
+    }
+}
+
+static void test_output_after_the_gateway_has_changed_goes_to_the_new_one(void **state)
+{
+    struct frame client = frame_arp(NB_ARP_REQUEST, client_mac, CLIENT, US);
+    struct frame gateway = frame_arp(NB_ARP_REQUEST, gateway_mac, net.port[0].gateway.word[0], US);
+
+    (void)state;
+    one_net_input(&client);
+    one_net_input(&gateway);
+    assert_memory_equal(destination_mac(OUTSIDE), gateway_mac, 6);
+    net.port[0].gateway.word[0] = CLIENT;
+    nb_neighbours_reroute(net.neighbours);
+    assert_memory_equal(destination_mac(OUTSIDE), client_mac, 6);
+}
+
 static void test_output_with_no_way_is_dropped_and_counted(void **state)
 {
     (void)state;
@@ -261,7 +295,8 @@ static void test_ping_with_options_is_answered_without(void **state)
     check_reply(8);
 }
 
-/* Whoever wants it sent on may also want it to seem another's. Options that contradict their length are refused, too. */
+/* Whoever wants it sent on may also want it to seem another's. Options that contradict their length are refused, too.
+ */
 static void test_source_routes_are_refused(void **state)
 {
     static const uint8_t options[][4] = {{131, 4, 4, 0}, {137, 4, 4, 0}, {1, 131, 3, 4}, {7, 1, 0, 0}, {7, 5, 4, 0}};
@@ -500,6 +535,8 @@ int main(void)
                                         one_net_teardown),
         T(test_no_answer_drops_are_counted),
         T(test_output_outside_the_prefix_asks_for_the_gateway),
+        T(test_output_to_many_destinations_finds_each_ones_next_hop_again),
+        T(test_output_after_the_gateway_has_changed_goes_to_the_new_one),
         T(test_output_with_no_way_is_dropped_and_counted),
         T(test_ping_is_answered),
         T(test_ping_of_a_whole_mtu_is_answered),

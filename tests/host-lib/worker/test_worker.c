@@ -289,6 +289,82 @@ static void test_segment_for_nothing_is_reset_by_home_alone(void **state)
     receive_nothing();
 }
 
+/* --- the usual frame (rx_usual.h) ----------------------------------------------------------------------------------
+ */
+
+/* A segment as Linux sends them: with a timestamp, or with a SYN's options. Its text may lie in a buffer of its own. */
+static void send_usual(struct client *c, uint8_t flags, const char *text, bool in_two, bool spoilt)
+{
+    struct nb_seg_out out = {.key = &c->key, .seq = c->seq, .ack = c->ack, .window = 65535, .flags = flags};
+    unsigned n = (unsigned)strlen(text);
+
+    out.options =
+        flags & NB_TCP_SYN ? NB_SEG_MSS | NB_SEG_SACK_PERMITTED | NB_SEG_TIMESTAMP | NB_SEG_WSCALE : NB_SEG_TIMESTAMP;
+    out.mss = 1460;
+    out.ts_value = 1;
+    unsigned header = nb_seg_header_bytes(&out);
+    struct rte_mbuf *m = frame(rt->net_port[0].mac, NB_ETH_IPV4, header + (in_two ? 0 : n));
+    struct rte_mbuf *link = m;
+
+    if (in_two) {
+        link = rte_pktmbuf_alloc(clients_pool);
+        assert_non_null(rte_pktmbuf_append(link, (uint16_t)n));
+        assert_int_equal(rte_pktmbuf_chain(m, link), 0);
+    }
+    memcpy(rte_pktmbuf_mtod_offset(link, char *, link->data_len - n), text, n);
+    rte_pktmbuf_adj(m, NB_ETH_HEADER_BYTES);
+    nb_seg_emit(m, &out, false);
+    if (spoilt)
+        *rte_pktmbuf_mtod_offset(link, char *, link->data_len - 1) ^= 1;
+    assert_true(nb_eth_prepend(m, rt->net_port[0].mac, client_mac, NB_ETH_IPV4, 0));
+    m->ol_flags = 0;
+    nb_test_port_inject(&wire, c->home, m);
+    c->seq += spoilt ? 0 : n + ((flags & (NB_TCP_SYN | NB_TCP_FIN)) != 0);
+    settle();
+}
+
+static void test_usual_frame_in_one_buffer_or_two_is_read_and_verified(void **state)
+{
+    struct client c = client_at_home(1);
+    struct reply r;
+
+    (void)state;
+    send_usual(&c, NB_TCP_SYN, "", false, false);
+    assert_true(receive(&c, &r));
+    assert_true(r.seg.options & NB_SEG_TIMESTAMP);
+    send_usual(&c, NB_TCP_ACK, "", false, false);
+    for (int in_two = 0; in_two < 2; in_two++) {
+        uint64_t before = total(NB_COUNTER_DROP_BAD_CHECKSUM);
+
+        send_usual(&c, NB_TCP_ACK, "spoilt", in_two, true);
+        receive_nothing();
+        assert_int_equal(total(NB_COUNTER_DROP_BAD_CHECKSUM), before + 1);
+        send_usual(&c, NB_TCP_ACK, "hello", in_two, false);
+        assert_true(receive(&c, &r));
+        assert_string_equal(r.text, "hello");
+    }
+    send_usual(&c, NB_TCP_ACK, "", false, false);
+    receive_nothing();
+}
+
+static void test_usual_syn_from_an_impossible_address_is_dropped(void **state)
+{
+    static const uint8_t nobody[][4] = {{0, 0, 0, 1}, {127, 0, 0, 1}, {224, 0, 0, 1}, {255, 255, 255, 255}};
+    uint32_t mask = rt->net_port[0].route.netmask, address[RTE_DIM(nobody) + 3] = {US, US & mask, US | ~mask};
+
+    (void)state;
+    memcpy(address + 3, nobody, sizeof nobody);
+    for (unsigned i = 0; i < RTE_DIM(address); i++) {
+        struct client c = client_at_home(1);
+
+        c.key.local.word[0] = address[i];
+        send_usual(&c, NB_TCP_SYN, "", false, false);
+        receive_nothing();
+        assert_int_equal(total(NB_COUNTER_DROP_MARTIAN), i + 1);
+    }
+    assert_int_equal(total(NB_COUNTER_FORWARDED_OUT), 0);
+}
+
 static void test_port_without_rss_counts_nothing_as_misdirected(void **state)
 {
     struct client c = client_at_home(1);
@@ -835,6 +911,8 @@ int main(void)
         T(test_segments_at_the_wrong_worker_reach_their_owner),
         T(test_syn_at_the_wrong_worker_is_accepted_at_home),
         T(test_segment_for_nothing_is_reset_by_home_alone),
+        T(test_usual_frame_in_one_buffer_or_two_is_read_and_verified),
+        T(test_usual_syn_from_an_impossible_address_is_dropped),
         T(test_port_without_rss_counts_nothing_as_misdirected),
         T(test_ring_full_drops_and_counts),
         T(test_syn_with_another_hash_makes_the_port_untrusted),
