@@ -59,6 +59,7 @@ static void report(struct nb_steering_port *port, const struct nb_op *op, const 
 /* An operation on its way to the device; the entry stays as it is until nb_planner_done. */
 struct step {
     struct nb_op op;
+    bool way_changes;
     struct nb_way way;
     struct nb_backend_job job;
 };
@@ -118,10 +119,11 @@ unsigned nb__steering_port_apply(struct nb_steering_port *port, pthread_mutex_t 
     for (; done < max && (n = take_steps(port, now_us, step, max - done)); done += n) {
         pthread_mutex_unlock(lock);
         for (unsigned i = 0; i < n; i++)
-            step[i].way = nb__steering_way_opens(port, &step[i].op);
+            step[i].way_changes = nb__steering_way_opens(port, &step[i].op, &step[i].way);
         carry_out_all(port, step, n);
         for (unsigned i = 0; i < n; i++)
-            nb__steering_way_opened(port, &step[i].way);
+            if (step[i].way_changes)
+                nb__steering_way_opened(port, &step[i].way);
         pthread_mutex_lock(lock);
         for (unsigned i = 0; i < n; i++) {
             if (step[i].job.result)

@@ -52,12 +52,9 @@ struct nb_backend *nb__steering_backend(const struct nb_steering_port *port, con
                                         const struct nb_device *device, const struct nb_steering_apis *api,
                                         struct nb_error *err);
 
-/* A flow's way changes with an operation (steering_way.c): before, and after. Without the lock. */
-struct nb_way {
-    struct nb_flow_key key;
-    int owner; /* negative: nobody need know */
-};
-struct nb_way nb__steering_way_opens(const struct nb_steering_port *port, const struct nb_op *op);
+/* A flow's way changes with an operation (steering_way.c): before (false: nobody need know), and after. Without the
+ * lock. */
+bool nb__steering_way_opens(const struct nb_steering_port *port, const struct nb_op *op, struct nb_way *way);
 void nb__steering_way_opened(const struct nb_steering_port *port, const struct nb_way *way);
 
 /* Frees what open made; the device's rules must be gone already. */

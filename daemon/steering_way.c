@@ -22,19 +22,22 @@ static struct nb_flow_key key_of(const struct nb_steering_port *port, const stru
     return key;
 }
 
-struct nb_way nb__steering_way_opens(const struct nb_steering_port *port, const struct nb_op *op)
+bool nb__steering_way_opens(const struct nb_steering_port *port, const struct nb_op *op, struct nb_way *way)
 {
     const struct nb_rule *rule = &op->entry->rule;
-    struct nb_way way = {.key = key_of(port, &rule->match), .owner = -1};
-    unsigned queue = op->kind == NB_OP_UPDATE ? op->queue : rule->queue;
 
-    if (port->runtime && op->entry->flow && op->entry->why == NB_WHY_NOT_HOME)
-        way.owner = nb_runtime_way_opens(port->runtime, &way.key, op->entry->flow, queue, op->kind == NB_OP_DESTROY);
-    return way;
+    if (!port->runtime || !op->entry->flow || op->entry->why != NB_WHY_NOT_HOME)
+        return false;
+    *way = (struct nb_way){.key = key_of(port, &rule->match),
+                           .flow = op->entry->flow,
+                           .from = op->kind == NB_OP_CREATE ? NB_WAY_HOME : rule->queue,
+                           .to = op->kind == NB_OP_CREATE   ? rule->queue
+                                 : op->kind == NB_OP_UPDATE ? op->queue
+                                                            : NB_WAY_HOME};
+    return nb_runtime_way_opens(port->runtime, way) == 0;
 }
 
 void nb__steering_way_opened(const struct nb_steering_port *port, const struct nb_way *way)
 {
-    if (way->owner >= 0)
-        nb_runtime_way_opened(port->runtime, &way->key, (unsigned)way->owner, port->profile.classify_us);
+    nb_runtime_way_opened(port->runtime, way, port->profile.classify_us);
 }

@@ -28,9 +28,7 @@ static void free_landing(struct nb_worker *w, struct nb_landing *l)
 /* The ways its segments come: from its old owner, then any other. */
 static bool open_gate(struct nb_worker *w, struct nb_landing *l, const struct nb_departure *d)
 {
-    l->gate = nb__gate_open(w, &d->key, l->from);
-    if (l->gate)
-        nb__gate_push(l->gate, NB_GATE_ANY);
+    l->gate = nb__gate_open(w, &d->key, l->from, NB_GATE_ANY);
     return l->gate;
 }
 
@@ -100,21 +98,17 @@ void nb__landing_cancelled(struct nb_worker *w, const struct nb_mail *mail)
 /* --- arriving ------------------------------------------------------------------------------------------------------
  */
 
-/* Segments come over the old owner until those who sent them there have stopped, and said so behind the last one: its
- * home, and ourselves if we had them to send on. */
+/* If we had its segments to send on, they come round behind each other, and our fence behind the last. */
 static void settle_ways(struct nb_worker *w, struct nb_landing *l)
 {
     const struct nb_departure *d = l->departure;
     const struct nb_forward *entry = nb_registry_entry(&w->registry, &d->key);
-    uint64_t awaited = 0;
 
     if (entry)
         nb__fence_send(w, &d->key, entry->owner, w->index);
-    if (entry && entry->owner != w->index)
-        awaited |= UINT64_C(1) << w->index;
+    nb__gate_await(l->gate, entry ? UINT64_C(1) << w->index : 0);
     if (d->home != w->index && d->home != l->from)
-        awaited |= UINT64_C(1) << d->home;
-    nb__gate_await(l->gate, awaited);
+        nb__gate_await_home(l->gate, d->home, d->incarnation, (uint16_t)(d->transfer.tcb.moves + 1));
     nb_registry_forget(&w->registry, &d->key);
     if (d->home != w->index)
         nb_registry_set_told(&w->registry, &d->key, d->home, d->incarnation);

@@ -195,13 +195,10 @@ static bool fits(const struct nb_transfer_size *size, const struct nb_transfer_s
            size->reasm_mbufs <= berth->reasm_mbufs;
 }
 
-/* All letters of the freeze can be put now, and the flow's entry kept. */
+/* The letter can be put now, and the flow's entry kept. */
 static bool has_room(const struct nb_worker *w, const struct nb_departure *d)
 {
-    bool third = d->home != w->index && d->home != d->to;
-
-    return nb_mail_room(w->post, w->index, d->to) > 0 && (!third || nb_mail_room(w->post, w->index, d->home) > 0) &&
-           nb_registry_has_room(&w->registry);
+    return nb_mail_room(w->post, w->index, d->to) > 0 && nb_registry_has_room(&w->registry);
 }
 
 static void tell_application(struct nb_worker *w, struct nb_departure *d, struct nb_tcb *tcb)
@@ -223,12 +220,9 @@ static void freeze(struct nb_worker *w, struct nb_departure *d, struct nb_tcb *t
 {
     const struct nb_worker_port *port = &w->port[d->key.port_group];
     struct nb_mail carry = {.kind = NB_MAIL_MOVE_CARRY, .port = d->key.port_group};
-    struct nb_mail home = {
-        .kind = NB_MAIL_MOVE_HOME, .queue = d->to, .flow = {.key = d->key, .incarnation = d->incarnation}};
 
     tell_application(w, d, tcb);
     nb_transfer_leave(w->tcp, tcb, &d->transfer);
-    home.count = (uint16_t)(d->transfer.tcb.moves + 1);
     nb_registry_untell(&w->registry, &d->key);
     nb_registry_put(&w->registry, &d->key, d->to, d->incarnation);
     nb__trace_add(w, &d->key, d->incarnation, d->to);
@@ -241,8 +235,6 @@ static void freeze(struct nb_worker *w, struct nb_departure *d, struct nb_tcb *t
     d->drained = port->tx_clock.given + port->n_tx;
     carry.move.hold_until_us = d->draining ? w->now_us + NB_MOVE_DRAIN_US : empty_us(port);
     nb__mail(w, d->to, &carry);
-    if (d->home != w->index && d->home != d->to)
-        nb__mail(w, d->home, &home);
 }
 
 static void try_to_leave(struct nb_worker *w, struct nb_departure *d)

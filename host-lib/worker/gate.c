@@ -57,7 +57,12 @@ struct nb_gate *nb__gate_of(struct nb_worker *w, const struct nb_flow_key *key)
     return w->n_gates ? find(w->gates, key, nb_flow_hash(w->flows, key)) : NULL;
 }
 
-struct nb_gate *nb__gate_open(struct nb_worker *w, const struct nb_flow_key *key, uint16_t path)
+static uint64_t bit(uint16_t worker)
+{
+    return UINT64_C(1) << worker;
+}
+
+struct nb_gate *nb__gate_open(struct nb_worker *w, const struct nb_flow_key *key, uint16_t path, uint16_t next)
 {
     struct nb_gates *g = w->gates;
     uint32_t hash = nb_flow_hash(w->flows, key), index = g->free;
@@ -72,9 +77,8 @@ struct nb_gate *nb__gate_open(struct nb_worker *w, const struct nb_flow_key *key
                                       .hash = hash,
                                       .next = g->chain[hash % CHAINS],
                                       .used = true,
-                                      .n = 1,
-                                      .path = {path},
-                                      .awaited = {UINT64_C(1) << path % 64},
+                                      .n = 2,
+                                      .path = {path, next},
                                       .until_us = w->now_us + NB_GATE_US};
     memset(g->gate[index].head, 0xff, sizeof g->gate[index].head);
     g->chain[hash % CHAINS] = index;
@@ -83,37 +87,33 @@ struct nb_gate *nb__gate_open(struct nb_worker *w, const struct nb_flow_key *key
     return &g->gate[index];
 }
 
-bool nb__gate_push(struct nb_gate *gate, uint16_t path)
-{
-    if (gate->path[gate->n - 1] == path)
-        return true;
-    if (gate->n == NB_GATE_PATHS)
-        return false;
-    gate->awaited[gate->n] = UINT64_C(1) << path % 64;
-    gate->path[gate->n++] = path;
-    return true;
-}
-
 void nb__gate_await(struct nb_gate *gate, uint64_t workers)
 {
     gate->awaited[0] = workers;
 }
 
-/* Whatever way it came by so far, and it may have been several: over the ring of a worker whose queue it reached. */
-int nb__gate_open_way(struct nb_worker *w, const struct nb_flow_key *key, uint16_t path)
+void nb__gate_await_home(struct nb_gate *gate, uint16_t home, uint32_t incarnation, uint16_t moves)
+{
+    gate->path[gate->n++] = home;
+    gate->awaited[1] = bit(home);
+    gate->home_owed = true;
+    gate->incarnation = incarnation;
+    gate->moves = moves;
+}
+
+int nb__gate_open_way(struct nb_worker *w, const struct nb_flow_key *key, uint16_t queue)
 {
     struct nb_gate *gate = nb__gate_of(w, key);
-    uint64_t all = w->n_workers == 64 ? UINT64_MAX : (UINT64_C(1) << w->n_workers) - 1;
+    uint64_t all = w->n_workers == 64 ? UINT64_MAX : bit(w->n_workers) - 1;
 
     if (gate)
         return -EAGAIN;
-    gate = nb__gate_open(w, key, NB_GATE_ANY);
+    gate = nb__gate_open(w, key, NB_GATE_ANY, queue);
     if (!gate)
         return -ENOBUFS;
-    gate->awaited[0] = all & ~(UINT64_C(1) << path);
+    nb__gate_await(gate, all & ~bit(queue));
     gate->active = gate->strict = true;
     gate->until_us = w->now_us + NB_GATE_SLOW_US;
-    nb__gate_push(gate, path);
     return 0;
 }
 
@@ -176,10 +176,32 @@ static void report(struct nb_worker *w, struct nb_gate *gate)
     atomic_store_explicit(&ticket->done, 1, memory_order_release);
 }
 
+static bool has_ended(const struct nb_worker *w, const struct nb_gate *gate)
+{
+    enum nb_flow_kind kind = nb_flow_find(w->flows, &gate->key, gate->hash).kind;
+
+    return kind != NB_FLOW_TCB && kind != NB_FLOW_TIME_WAIT;
+}
+
+/* It answers with a fence; there is nothing to tell of a flow that has ended. Owed when the ring is full. */
+static void tell_home(struct nb_worker *w, struct nb_gate *gate)
+{
+    const struct nb_mail mail = {.kind = NB_MAIL_MOVE_HOME,
+                                 .count = gate->moves,
+                                 .flow = {.key = gate->key, .incarnation = gate->incarnation}};
+
+    if (has_ended(w, gate)) {
+        gate->home_owed = false;
+        gate->awaited[1] = 0;
+    } else {
+        gate->home_owed = !nb__mail(w, gate->path[2], &mail);
+    }
+}
+
 /* Nothing left to wait for? */
 static void settle(struct nb_worker *w, struct nb_gate *gate)
 {
-    if (gate->at < gate->n - 1 || gate->holding || !gate->active)
+    if (gate->at < gate->n - 1 || gate->holding || !gate->active || gate->home_owed)
         return;
     report(w, gate);
     if (!gate->forced)
@@ -191,6 +213,8 @@ static void advance(struct nb_worker *w, struct nb_gate *gate)
     gate->at++;
     gate->until_us = w->now_us + NB_GATE_US;
     release_stage(w, gate, gate->at);
+    if (gate->home_owed)
+        tell_home(w, gate);
 }
 
 void nb__gate_look(struct nb_worker *w, struct nb_gate *gate)
@@ -246,32 +270,29 @@ static bool park(struct nb_worker *w, struct nb_gate *gate, unsigned stage, cons
     return true;
 }
 
-/* The stage of a path; the last one for a path that nobody expects: it can only be newer. */
+/* Every gate has a path for any. */
 static unsigned stage_of(const struct nb_gate *gate, uint16_t path)
 {
-    for (unsigned i = gate->n; i-- > 0;)
+    unsigned any = 0;
+
+    for (unsigned i = 0; i < gate->n; i++) {
         if (gate->path[i] == path)
             return i;
-    for (unsigned i = 0; i < gate->n; i++)
         if (gate->path[i] == NB_GATE_ANY)
-            return i;
-    return gate->n - 1;
-}
-
-/* Before the flow is ours, what comes for it as its owner was sent by its home, which knows already. */
-static bool concerns(const struct nb_gate *gate, const struct nb_arrival *a)
-{
-    return gate->active || a->why == NB_WHY_OWNER;
+            any = i;
+    }
+    return any;
 }
 
 bool nb__gate_parks(struct nb_worker *w, const struct nb_arrival *a)
 {
     struct nb_gate *gate = find(w->gates, &a->seg.key, a->seg.hash);
-    uint16_t path = a->why == NB_WHY_WIRE ? w->index : a->from;
+    uint16_t path;
     unsigned stage;
 
-    if (!gate || !concerns(gate, a))
+    if (!gate || !gate->active)
         return false;
+    path = gate->strict ? a->queue : a->why == NB_WHY_WIRE ? w->index : a->from;
     stage = stage_of(gate, path);
     if (stage > gate->at) {
         if (park(w, gate, stage, a))
@@ -287,20 +308,18 @@ bool nb__gate_parks(struct nb_worker *w, const struct nb_arrival *a)
     return false;
 }
 
-void nb__gate_fence(struct nb_worker *w, const struct nb_flow_key *key, uint16_t path, uint32_t lost)
+void nb__gate_fence(struct nb_worker *w, const struct nb_flow_key *key, uint16_t origin, uint32_t lost)
 {
     struct nb_gate *gate = nb__gate_of(w, key);
 
     if (!gate)
         return;
     gate->report.lost += lost;
-    if (!gate->forced && gate->at < gate->n - 1) {
-        gate->awaited[gate->at] &= ~(UINT64_C(1) << path);
-        if (gate->awaited[gate->at] == 0) {
-            advance(w, gate);
-            settle(w, gate);
-        }
-    } else if (gate->forced) { /* now nothing can come late any more */
+    for (unsigned i = gate->at; i < gate->n - 1u; i++)
+        gate->awaited[i] &= ~bit(origin);
+    if (!gate->forced) {
+        nb__gate_look(w, gate);
+    } else if (!gate->home_owed) { /* now nothing can come late any more */
         report(w, gate);
         put_back(w, gate);
     }
@@ -383,6 +402,9 @@ static void tend(struct nb_worker *w, struct nb_gate *gate)
             put_back(w, gate);
         else
             force(w, gate);
+    } else if (gate->home_owed && gate->at > 0) {
+        tell_home(w, gate);
+        nb__gate_look(w, gate);
     }
 }
 
@@ -404,6 +426,8 @@ uint64_t nb__gates_next_us(const struct nb_worker *w)
             next_us = gate->hold_until_us;
         if (gate->used && gate->active && gate->until_us < next_us)
             next_us = gate->until_us;
+        if (gate->used && gate->home_owed && gate->at > 0)
+            return w->now_us + NB_TX_RETRY_US;
     }
     return next_us;
 }

@@ -42,7 +42,7 @@ enum nb_mail_kind {
     NB_MAIL_MOVE_CANCEL,      /* move: I do not need the place after all */
     NB_MAIL_MOVE_CARRY,       /* move: it is yours */
     NB_MAIL_MOVE_TAKEN,       /* move: I have it */
-    NB_MAIL_MOVE_HOME,        /* flow: you are its home; worker `queue` owns it from now on, not I */
+    NB_MAIL_MOVE_HOME,        /* flow: you are its home; I own it from now on */
     NB_MAIL_MOVE_FENCE,       /* flow: from worker `queue` no more of its segments come by this way */
     NB_MAIL_MOVE_DRAINED,     /* flow: what it sent while it was mine is on the wire by then */
     NB_MAIL_MOVE_SETTLE,      /* move: so many of your buffers, that a connection brought along, are free again */

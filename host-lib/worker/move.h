@@ -10,8 +10,8 @@
  *     application: on_leave
  *     the TCB is copied out, its slot is free; the flow table says forward(target)
  *   CARRY                      ──────►    opens the gate, adopts it,
- *   HOME ─────────────────────────────────────────────────────────────►  its entry says forward(target)
  *                              ◄──────    TAKEN, application: on_arrive
+ *                                         HOME ─────────────────────►  its entry says forward(target)
  *   ◄──────────────────────────────────────────────────────────────────  FENCE, behind the last segment of the old way
  *   FENCE                      ──────►    what home sent by the new way and had to wait is handed on
  *

@@ -1,8 +1,8 @@
-/* runtime_ways.c - the NIC is about to bring a flow by another way, or has begun to: what workers must know so that its
- * segments stay in order. Calls of the one steering thread, before and after each operation on a rule that matters.
+/* runtime_ways.c - the NIC is about to bring a flow to another queue, or has begun to: what workers must know so that
+ * its segments stay in order. Calls of the one steering thread, before and after each operation on a rule that matters.
  *
- * A flow's owner parks what comes by the new way until the queues of all workers that it could have come by before have
- * been seen empty (gate.h, fence.h). It does not matter by which of them it really came: looking at a queue that never
+ * A flow's owner, whoever that is, parks what arrived at the new queue until the queues of all other workers have been
+ * seen empty (gate.h, fence.h). It does not matter at which of them it really arrived: looking at a queue that never
  * had the flow costs nothing but the look.
  */
 #include <errno.h>
@@ -10,64 +10,75 @@
 
 #include "engine.h"
 
-#define SETTLE_TRIES 20 /* a flow that has just been transferred settles within some milliseconds */
+#define SETTLE_TRIES 20 /* a flow that has just been moved settles within some milliseconds */
 #define SETTLE_NS    1000000
 
-struct way {
-    const struct nb_flow_key *key;
-    uint64_t id;
-    uint16_t home;
+struct open {
+    struct nb_way *way;
     int result;
 };
 
-static struct nb_tcb *find(struct nb_worker *w, const struct way *way)
+static const struct nb_tcb *find(const struct nb_worker *w, const struct nb_way *way)
 {
-    struct nb_flow_ref ref = nb_flow_find(w->flows, way->key, nb_flow_hash(w->flows, way->key));
-    struct nb_tcb *tcb = ref.kind == NB_FLOW_TCB ? (struct nb_tcb *)ref.object : NULL;
+    struct nb_flow_ref ref = nb_flow_find(w->flows, &way->key, nb_flow_hash(w->flows, &way->key));
+    const struct nb_tcb *tcb = ref.kind == NB_FLOW_TCB ? (const struct nb_tcb *)ref.object : NULL;
 
-    return tcb && nb_tcb_id(tcb) == way->id ? tcb : NULL;
+    return tcb && nb_tcb_id(tcb) == way->flow ? tcb : NULL;
 }
 
-/* On the worker that is thought to own it. */
+static void name_queues(const struct nb_worker *w, struct nb_way *way)
+{
+    uint16_t home = nb_rss_queue(&w->port[way->key.port_group].rss, &way->key);
+
+    way->from = way->from == NB_WAY_HOME ? home : way->from;
+    way->to = way->to == NB_WAY_HOME ? home : way->to;
+}
+
+/* On a worker that may own the flow. */
 static void open_gate(struct nb_worker *w, void *arg)
 {
-    struct way *way = arg;
+    struct open *open = arg;
+    struct nb_way *way = open->way;
 
-    way->home = nb_rss_queue(&w->port[way->key->port_group].rss, way->key);
-    way->result = find(w, way) ? nb__gate_open_way(w, way->key, w->index) : -ENOENT;
+    open->result = -ENOENT;
+    if (!find(w, way))
+        return;
+    name_queues(w, way);
+    way->owner = w->index;
+    open->result = way->from == way->to ? -ENOENT : nb__gate_open_way(w, &way->key, way->to);
 }
 
-/* It owns the flow, and the flow comes to its own queue from now on. -ENOENT: it does not. */
-static int open_at(struct nb_runtime *rt, unsigned worker, struct way *way)
+/* Most flows that get a rule own the queue that it names; any may have moved on. -EAGAIN: it has a gate, or was between
+ * two workers. */
+static int open_anywhere(struct nb_runtime *rt, struct nb_way *way)
+{
+    unsigned first = way->to < rt->n_workers ? way->to : way->from < rt->n_workers ? way->from : 0;
+    struct open open = {.way = way, .result = -ENOENT};
+
+    way->owner = UINT16_MAX;
+    for (unsigned i = 0; i < rt->n_workers && way->owner == UINT16_MAX; i++) {
+        int rc = nb_runtime_call(rt, (first + i) % rt->n_workers, open_gate, &open);
+
+        if (rc < 0)
+            return rc;
+    }
+    return way->owner == UINT16_MAX ? -EAGAIN : open.result;
+}
+
+int nb_runtime_way_opens(struct nb_runtime *rt, struct nb_way *way)
 {
     const struct timespec pause = {.tv_nsec = SETTLE_NS};
-    int rc;
+    int rc = open_anywhere(rt, way);
 
-    for (unsigned i = 0; i < SETTLE_TRIES; i++) {
-        rc = nb_runtime_call(rt, worker, open_gate, way);
-        if (rc < 0 || way->result != -EAGAIN || !rt->threaded)
-            break;
+    for (unsigned i = 0; i < SETTLE_TRIES && rc == -EAGAIN && rt->threaded; i++) {
         nanosleep(&pause, NULL);
+        rc = open_anywhere(rt, way);
     }
-    return rc < 0 ? rc : way->result;
-}
-
-int nb_runtime_way_opens(struct nb_runtime *rt, const struct nb_flow_key *key, uint64_t id, unsigned queue, bool goes)
-{
-    struct way way = {.key = key, .id = id};
-    int rc = open_at(rt, queue, &way);
-
-    if (!goes)
-        return rc == 0 ? (int)queue : rc;
-    if (rc != -ENOENT || way.home == queue) /* its rule goes, and it stays with the rule's queue: no other way */
-        return -ENOENT;
-    rc = open_at(rt, way.home, &way);
-    return rc == 0 ? way.home : rc;
+    return rc == -EAGAIN && way->owner == UINT16_MAX ? -ENOENT : rc;
 }
 
 struct ask {
-    const struct nb_flow_key *key;
-    uint16_t to;
+    const struct nb_way *way;
     uint64_t not_before_us;
     bool asked;
 };
@@ -88,14 +99,14 @@ static void ask_fence(struct nb_worker *w, void *arg)
 {
     struct ask *ask = arg;
 
-    ask->asked = nb__fence_ask(w, ask->key, ask->to, ask->not_before_us);
+    ask->asked = nb__fence_ask(w, &ask->way->key, ask->way->owner, ask->not_before_us);
 }
 
-void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_flow_key *key, unsigned owner, uint32_t classify_us)
+void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_way *way, uint32_t classify_us)
 {
-    struct ask ask = {.key = key, .to = (uint16_t)owner, .not_before_us = clock_us(rt) + classify_us};
+    struct ask ask = {.way = way, .not_before_us = clock_us(rt) + classify_us};
 
     for (unsigned i = 0; i < rt->n_workers; i++)
-        if (i != owner)
+        if (i != way->to)
             nb_runtime_call(rt, i, ask_fence, &ask);
 }

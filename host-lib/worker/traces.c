@@ -105,9 +105,9 @@ void nb__move_home(struct nb_worker *w, unsigned from, const struct nb_mail *mai
     const struct nb_flow_key *key = &mail->flow.key;
     struct nb_forward *entry = nb_registry_entry(&w->registry, key);
 
-    nb__fence_send(w, key, entry ? entry->owner : (uint16_t)from, mail->queue);
+    nb__fence_send(w, key, entry ? entry->owner : (uint16_t)from, (uint16_t)from);
     if (!entry || entry->incarnation != mail->flow.incarnation || (int16_t)(mail->count - entry->moves) > 0) {
-        nb_registry_put(&w->registry, key, mail->queue, mail->flow.incarnation);
+        nb_registry_put(&w->registry, key, (uint16_t)from, mail->flow.incarnation);
         entry = nb_registry_entry(&w->registry, key);
         if (entry) {
             entry->moves = mail->count;

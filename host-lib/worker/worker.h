@@ -54,7 +54,9 @@ struct rte_ring;
 #define NB_BURST      32    /* frames taken from a queue at once: the drivers' vector paths like multiples of 32 */
 #define NB_TX_BATCH   64    /* frames collected for a port before they are given to it */
 #define NB_HOPS_MAX   2     /* workers a segment is sent to: home, then the owner */
-#define NB_HOPS_MOVED 6     /* the same while moves make ways longer: a few in a row, and no circle without end */
+/* The same while moves make ways longer. A chain of former owners meets no worker twice, for each knows a later one; but
+ * the last owner may have been its first, and home may have been asked on the way. */
+#define NB_HOPS_MOVED (NB_MAX_WORKERS + 2)
 #define NB_NEWS_SIZE  4096  /* flow news kept for the steering thread; 256 KB a worker */
 #define NB_SWEEP_US   1000  /* one flow of registry.away is looked up this often */
 #define NB_SETTLE_US  20000 /* after a change of RETA, how long packets may still come the old way */

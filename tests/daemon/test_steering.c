@@ -104,15 +104,15 @@ const char *nb_tcp_state_name(unsigned state)
 }
 
 /* Nobody here has packets on their way. */
-int nb_runtime_way_opens(struct nb_runtime *rt, const struct nb_flow_key *key, uint64_t id, unsigned queue, bool goes)
+int nb_runtime_way_opens(struct nb_runtime *rt, struct nb_way *way)
 {
-    (void)rt, (void)key, (void)id, (void)queue, (void)goes;
+    (void)rt, (void)way;
     return -ENOENT;
 }
 
-void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_flow_key *key, unsigned owner, uint32_t classify_us)
+void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_way *way, uint32_t classify_us)
 {
-    (void)rt, (void)key, (void)owner, (void)classify_us;
+    (void)rt, (void)way, (void)classify_us;
 }
 
 static void say(enum nb_flow_news_kind kind, const struct nb_flow_info *f)

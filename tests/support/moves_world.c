@@ -33,8 +33,8 @@
 #define FRAME_NS      1231
 #define GIVE_UP_US    60000000
 #define QUIET_STEP_US 2000
-#define QUIET_US      1500000   /* after the last connection: gates, traces and answers come to rest */
-#define REST_US       (1 << 27) /* longer than TIME-WAIT, and the same place in every period of a timer wheel */
+#define QUIET_US      1500000               /* after the last connection: gates, traces and answers come to rest */
+#define REST_US       (UINT64_C(125) << 38) /* longer than TIME-WAIT; the same place in every period of wheels and clocks */
 #define CLIENT_MBUFS  8191
 #define WORKER_MBUFS  640 /* with few workers; */
 #define MANY_MBUFS    400 /* with many, for there is so much memory */
@@ -66,9 +66,10 @@ struct conn {
     bool travelling; /* between on_leave and on_arrive */
     uint64_t id;
     bool pinned;
-    bool has_rule, way_open; /* the NIC sends it to `rule`; a change is under way, */
+    bool has_rule, way_open; /* the NIC sends it to `rule`; a change is under way: */
     unsigned rule, next_rule;
-    int owner;           /* as nb_runtime_way_opens said, */
+    struct nb_way way;
+    int kept;            /* as nb_runtime_way_opens said, */
     uint64_t rule_at_us; /* and done then */
     unsigned n_held;
     struct rte_mbuf *held[HELD];
@@ -604,13 +605,21 @@ static void give_rss(struct world *w)
     nb_rss_key_init(w->rt->rss_key[0], port->rss_key, port->rss_key_bytes, port->reta_size, NULL);
 }
 
-/* A run begins long after the one before: everything of that has expired. */
+/* A run begins long after the one before: everything of that has expired. The client's address is known or not. */
 static void rest(struct world *w)
 {
+    struct nb_net_news client = {
+        .kind = NB_NEWS_NEIGHBOUR, .family = NB_FAMILY_IPV4, .reachable = w->o->seed % 2, .address.word = {CLIENT}};
+
+    memcpy(client.mac, client_mac, sizeof client_mac);
     w->now_us = (w->now_us / REST_US + 2) * REST_US;
     w->port.now_ns = w->now_us * 1000;
-    for (unsigned i = 0; i < w->workers; i++)
+    for (unsigned i = 0; i < w->workers; i++) {
         nb_worker_step(w->rt->worker[i], w->now_us);
+        nb_net_told(&w->rt->worker[i]->net, 0, &client, w->now_us);
+        nb_gates_free(w->rt->worker[i]->gates);
+        w->rt->worker[i]->gates = nb_gates_new();
+    }
 }
 
 struct world *world_new(unsigned workers)
@@ -805,30 +814,46 @@ static void change_reta(struct world *w)
         fail(w, "RETA: %s", err.text);
 }
 
-/* What the steering thread does, with a NIC that takes its time. A rule brings a flow to its owner, or goes when it is
- * at home there. */
+/* The flow as the server has it. */
+static struct nb_flow_key key_of(const struct conn *c)
+{
+    return (struct nb_flow_key){.local.word = {US},
+                                .remote.word = {CLIENT},
+                                .local_port = PORT,
+                                .remote_port = c->key.local_port,
+                                .family = NB_FAMILY_IPV4};
+}
+
+static unsigned home_of(const struct world *w, const struct conn *c)
+{
+    const struct nb_port *port = &w->rt->port[0];
+    struct nb_flow_key key = key_of(c);
+
+    return port->reta[nb_rss_hash(&w->rt->worker_port[0].rss, &key) % port->reta_size];
+}
+
+/* What the steering thread does, with a NIC that takes its time: a rule brings a flow to its owner; or goes, because
+ * the flow is at home there or the table is full. What it heard of the owner may be old. */
 static void begin_rule(struct world *w)
 {
     struct conn *c = &w->conn[below(w, w->o->conns)];
-    struct nb_flow_key key = {.local.word = {US},
-                              .remote.word = {CLIENT},
-                              .local_port = PORT,
-                              .remote_port = c->key.local_port,
-                              .family = NB_FAMILY_IPV4};
     const struct nb_tcb *tcb;
-    unsigned home;
+    unsigned home, to;
 
     if (!c->live || !c->accepted || c->server_done || c->travelling || c->way_open)
         return;
     tcb = nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
-    home = w->rt->port[0].reta[nb_rss_hash(&w->rt->worker_port[0].rss, &key) % w->rt->port[0].reta_size];
-    if (!tcb || (c->has_rule ? c->rule == c->worker : home == c->worker))
+    home = home_of(w, c);
+    to = chance(w, 100) ? home : chance(w, 100) ? below(w, w->workers) : c->worker;
+    if (!tcb || to == (c->has_rule ? c->rule : home))
         return;
-    c->way_open = true;
-    c->next_rule = c->worker;
-    c->owner =
-        nb_runtime_way_opens(w->rt, &key, nb_tcb_id(tcb), home == c->worker ? c->rule : c->worker, home == c->worker);
-    c->way_open = c->owner != -EAGAIN; /* it has only just been moved: later */
+    c->way = (struct nb_way){.key = key_of(c),
+                             .flow = nb_tcb_id(tcb),
+                             .from = c->has_rule ? (uint16_t)c->rule : NB_WAY_HOME,
+                             .to = to == home ? NB_WAY_HOME : (uint16_t)to};
+    c->next_rule = to;
+    c->kept = nb_runtime_way_opens(w->rt, &c->way);
+    c->way_open = c->kept != -EAGAIN; /* it has only just been moved: later */
     c->rule_at_us = w->now_us + below(w, 2000);
 }
 
@@ -836,22 +861,17 @@ static void end_rules(struct world *w)
 {
     for (unsigned i = 0; i < CONNS; i++) {
         struct conn *c = &w->conn[i];
-        struct nb_flow_key key = {.local.word = {US},
-                                  .remote.word = {CLIENT},
-                                  .local_port = PORT,
-                                  .remote_port = c->key.local_port,
-                                  .family = NB_FAMILY_IPV4};
 
         if (!c->way_open || w->now_us < c->rule_at_us)
             continue;
         if (!chance(w, 100)) { /* else the NIC refuses */
-            c->has_rule = true;
+            c->has_rule = c->next_rule != home_of(w, c);
             c->rule = c->next_rule;
         }
         c->way_open = false;
         w->rt->worker[0]->now_us = w->now_us; /* the steering thread's clock does not sleep */
-        if (c->owner >= 0)
-            nb_runtime_way_opened(w->rt, &key, (unsigned)c->owner, w->o->rx_write_us + CLOCK_US);
+        if (c->kept == 0)
+            nb_runtime_way_opened(w->rt, &c->way, w->o->rx_write_us + CLOCK_US);
     }
 }
 
@@ -1032,6 +1052,7 @@ bool world_run(struct world *w, const struct world_options *options, struct worl
     w->port.missed = 0;
     for (unsigned i = 0; i < w->workers; i++) {
         struct nb_tx_clock *clock = &w->rt->worker[i]->port[0].tx_clock;
+        w->rt->worker[i]->port[0].rx_descriptors = (uint16_t)w->port.rx_ring;
 
         clock->frame = ((options->frame_ns ? options->frame_ns : FRAME_NS) << NB_TX_CLOCK_SHIFT) / 1000 + 1;
         clock->drain = (uint64_t)w->port.tx_ring * clock->frame;

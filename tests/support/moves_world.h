@@ -39,6 +39,8 @@ struct world_result {
     uint64_t now_us;
 };
 
+#define WORLD_RUNS 256 /* that one world is good for: a run ends long after it began, and time is not endless */
+
 /* A data plane of so many workers. Ends the program when that cannot be. */
 struct world *world_new(unsigned workers);
 void world_free(struct world *w);

@@ -194,12 +194,22 @@ bool nb_runtime_move_done(const struct nb_move_ticket *ticket);
 /* Begin and wait. Returns the report's result. */
 int nb_runtime_move(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_move_report *report);
 
-/* For the one steering thread. A rule is about to be made or changed (goes: removed) that brings this flow to a queue:
- * when that changes the way its packets come, its owner keeps them in order. Returns the owner, to be named in
- * nb_runtime_way_opened() when the NIC has done it (or refused), or a negative errno: nothing changes for anybody.
- * classify_us: a packet is in memory at the latest so long after its queue was chosen. */
-int nb_runtime_way_opens(struct nb_runtime *rt, const struct nb_flow_key *key, uint64_t id, unsigned queue, bool goes);
-void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_flow_key *key, unsigned owner, uint32_t classify_us);
+/* For the one steering thread. An operation on a rule is about to bring a flow's packets to another queue: its owner is
+ * to keep them in order. In the structure, key, flow, from and to are the caller's. Call it before the operation and,
+ * if it returned 0, nb_runtime_way_opened() when the NIC has done it or refused; classify_us: a packet is in memory at
+ * the latest so long after its queue was chosen. Waits up to 20 ms for a flow that has only just been moved.
+ *
+ * -ENOENT: there is nothing to do: no such flow, or the queues are the same. -EAGAIN: it is still on the move;
+ * -ENOBUFS: as many flows as can are changing their ways. Then order is not kept for this one. */
+#define NB_WAY_HOME UINT16_MAX /* the queue that RSS alone would choose */
+struct nb_way {
+    struct nb_flow_key key;
+    uint64_t flow;     /* its id */
+    uint16_t from, to; /* queues, or NB_WAY_HOME; afterwards numbers */
+    uint16_t owner;    /* set */
+};
+int nb_runtime_way_opens(struct nb_runtime *rt, struct nb_way *way);
+void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_way *way, uint32_t classify_us);
 
 /* The operator's pin: such a flow is not moved. 0 or -ENOENT. */
 int nb_runtime_pin(struct nb_runtime *rt, uint64_t id, bool on);
