@@ -131,7 +131,8 @@ static const struct nb_keyword limits_keywords[] = {
      .fallback = "262144", .help = "Bytes a connection may have queued for sending."},
     {"recv_buffer", &nb_type_number, FIELD(struct nb_limits, recv_buffer_bytes), .min = 4096, .max = 67108864,
      .fallback = "262144",
-     .help = "Bytes a connection may hold received but not consumed: the largest window we advertise."},
+     .help = "Bytes a connection may hold received but not consumed: the largest window we advertise. It begins with "
+             "65536 and grows as the path and the application's reading want."},
     {"mbufs", &nb_type_number, FIELD(struct nb_limits, mbufs), .min = 1024, .max = 16777216, .fallback = "16384",
      .help = "Packet buffers; when all are in use packets are dropped and counted (drop_no_mbuf)."},
     {0},

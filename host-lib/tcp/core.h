@@ -12,7 +12,8 @@
  *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
  *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
  *   icmp.c       errors that routers and the peer's host report
- *   window.c     the receive window, delack.c when to acknowledge; room.c the send buffer
+ *   window.c     the receive window, rightsize.c how large it should be, delack.c when to acknowledge
+ *   room.c       the send buffer
  *   timewait.c   compact records for TIME-WAIT · reasm.c out-of-order data · sendq.c the send queue
  *   tcb.c        the pool of connections · listen.c listeners · isn.c initial sequence numbers
  *   transfer.c   a connection goes to another worker's core

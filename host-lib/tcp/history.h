@@ -1,6 +1,6 @@
 /* history.h - what a connection remembers from flight to flight beyond the TCB: its place on congestion control's
- * curve, and everything that went wrong. Connections that never filled their cwnd and never lost anything have none of
- * it.
+ * curve, the receive buffer that the path wants, and everything that went wrong. Connections that never filled their
+ * cwnd, received little and never lost anything have none of it.
  *
  * A block is taken from the worker's pool when there is something to remember, and stays until the connection ends. The
  * pool has one for every connection, here or on its way to another worker, in memory that is not touched before it is
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cc.h"
+#include "rightsize.h"
 #include "seq.h"
 
 struct nb_tcb;
@@ -27,12 +28,13 @@ struct nb_history {
     uint32_t retransmitted;           /* segments */
     uint64_t retransmitted_bytes;
     uint32_t out_of_order, dsacks, rtos, rto_recoveries, delivered_ce;
-    uint32_t forwarded;     /* packets that came over another worker */
-    uint32_t limited_ms[2]; /* chrono.c: by the peer's window, by our buffer */
-    uint32_t challenge_at;  /* the last time we answered something unacceptable; 0: never */
-    uint32_t syn_sent_at;   /* when that was not in the beginning; 0: it was */
-    uint32_t probes_at_ms;  /* when probing a closed window began; 0: not probing */
-    nb_seq_t rcv_fin;       /* the peer's FIN, ahead of a gap */
+    uint32_t forwarded;            /* packets that came over another worker */
+    uint32_t limited_ms[2];        /* chrono.c: by the peer's window, by our buffer */
+    uint32_t challenge_at;         /* the last time we answered something unacceptable; 0: never */
+    uint32_t syn_sent_at;          /* when that was not in the beginning; 0: it was */
+    uint32_t probes_at_ms;         /* when probing a closed window began; 0: not probing */
+    nb_seq_t rcv_fin;              /* the peer's FIN, ahead of a gap */
+    struct nb_rightsize rightsize; /* how large a receive buffer the path wants */
     struct nb_seq_range dsack;
     uint8_t fastopen_failure;                   /* why our SYN's data was not taken */
     bool fastopen_asked, fastopen_experimental; /* our SYN had the option, the older one */

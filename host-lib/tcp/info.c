@@ -3,6 +3,7 @@
 
 #include "core.h"
 #include "room.h"
+#include "window.h"
 
 static void describe_flight(const struct nb_flight *f, struct nb_tcp_info *info)
 {
@@ -72,17 +73,18 @@ static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, 
     info->rto_recoveries = past->rto_recoveries;
 }
 
-static void describe_windows(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
+static void describe_windows(const struct nb_tcb *tcb, struct nb_tcp_info *info)
 {
     info->snd_wscale = tcb->snd_scale;
     info->rcv_wscale = tcb->rcv_scale;
     info->snd_wnd_bytes = tcb->snd_wnd;
     info->rcv_wnd_bytes = nb_tcb_rcv_wnd(tcb);
     info->rcv_ssthresh_bytes = tcb->rcv_ssthresh;
-    info->rcv_space_bytes = tcb->rcv_buffer;
+    info->rcv_rtt_us = nb__past(tcb)->rightsize.rtt_us >> 3;
+    info->rcv_space_bytes = nb__rightsize_copied(tcb);
     info->send_queued_bytes = tcb->queued_bytes;
     info->send_buffer_bytes = tcb->options->send_buffer_bytes ? tcb->options->send_buffer_bytes : tcb->snd_buffer;
-    info->recv_buffer_bytes = tcb->options->recv_buffer_bytes ? tcb->options->recv_buffer_bytes : tcp->settings.rmem[1];
+    info->recv_buffer_bytes = nb__recv_buffer(tcb);
 }
 
 void nb_tcp_info(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
@@ -104,5 +106,5 @@ void nb_tcp_info(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_t
     describe_flight(tcb->flight, info);
     describe_path(tcp, tcb, info);
     describe_counts(tcp, tcb, info);
-    describe_windows(tcp, tcb, info);
+    describe_windows(tcb, info);
 }

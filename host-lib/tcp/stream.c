@@ -307,8 +307,8 @@ uint32_t nb_tcb_send_buffer(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 
 uint32_t nb_tcb_recv_buffer(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    (void)tcb;
-    return tcp->settings.rmem[1];
+    (void)tcp;
+    return nb__recv_buffer(tcb);
 }
 
 uint16_t nb_tcb_mss(const struct nb_tcp *tcp, const struct nb_tcb *tcb)

@@ -44,8 +44,8 @@ static void settings_init(struct nb_tcp *tcp)
     const struct nb_limits *limits = &tcp->config.limits;
     nb_tcp_settings_init(&tcp->settings);
     tcp->settings.wmem[1] = tcp->settings.wmem[2] = limits->send_buffer_bytes;
-    tcp->settings.rmem[2] = limits->recv_buffer_bytes;
-    tcp->settings.rmem[1] = nb__min(tcp->settings.rmem[1], limits->recv_buffer_bytes);
+    tcp->settings.rmem[2] = (uint32_t)nb__min(2 * (uint64_t)limits->recv_buffer_bytes, INT32_MAX); /* with overhead */
+    tcp->settings.rmem[1] = (uint32_t)nb__min(tcp->settings.rmem[1], tcp->settings.rmem[2]);
 }
 
 static void pools_fini(struct nb_tcp *tcp)

@@ -9,11 +9,21 @@
 #include "core.h"
 #include "ecn.h"
 #include "minmax.h"
+#include "rightsize.h"
 #include "window.h"
 
 static bool may_receive(const struct nb_tcb *tcb)
 {
     return tcb->state == NB_TCP_ESTABLISHED || tcb->state == NB_TCP_FIN_WAIT_1 || tcb->state == NB_TCP_FIN_WAIT_2;
+}
+
+/* What everybody wants to know of a segment that brings n bytes. */
+static void data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg, uint32_t n)
+{
+    if (n >= tcb->rcv_mss && tcb->rx_bytes >= NB_RIGHTSIZE_FROM_BYTES)
+        nb__rightsize(tcp, tcb, seg);
+    nb__ack_data_arrives(tcp, tcb, n);
+    nb__ecn_data_arrives(tcb, seg);
 }
 
 /* Give in-order payload m to the application. */
@@ -38,8 +48,7 @@ static struct rte_mbuf *take_payload(struct nb_seg *seg, uint32_t skip, uint32_t
 void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     uint32_t n = seg->payload_bytes;
-    nb__ack_data_arrives(tcp, tcb, n);
-    nb__ecn_data_arrives(tcb, seg);
+    data_arrives(tcp, tcb, seg, n);
     nb__tcb_pend(tcp, tcb);
     deliver(tcp, tcb, take_payload(seg, 0, n));
 }
@@ -109,8 +118,7 @@ static void process_text(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         return;
     }
     uint32_t n = end - (seg->seq + skip);
-    nb__ack_data_arrives(tcp, tcb, n);
-    nb__ecn_data_arrives(tcb, seg);
+    data_arrives(tcp, tcb, seg, n);
     place_text(tcp, tcb, seg->seq + skip, take_payload(seg, skip, n));
 }
 

@@ -1,8 +1,9 @@
 /* window.c - the receive window (RFC 9293 §3.8.6.2.2).
  *
- * The buffer is counted in bytes of payload. Offered is at first as much as a peer's initial window needs, and more as
- * it sends: rcv_ssthresh, which grows with in-order data up to the buffer, so that a connection that receives little
- * cannot be made to hold much. The right edge never moves to the left, and only by steps worth telling.
+ * The buffer is counted in bytes of payload; it grows with the path (rightsize.c) unless the user chose its size.
+ * Offered is at first as much as a peer's initial window needs, and more as it sends: rcv_ssthresh, which grows with
+ * in-order data up to the buffer, so that a connection that receives little cannot be made to hold much. The right edge
+ * never moves to the left, and only by steps worth telling.
  */
 #include "window.h"
 
@@ -12,10 +13,13 @@
 
 #define INITIAL_WINDOW_BYTES 65535u
 
+/* Half of what settings and users name is overhead, as in Linux. */
+#define OVERHEAD 2
+
 static uint32_t buffer(const struct nb_tcb *tcb)
 {
     uint32_t own = tcb->options->recv_buffer_bytes;
-    return own ? own / 2 : tcb->rcv_buffer; /* half of what the user names is overhead, as in Linux */
+    return own ? own / OVERHEAD : tcb->rcv_buffer;
 }
 
 static uint32_t clamp(const struct nb_tcb *tcb)
@@ -35,8 +39,9 @@ static uint8_t scale_for(uint32_t bytes)
 
 void nb__window_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    tcb->rcv_buffer = tcp->settings.rmem[2];
-    tcb->rcv_scale = scale_for(tcb->rcv_buffer);
+    uint32_t own = tcb->options->recv_buffer_bytes;
+    tcb->rcv_buffer = tcp->settings.rmem[1] / OVERHEAD;
+    tcb->rcv_scale = scale_for(own ? own / OVERHEAD : tcp->settings.rmem[2]);
     tcb->rcv_ssthresh = nb__min(INITIAL_WINDOW_BYTES, clamp(tcb));
 }
 
@@ -96,4 +101,16 @@ void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes)
     (void)tcp;
     if (tcb->rcv_ssthresh < most && tcb->rcv_unread < most / 2)
         tcb->rcv_ssthresh = nb__min(tcb->rcv_ssthresh + nb__min(bytes, 2u * tcb->rcv_mss), most);
+}
+
+void nb__window_enlarge(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t bytes)
+{
+    uint32_t most = tcp->settings.rmem[2] / OVERHEAD;
+    if (tcp->settings.moderate_rcvbuf && !tcb->options->recv_buffer_bytes)
+        tcb->rcv_buffer = (uint32_t)nb__max(tcb->rcv_buffer, nb__min(bytes, most));
+}
+
+uint32_t nb__recv_buffer(const struct nb_tcb *tcb)
+{
+    return OVERHEAD * buffer(tcb);
 }

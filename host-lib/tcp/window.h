@@ -28,6 +28,13 @@ uint32_t nb__window_bound(const struct nb_tcb *tcb);
 /* Data arrived in order: the peer uses the window, so it may grow. */
 void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes);
 
+/* The path has use for a buffer of so many bytes of payload (rightsize.c): let it grow, where nothing speaks against
+ * that. */
+void nb__window_enlarge(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t bytes);
+
+/* The buffer's size as SO_RCVBUF tells it, overhead included. */
+uint32_t nb__recv_buffer(const struct nb_tcb *tcb);
+
 /* --- acknowledging (delack.c) ----------------------------------------------------------------- */
 
 /* A segment with data arrived, n bytes of payload. */

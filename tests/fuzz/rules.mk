@@ -14,7 +14,7 @@ fuzz_libs = $(patsubst $(B)/%,build/fuzz/%,$($(call fuzz_room,$(1))_TEST_LIBS))
 build/fuzz/obj/%.o: %.c | deps-present
 	@mkdir -p $(@D)
 	$(call say,FUZZCC,$<)
-	$(Q)clang -std=gnu17 -D_GNU_SOURCE -fPIC -MMD -MP $(FUZZ_FLAGS) -Itests/support $($(call room_of,$*)_CFLAGS) \
+	$(Q)clang -std=gnu17 -D_GNU_SOURCE -fPIC -MMD -MP $(FUZZ_FLAGS) -iquote tests/support $($(call room_of,$*)_CFLAGS) \
 	  -c -o $@ $<
 
 define fuzz_archive

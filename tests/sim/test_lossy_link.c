@@ -191,6 +191,25 @@ static void test_link_that_swallows_large_packets_delivers_everything(void **sta
     run_seeds(9, swallowing);
 }
 
+/* 100 Mbit/s over 100 ms: twenty of the windows that a connection begins with. */
+static void test_receive_buffer_grows_to_fill_a_long_path(void **state)
+{
+    (void)state;
+    const uint32_t bytes = 15000000, buffer = 4000000;
+    struct run_options o = {
+        .seed = 10,
+        .family = NB_FAMILY_IPV4,
+        .link = {.delay_us = 50000, .rate_bps = 100000000, .queue_bytes = 1250000},
+        .side = {{.send_bytes = bytes, .send_buffer = buffer, .recv_buffer = buffer, .mtu = 1500, .mbufs = 8191},
+                 {.send_buffer = buffer, .recv_buffer = buffer, .mtu = 1500, .mbufs = 8191}}};
+    struct run_result result = two_ends_run(&o);
+    if (!result.ok)
+        fail_msg("%s", result.why);
+    uint64_t ideal_us = bytes * 8ull / 100, slow_start_us = 1000000;
+    print_message("# %.1f s, of which sending takes %.1f s\n", (double)result.took_us / 1e6, (double)ideal_us / 1e6);
+    assert_true(result.took_us < ideal_us * 10 / 9 + slow_start_us);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -202,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_reordering_link_delivers_everything),
         cmocka_unit_test(test_corrupting_link_delivers_everything),
         cmocka_unit_test(test_narrow_link_and_scarce_buffers_deliver_everything),
+        cmocka_unit_test(test_receive_buffer_grows_to_fill_a_long_path),
         cmocka_unit_test(test_link_that_swallows_large_packets_delivers_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
