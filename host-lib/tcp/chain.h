@@ -14,7 +14,7 @@ struct rte_mbuf *nb_chain_skip(struct rte_mbuf *m, uint32_t n);
 void nb_chain_keep(struct rte_mbuf *m, uint32_t n);
 
 /* rte_pktmbuf_free() with what nearly every packet is asked first: one buffer of its own that nobody else refers to. */
-static inline void nb_packet_free(struct rte_mbuf *m)
+static __rte_always_inline void nb_packet_free(struct rte_mbuf *m)
 {
     if (likely(m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1))
         rte_mbuf_raw_free(m);

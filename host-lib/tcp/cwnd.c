@@ -57,6 +57,34 @@ static void application_limited(struct nb_tcp *tcp, struct nb_tcb *tcb)
     tcb->cwnd_stamp_ms = tcp->now_ms;
 }
 
+static void in_use(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    tcb->cwnd_used = 0;
+    tcb->cwnd_stamp_ms = tcp->now_ms;
+}
+
+/* The flight does not fill the window. */
+static inline void not_in_use(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t packets_out)
+{
+    tcb->cwnd_used = nb__max(tcb->cwnd_used, packets_out);
+    if (tcp->settings.slow_start_after_idle && tcp->now_ms - tcb->cwnd_stamp_ms >= tcb->rto_us / 1000)
+        application_limited(tcp, tcb);
+    if (tcb->flags & NB_TCB_WANT_WRITABLE && tcb->txq.unsent == NB_TX_NONE)
+        nb__chrono_start(tcp, tcb, NB_CHRONO_SNDBUF_LIMITED);
+}
+
+void nb__cwnd_validate_one(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    bool limited = tcb->cwnd <= 1;
+    tcb->flight->cwnd_limited = limited;
+    tcb->flight->max_packets_out = 1;
+    tcb->flight->cwnd_usage_seq = tcb->snd_nxt;
+    if (limited)
+        in_use(tcp, tcb);
+    else
+        not_in_use(tcp, tcb, 1);
+}
+
 void nb__cwnd_validate(struct nb_tcp *tcp, struct nb_tcb *tcb, bool limited)
 {
     struct nb_flight *f = tcb->flight;
@@ -67,16 +95,10 @@ void nb__cwnd_validate(struct nb_tcp *tcp, struct nb_tcb *tcb, bool limited)
         f->max_packets_out = f->packets_out;
         f->cwnd_usage_seq = tcb->snd_nxt;
     }
-    if (nb__cwnd_is_limiting(tcb)) {
-        tcb->cwnd_used = 0;
-        tcb->cwnd_stamp_ms = tcp->now_ms;
-        return;
-    }
-    tcb->cwnd_used = nb__max(tcb->cwnd_used, f->packets_out);
-    if (tcp->settings.slow_start_after_idle && tcp->now_ms - tcb->cwnd_stamp_ms >= tcb->rto_us / 1000)
-        application_limited(tcp, tcb);
-    if (tcb->txq.unsent == NB_TX_NONE && tcb->flags & NB_TCB_WANT_WRITABLE)
-        nb__chrono_start(tcp, tcb, NB_CHRONO_SNDBUF_LIMITED);
+    if (nb__cwnd_is_limiting(tcb))
+        in_use(tcp, tcb);
+    else
+        not_in_use(tcp, tcb, f->packets_out);
 }
 
 void nb__cwnd_after_idle(struct nb_tcp *tcp, struct nb_tcb *tcb)

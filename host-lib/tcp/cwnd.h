@@ -22,6 +22,9 @@ bool nb__cwnd_is_limiting(const struct nb_tcb *tcb);
 /* Something was sent, or could not be: note whether cwnd was the reason. */
 void nb__cwnd_validate(struct nb_tcp *tcp, struct nb_tcb *tcb, bool limited);
 
+/* The same when one segment was sent as the first of a flight. */
+void nb__cwnd_validate_one(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
 /* Data is queued on a connection that was silent for longer than its RTO: what cwnd stood for is out of date (RFC 5681
  * §4.1, RFC 2861). */
 void nb__cwnd_after_idle(struct nb_tcp *tcp, struct nb_tcb *tcb);

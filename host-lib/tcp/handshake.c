@@ -269,7 +269,8 @@ static void start_sending(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
     tcb->ssthresh = NB_INFINITE_SSTHRESH;
     tcb->cwnd_stamp_ms = tcp->now_ms;
     tcb->data_sent_ms = tcp->now_ms;
-    nb__mss_sync(tcp, tcb);
+    if (tcb->max_snd_wnd / 2 < tcb->mss) /* see pmtu.c */
+        nb__mss_sync(tcp, tcb);
     nb__room_established(tcp, tcb);
     nb_cc_start(tcp, tcb);
     nb__pacing_update(tcp, tcb);

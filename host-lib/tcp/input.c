@@ -52,6 +52,32 @@ bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const 
     return seq_lt(seg->ts_value, tcb->ts_recent) && (uint16_t)(age_now(tcp) - tcb->ts_recent_age) < TS_RECENT_AGES;
 }
 
+/* --- header prediction ------------------------------------------------------------------------ */
+
+static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    uint8_t options = tcb->flags & NB_TCB_TIMESTAMPS ? NB_SEG_TIMESTAMP : 0;
+    return tcb->state == NB_TCP_ESTABLISHED && (seg->flags & ~NB_TCP_PSH) == NB_TCP_ACK && seg->seq == tcb->rcv_nxt &&
+           seg->options == options && (!options || seq_geq(seg->ts_value, tcb->ts_recent)) &&
+           tcb->reasm == NB_REASM_NONE && seg->payload_bytes <= nb_tcb_rcv_wnd(tcb) &&
+           seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_nxt) &&
+           !(tcb->flags & (NB_TCB_PEER_FIN | NB_TCB_FASTOPEN));
+}
+
+static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    nb__ts_recent_update(tcp, tcb, seg);
+    if (seg->ack != tcb->snd_una || !seg->payload_bytes || tcb->flight || tcb->timers & NB_TCB_TIMER_PERSIST) {
+        nb__ack_advances(tcp, tcb, seg);
+        nb__room_after_ack(tcp, tcb);
+        nb__flight_settle(tcp, tcb);
+    } else {
+        nb__window_update(tcp, tcb, seg);
+    }
+    if (seg->payload_bytes)
+        nb__text_in_order(tcp, tcb, seg);
+}
+
 /* --- the steps of RFC 9293 §3.10.7.4 ---------------------------------------------------------- */
 
 /* Table 6 of RFC 9293 §3.4, in one formula, with two allowances: an empty segment may lie on the right edge (a peer
@@ -140,7 +166,8 @@ static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
     return false;
 }
 
-static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+/* False: the segment goes no further. */
+static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     if (!(seg->flags & NB_TCP_ACK)) {
         nb__count(tcp, NB_COUNTER_DROP_NO_ACK);
@@ -149,6 +176,10 @@ static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb
     bool opening = tcb->state == NB_TCP_SYN_RECEIVED || tcb->flags & NB_TCB_FASTOPEN;
     if (opening && !syn_acknowledged(tcp, tcb, seg))
         return false;
+    if (opening && as_predicted(tcb, seg)) { /* it also brings a request, and is like any other that does */
+        take_predicted(tcp, tcb, seg);
+        return false;
+    }
     return nb__ack_arrives(tcp, tcb, seg);
 }
 
@@ -186,31 +217,7 @@ static void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_
     nb__text_arrives(tcp, tcb, seg); /* seventh and eighth */
 }
 
-/* --- header prediction ------------------------------------------------------------------------ */
-
-static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
-{
-    uint8_t options = tcb->flags & NB_TCB_TIMESTAMPS ? NB_SEG_TIMESTAMP : 0;
-    return tcb->state == NB_TCP_ESTABLISHED && (seg->flags & ~NB_TCP_PSH) == NB_TCP_ACK && seg->seq == tcb->rcv_nxt &&
-           seg->options == options && (!options || seq_geq(seg->ts_value, tcb->ts_recent)) &&
-           tcb->reasm == NB_REASM_NONE && seg->payload_bytes <= nb_tcb_rcv_wnd(tcb) &&
-           seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_nxt) &&
-           !(tcb->flags & (NB_TCB_PEER_FIN | NB_TCB_FASTOPEN));
-}
-
-static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
-{
-    nb__ts_recent_update(tcp, tcb, seg);
-    if (seg->ack != tcb->snd_una || !seg->payload_bytes || tcb->flight || tcb->timers & NB_TCB_TIMER_PERSIST) {
-        nb__ack_advances(tcp, tcb, seg);
-        nb__room_after_ack(tcp, tcb);
-        nb__flight_settle(tcp, tcb);
-    } else {
-        nb__window_update(tcp, tcb, seg);
-    }
-    if (seg->payload_bytes)
-        nb__text_in_order(tcp, tcb, seg);
-}
+/* --- arrival ---------------------------------------------------------------------------------- */
 
 void nb__segment_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {

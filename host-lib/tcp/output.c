@@ -7,6 +7,8 @@
  */
 #include "output.h"
 
+#include <rte_branch_prediction.h>
+
 #include "core.h"
 #include "flight.h"
 #include "loss.h"
@@ -330,9 +332,10 @@ static bool send_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
         tcb->snd_sml = tx->end;
     if (tcb->flags & NB_TCB_PROGRESS)
         tcp->env.progress(tcp->env.arg, tcb);
-    nb__chrono_stop(tcp, tcb, NB_CHRONO_RWND_LIMITED);
-    nb__cwnd_validate(tcp, tcb, tcb->cwnd <= 1);
-    if (!nb__probe_schedule(tcp, tcb, false))
+    if (unlikely(tcb->chrono == NB_CHRONO_RWND_LIMITED))
+        nb__chrono_stop(tcp, tcb, NB_CHRONO_RWND_LIMITED);
+    nb__cwnd_validate_one(tcp, tcb);
+    if (!nb__probe_schedule(tcp, tcb, true))
         nb__rto_rearm(tcp, tcb);
     return true;
 }

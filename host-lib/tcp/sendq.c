@@ -117,7 +117,7 @@ bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *mempool, nb_seq_t s
     for (; n > 0; m = m->next, offset = 0) {
         if (m->data_len == 0) /* an application's chain may have empty links */
             continue;
-        struct rte_mbuf *reference = rte_pktmbuf_alloc(mempool);
+        struct rte_mbuf *reference = rte_mbuf_raw_alloc(mempool); /* attaching fills in all of it */
         if (!reference) {
             rte_pktmbuf_free(packet->next);
             packet->next = NULL;

@@ -115,50 +115,62 @@ static bool overtaken(const struct nb_seg *seg, struct nb_flow_ref ref)
     return false;
 }
 
-static void tcb_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg, uint16_t queue)
+/* Whatever of the packet nobody took. */
+static __rte_always_inline void drop_rest(struct nb_seg *seg)
 {
-    tcb->rx_packets++;
-    if (queue != tcb->queue)
+    if (seg->m)
+        nb_packet_free(seg->m);
+    seg->m = NULL;
+}
+
+/* RFC 2385 §2: signed, and we have no key to check it with. */
+static bool is_signed(struct nb_tcp *tcp, const struct nb_seg *seg)
+{
+    if (likely(!(seg->options & NB_SEG_MD5)))
+        return false;
+    nb__count(tcp, NB_COUNTER_DROP_MD5);
+    return true;
+}
+
+void nb_tcp_input_tcb(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_tcb *tcb, uint16_t queue, uint64_t now_us)
+{
+    nb__set_now(tcp, now_us);
+    if (!is_signed(tcp, seg)) {
+        tcb->rx_packets++;
         tcb->queue = queue;
-    if (queue != tcp->config.worker)
-        nb__history(tcp, tcb)->forwarded++;
-    nb__segment_arrives(tcp, tcb, seg);
+        if (unlikely(queue != tcp->config.worker))
+            nb__history(tcp, tcb)->forwarded++;
+        nb__segment_arrives(tcp, tcb, seg);
+    }
+    drop_rest(seg);
+}
+
+static void other_arrives(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue)
+{
+    if (ref.kind == NB_FLOW_TIME_WAIT)
+        nb__time_wait_arrives(tcp, (struct nb_time_wait *)ref.object, seg, queue);
+    else if (ref.kind == NB_FLOW_NONE)
+        nb__listen_arrives(tcp, seg, queue, NULL);
+    else /* another worker's: the caller keeps these */
+        nb__count(tcp, NB_COUNTER_DROP_NOT_HOME);
+}
+
+void nb_tcp_input_other(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
+{
+    nb__set_now(tcp, now_us);
+    if (!is_signed(tcp, seg))
+        other_arrives(tcp, seg, ref, queue);
+    drop_rest(seg);
 }
 
 void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
 {
     if (unlikely(overtaken(seg, ref)))
         ref = nb_flow_find(tcp->config.flows, &seg->key, seg->hash);
-    nb_tcp_input_found(tcp, seg, ref, queue, now_us);
-}
-
-void nb_tcp_input_found(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
-{
-    nb__set_now(tcp, now_us);
-    if (unlikely(seg->options & NB_SEG_MD5)) { /* RFC 2385 §2: signed, and we have no key to check it with */
-        nb__count(tcp, NB_COUNTER_DROP_MD5);
-        rte_pktmbuf_free(seg->m);
-        seg->m = NULL;
-        return;
-    }
-    switch (ref.kind) {
-    case NB_FLOW_TCB:
-        tcb_arrives(tcp, (struct nb_tcb *)ref.object, seg, queue);
-        break;
-    case NB_FLOW_TIME_WAIT:
-        nb__time_wait_arrives(tcp, (struct nb_time_wait *)ref.object, seg, queue);
-        break;
-    case NB_FLOW_NONE:
-        nb__listen_arrives(tcp, seg, queue, NULL);
-        break;
-    case NB_FLOW_FORWARD: /* another worker's: the caller keeps these */
-        nb__count(tcp, NB_COUNTER_DROP_NOT_HOME);
-        break;
-    }
-    if (seg->m) {
-        nb_packet_free(seg->m);
-        seg->m = NULL;
-    }
+    if (ref.kind == NB_FLOW_TCB)
+        nb_tcp_input_tcb(tcp, seg, (struct nb_tcb *)ref.object, queue, now_us);
+    else
+        nb_tcp_input_other(tcp, seg, ref, queue, now_us);
 }
 
 /* RFC 1122 §4.2.2.13: closing with data unread tells the peer that it is lost. */

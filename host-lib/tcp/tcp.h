@@ -109,8 +109,10 @@ bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address
  * than our worker's own means that it was forwarded to us. Takes seg->m. */
 void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us);
 
-/* The same where ref was looked up just now, with nothing in between that could have changed it. */
-void nb_tcp_input_found(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue,
+/* The same where it was looked up just now, with nothing in between that could have changed it: for a TCB, and for
+ * anything else. */
+void nb_tcp_input_tcb(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_tcb *tcb, uint16_t queue, uint64_t now_us);
+void nb_tcp_input_other(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue,
                         uint64_t now_us);
 
 /* An ICMP error arrives about a segment of ours (wire/icmp_error.h reads it). `ref` is what the flow table has under

@@ -41,6 +41,12 @@ static struct rte_mbuf *take_payload(struct nb_seg *seg, uint32_t skip, uint32_t
 {
     struct rte_mbuf *m = seg->m;
     seg->m = NULL;
+    if (likely(m->nb_segs == 1)) {
+        m->data_off = (uint16_t)(m->data_off + seg->payload_offset + skip);
+        m->data_len = (uint16_t)n;
+        m->pkt_len = n;
+        return m;
+    }
     nb_chain_keep(m, seg->payload_offset + skip + n); /* an Ethernet frame may be padded */
     return nb_chain_skip(m, seg->payload_offset + skip);
 }

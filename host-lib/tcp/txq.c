@@ -132,7 +132,7 @@ void nb__tx_sent_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 {
     struct nb_flight *f = tcb->flight;
     f->sent_head = f->sent_tail = index_of(tcp, tx);
-    f->packets_out = f->max_packets_out = 1;
+    f->packets_out = 1;
     tx->sent_us = tx->first_sent_us = tx->delivered_us = tcp->now_us;
     tx->delivered = tcb->delivered;
     tx->segs = 1;

@@ -31,10 +31,8 @@ static uint32_t clamp(const struct nb_tcb *tcb)
 /* The least shift with which the window field can express the largest buffer (RFC 7323 §2.3). */
 static uint8_t scale_for(uint32_t bytes)
 {
-    uint8_t scale = 0;
-    while (scale < NB_WSCALE_MAX && bytes >> scale > UINT16_MAX)
-        scale++;
-    return scale;
+    unsigned excess = bytes > UINT16_MAX ? 16u - (unsigned)__builtin_clz(bytes) : 0;
+    return (uint8_t)nb__min(excess, NB_WSCALE_MAX);
 }
 
 void nb__window_init(struct nb_tcp *tcp, struct nb_tcb *tcb)

@@ -7,9 +7,9 @@
  * Probing does not wrap round: behind the last slot that a hash can name lies a spill for runs that begin near the end.
  * So closing a gap only ever moves objects towards lower slots, and a walk from the top down meets every one.
  *
- * The hash. Peers choose addresses and ports, so the hash is keyed: NH (as in UMAC, RFC 4418 §5.2) over the key's words,
- * whose collision probability does not depend on what the attacker chooses, then multiply-shift down to 32 bits. IPv6
- * has five words; IPv4, whose addresses fit into one, has two, and so one product.
+ * The hash. Peers choose addresses and ports, so the hash is keyed: NH (as in UMAC, RFC 4418 §5.2) over the key's
+ * words, whose collision probability does not depend on what the attacker chooses, then multiply-shift down to 32 bits.
+ * IPv6 has five words; IPv4, whose addresses fit into one, has two, and so one product.
  */
 #include "flow_table.h"
 
@@ -108,12 +108,18 @@ void nb_flow_prefetch(const struct nb_flow_table *table, uint32_t hash)
     __builtin_prefetch(&table->slots[hash & table->mask]);
 }
 
+/* Both addresses in two words of 16 bytes, ports and the rest in one of 8. */
 static bool key_equal(const struct nb_flow_key *a, const struct nb_flow_key *b)
 {
-    uint64_t x[KEY_WORDS], y[KEY_WORDS];
+    typedef uint64_t pair __attribute__((vector_size(16)));
+    pair x[2], y[2];
+    uint64_t x_rest, y_rest;
     memcpy(x, a, sizeof x);
     memcpy(y, b, sizeof y);
-    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;
+    memcpy(&x_rest, &a->local_port, sizeof x_rest);
+    memcpy(&y_rest, &b->local_port, sizeof y_rest);
+    pair differs = (x[0] ^ y[0]) | (x[1] ^ y[1]);
+    return (differs[0] | differs[1] | (x_rest ^ y_rest)) == 0;
 }
 
 struct nb_flow_ref nb_flow_find(const struct nb_flow_table *table, const struct nb_flow_key *key, uint32_t hash)

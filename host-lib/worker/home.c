@@ -68,7 +68,7 @@ static void last_word(struct nb_worker *w, struct nb_arrival *a)
         nb__drop(w, a->seg.m, NB_COUNTER_DROP_NOT_HOME);
         return;
     }
-    nb_tcp_input_found(w->tcp, &a->seg, none, a->queue, w->now_us);
+    nb_tcp_input_other(w->tcp, &a->seg, none, a->queue, w->now_us);
     if (w->port[a->port].reta_phase != NB_RETA_STABLE)
         nb__reta_flow_made(w, a->port, &a->seg.key);
 }
@@ -151,9 +151,12 @@ void nb__deliver(struct nb_worker *w, struct nb_arrival *a)
 
     switch (ref.kind) {
     case NB_FLOW_TCB:
+        count_misdirected(w, a);
+        nb_tcp_input_tcb(w->tcp, &a->seg, (struct nb_tcb *)ref.object, a->queue, w->now_us);
+        break;
     case NB_FLOW_TIME_WAIT:
         count_misdirected(w, a);
-        nb_tcp_input_found(w->tcp, &a->seg, ref, a->queue, w->now_us);
+        nb_tcp_input_other(w->tcp, &a->seg, ref, a->queue, w->now_us);
         break;
     case NB_FLOW_FORWARD:
         deliver_entry(w, a, (struct nb_forward *)ref.object);

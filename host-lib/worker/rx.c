@@ -17,7 +17,7 @@ void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason)
 }
 
 /* The long way: whatever the frame is, the net layer knows what to do with it. */
-static bool parse_any(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m, bool trusted)
+static __rte_noinline bool parse_any(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m, bool trusted)
 {
     struct nb_net_segment segment;
     int reason;
@@ -37,7 +37,7 @@ static bool parse_any(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf
 }
 
 /* Parse a packet into *a, whose why, port, queue and so on are set. False when it was not a segment or was dropped. */
-static bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
+static __rte_always_inline bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
 {
     bool trusted = a->why != NB_WHY_WIRE;
 
@@ -48,7 +48,8 @@ static bool parse(struct nb_worker *w, struct nb_arrival *a, struct rte_mbuf *m)
     return true;
 }
 
-static void deliver_batch(struct nb_worker *w, unsigned n)
+/* Not inlined twice, so that all that a segment of a known flow goes through can be inlined here. */
+static __rte_noinline void deliver_batch(struct nb_worker *w, unsigned n)
 {
     w->n_batch = n;
     for (unsigned i = 0; i < n; i++)

@@ -36,13 +36,27 @@ static void test_sum_of_rfc_1071s_example(void **state)
 static void test_every_length_and_alignment_agrees_with_the_plain_sum(void **state)
 {
     (void)state;
-    uint8_t bytes[300];
+    uint8_t bytes[1700]; /* longer than what goes through wide registers */
     srand(3);
     for (unsigned i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(rand() % 4 ? rand() : 0xff);
     for (unsigned from = 0; from < 9; from++)
         for (unsigned n = 0; n + from <= sizeof bytes; n++)
             assert_int_equal(ntohs(nb_checksum_fold(nb_checksum_add(0, bytes + from, n))), plain(bytes + from, n));
+}
+
+/* Long stretches are summed up otherwise than short ones, and very long ones again. */
+static void test_stretches_of_any_size_agree_with_the_plain_sum(void **state)
+{
+    (void)state;
+    size_t most = 130000; /* the plain sum has 32 bits */
+    uint8_t *bytes = malloc(most);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < most; i++)
+        bytes[i] = (uint8_t)(rand() % 3 ? rand() : 0xff);
+    for (size_t n = 250; n < most; n += n / 3 + 1)
+        assert_int_equal(ntohs(nb_checksum_fold(nb_checksum_add(0xffff, bytes, n))), plain(bytes, n));
+    free(bytes);
 }
 
 static void test_all_ones_do_not_overflow(void **state)
@@ -108,6 +122,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sum_of_rfc_1071s_example),
         cmocka_unit_test(test_every_length_and_alignment_agrees_with_the_plain_sum),
+        cmocka_unit_test(test_stretches_of_any_size_agree_with_the_plain_sum),
         cmocka_unit_test(test_all_ones_do_not_overflow),
         cmocka_unit_test(test_chain_in_pieces_of_any_size_has_the_sum_of_the_whole),
         cmocka_unit_test(test_pseudo_header_is_the_rfcs_layout),
