@@ -13,6 +13,7 @@ enum nb_exit {
     NB_EXIT_NOT_FOUND = 2,   /* the named flow, worker or port does not exist */
     NB_EXIT_REFUSED = 3,     /* no right to, or netbypassd could not do it */
     NB_EXIT_UNREACHABLE = 4, /* no netbypassd, or none that answers sensibly */
+    NB_EXIT_PARTIAL = 5,     /* some of it was not done */
 };
 
 struct nb_client {

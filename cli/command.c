@@ -13,6 +13,7 @@ const struct nb_object nb_objects[] = {
     {"flow", nb_flow_commands, "TCP connections, as the NIC sees them"},
     {"rule", nb_rule_commands, "entries of the NICs' steering tables"},
     {"worker", nb_worker_commands, "threads that poll a queue of every port and run a stack"},
+    {"rebalance", nb_rebalance_commands, "work moved from busy workers to idle ones"},
     {"port", nb_port_commands, "NIC ports"},
     {"listener", nb_listener_commands, "where connections are accepted"},
     {"stats", nb_stats_commands, "counters, with what each counts"},
@@ -237,6 +238,8 @@ int nb_command_run(const struct nb_command *command, struct nb_client *client, s
     struct json_object *result = NULL;
     int rc;
 
+    if (command->run)
+        return command->run(command, client, params, output, err);
     output->view = command->view;
     if (command->whole)
         output->options.details = true;

@@ -24,6 +24,9 @@ struct nb_command {
     bool paged;                   /* the answer has `next`, the method takes `cursor` */
     bool whole;                   /* show every member, as with -d: for one of a kind */
     const char *said;             /* what text output says when it is done */
+    /* Takes params and does it all, instead of the above; NULL: one call, shown by result and view. */
+    int (*run)(const struct nb_command *command, struct nb_client *client, struct json_object *params,
+               struct nb_output *output, struct nb_error *err);
     const char *help;
 };
 
@@ -35,7 +38,7 @@ struct nb_object {
 
 extern const struct nb_object nb_objects[];
 extern const struct nb_command nb_flow_commands[], nb_rule_commands[], nb_worker_commands[], nb_port_commands[],
-    nb_listener_commands[], nb_stats_commands[], nb_config_commands[], nb_version_commands[];
+    nb_rebalance_commands[], nb_listener_commands[], nb_stats_commands[], nb_config_commands[], nb_version_commands[];
 
 /* Find what the words mean. *object and *command are set as far as they were understood. Returns the number of words
  * used, or -1 with words in *err. */

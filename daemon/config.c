@@ -106,6 +106,20 @@ static const struct nb_keyword steering_keywords[] = {
     {0},
 };
 
+static const struct nb_keyword rebalance_keywords[] = {
+    {"auto", &nb_type_bool, FIELD(struct nb_rebalance_config, automatic), .fallback = "false",
+     .help = "Move flows and buckets between workers all the time, so that all are about equally busy; `netbypassctl "
+             "rebalance auto` changes it while netbypassd runs."},
+    {"threshold_percent", &nb_type_number, FIELD(struct nb_rebalance_config, threshold_percent), .min = 1, .max = 50,
+     .fallback = "2",
+     .help = "How far from the mean a worker may be, in percent of its time, before anything is moved."},
+    {"interval_min_ms", &nb_type_number, FIELD(struct nb_rebalance_config, interval_min_ms), .min = 10, .max = 60000,
+     .fallback = "10", .help = "Milliseconds between looks at the load after something was moved, while automatic."},
+    {"interval_max_ms", &nb_type_number, FIELD(struct nb_rebalance_config, interval_max_ms), .min = 10, .max = 60000,
+     .fallback = "1000", .help = "The same while all is even: the interval doubles from look to look up to this."},
+    {0},
+};
+
 static const struct nb_keyword tcp_keywords[] = {
     {"congestion_control", &nb_type_word, FIELD(struct nb_tcp_choices, congestion_control), .words = congestion_words,
      .fallback = "cubic", .help = "cubic: RFC 9438. newreno: RFC 5681 and 6582."},
@@ -180,6 +194,8 @@ const struct nb_keyword nb_config_keywords[] = {
      .help = "Applications that run inside the workers."},
     {"steering", &nb_type_section, FIELD(struct nb_config, steering), .fallback = "", .inside = steering_keywords,
      .help = "How flows reach their owners."},
+    {"rebalance", &nb_type_section, FIELD(struct nb_config, rebalance), .fallback = "", .inside = rebalance_keywords,
+     .help = "When work is moved from busy workers to idle ones."},
     {"tcp", &nb_type_section, FIELD(struct nb_config, tcp), .fallback = "", .inside = tcp_keywords,
      .help = "How all connections send."},
     {"limits", &nb_type_section, FIELD(struct nb_config, limits), .fallback = "", .inside = limits_keywords,

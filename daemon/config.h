@@ -14,6 +14,7 @@
 
 #include "address.h"
 #include "keyword.h"
+#include "rebalance.h"
 #include "steering.h"
 
 #define NB_CONFIG_DEFAULT_FILE  "/etc/netbypass/netbypass.yaml"
@@ -62,6 +63,7 @@ struct nb_config {
     struct nb_config_app app[NB_CONFIG_APPS_MAX];
     unsigned n_apps;
     struct nb_steering_config steering;
+    struct nb_rebalance_config rebalance;
     struct nb_limits limits;
     struct nb_tcp_choices tcp;
     uint32_t idle_sleep_us;

@@ -194,6 +194,9 @@ int nb_config_check(const struct nb_config *c, struct nb_error *err)
                           NB_MAX_LISTENERS);
     if (!rc && c->n_cpus && c->workers > c->n_cpus)
         rc = nb_error_set(err, -EINVAL, "%s: workers: %u, but cpus names only %u", c->file, c->workers, c->n_cpus);
+    if (!rc && c->rebalance.interval_min_ms > c->rebalance.interval_max_ms)
+        rc = nb_error_set(err, -EINVAL, "%s: rebalance: interval_min_ms is %u, above interval_max_ms, %u", c->file,
+                          c->rebalance.interval_min_ms, c->rebalance.interval_max_ms);
     return rc;
 }
 

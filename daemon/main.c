@@ -10,6 +10,7 @@
 #include "dpdk.h"
 #include "log.h"
 #include "options.h"
+#include "rebalance.h"
 #include "signals.h"
 
 enum { EXIT_CONFIG = 2 };
@@ -21,6 +22,7 @@ struct daemon {
     struct nb_control *control;
     struct nb_runtime *runtime;
     struct nb_steering *steering;
+    struct nb_rebalancer *rebalancer;
     struct nb_rpc rpc;
     int signal_fd;
     bool dpdk;
@@ -62,9 +64,10 @@ static int start(struct daemon *d, struct nb_error *err)
     d->dpdk = true;
     remember_beside_socket(d);
     if ((rc = nb_runtime_start(&d->plan, &d->runtime, err)) ||
-        (rc = nb_steering_start(d->runtime, &d->config->steering, &d->steering, err)))
+        (rc = nb_steering_start(d->runtime, &d->config->steering, &d->steering, err)) ||
+        (rc = nb_rebalance_start(d->runtime, d->steering, &d->config->rebalance, &d->rebalancer, err)))
         return rc;
-    d->rpc = (struct nb_rpc){d->runtime, d->steering, d->config};
+    d->rpc = (struct nb_rpc){d->runtime, d->steering, d->config, d->rebalancer};
     return nb_control_open(d->control, &d->rpc, &d->config->operators, err);
 }
 
@@ -86,6 +89,8 @@ static void stop(struct daemon *d)
 {
     nb_signals_started();
     nb_control_free(d->control);
+    if (d->rebalancer)
+        nb_rebalance_stop(d->rebalancer);
     if (d->steering)
         nb_steering_stop(d->steering);
     if (d->runtime)

@@ -16,6 +16,7 @@
 struct json_object;
 struct nb_config;
 struct nb_runtime;
+struct nb_rebalancer;
 struct nb_steering;
 
 #define NB_RPC_BATCH_MAX 64 /* calls in one line */
@@ -26,6 +27,7 @@ struct nb_rpc {
     struct nb_runtime *runtime;
     struct nb_steering *steering;
     const struct nb_config *config;
+    struct nb_rebalancer *rebalancer;
 };
 
 enum nb_right { NB_RIGHT_VIEWER, NB_RIGHT_OPERATOR };
@@ -92,7 +94,7 @@ int nb_rpc_check_worker(const struct nb_rpc *rpc, const struct nb_arg *worker, s
 
 /* The tables, one per object; nb_rpc_methods names them all, NULL at the end. */
 extern const struct nb_rpc_method nb_flow_methods[], nb_move_methods[], nb_drain_methods[], nb_rule_methods[], nb_worker_methods[], nb_port_methods[],
-    nb_listener_methods[], nb_stats_methods[], nb_config_methods[], nb_daemon_methods[];
+    nb_listener_methods[], nb_stats_methods[], nb_config_methods[], nb_daemon_methods[], nb_rebalance_methods[];
 extern const struct nb_rpc_method *const nb_rpc_methods[];
 
 const char *nb_right_name(enum nb_right right);

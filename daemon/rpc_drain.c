@@ -15,6 +15,7 @@
 
 #include <json-c/json.h>
 
+#include "rebalance.h"
 #include "steering.h"
 
 #define TOGETHER 32     /* moves under way at the same time: a worker takes 64 */
@@ -78,7 +79,7 @@ static uint16_t place(const struct nb_port_info *info, unsigned bucket, unsigned
     return (uint16_t)(at < worker ? at : at + 1);
 }
 
-static int change_tables(const struct nb_rpc *rpc, unsigned worker, bool away, struct nb_error *err)
+static int change_tables_locked(const struct nb_rpc *rpc, unsigned worker, bool away, struct nb_error *err)
 {
     struct nb_port_info info;
     uint16_t reta[NB_RETA_MAX];
@@ -95,6 +96,14 @@ static int change_tables(const struct nb_rpc *rpc, unsigned worker, bool away, s
     }
     nb_steering_resync(rpc->steering);
     return rc ? NB_PROTOCOL_FAILED : 0;
+}
+
+static int change_tables(const struct nb_rpc *rpc, unsigned worker, bool away, struct nb_error *err)
+{
+    nb_rebalance_lock(rpc->rebalancer);
+    int rc = change_tables_locked(rpc, worker, away, err);
+    nb_rebalance_unlock(rpc->rebalancer);
+    return rc;
 }
 
 static void add(struct drain_row *row, const struct nb_move_report *r)

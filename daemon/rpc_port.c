@@ -10,6 +10,7 @@
 #include <netbypass/runtime.h>
 
 #include "address.h"
+#include "rebalance.h"
 #include "steering.h"
 
 #define PREFIX_TEXT_MAX (NB_ADDR_TEXT_MAX + 4)
@@ -162,7 +163,10 @@ static int restart(const struct nb_rpc *rpc, const struct nb_arg *arg, struct js
         struct nb_port_info info;
         if (nb_runtime_port_info(rpc->runtime, i, &info) != 0 || !port_wanted(&arg[PORT], i, info.device))
             continue;
-        if (nb_steering_port_restart(rpc->steering, i, err) != 0)
+        nb_rebalance_lock(rpc->rebalancer);
+        int rc = nb_steering_port_restart(rpc->steering, i, err);
+        nb_rebalance_unlock(rpc->rebalancer);
+        if (rc)
             return NB_PROTOCOL_FAILED;
         json_object_object_add(result, "port", json_object_new_int((int)i));
         return 0;

@@ -7,7 +7,14 @@
 
 #include <netbypass/runtime.h>
 
-#define F(member) offsetof(struct nb_worker_info, member)
+#include "rebalance.h"
+
+struct worker_row {
+    struct nb_worker_info info;
+    uint32_t load_permille;
+};
+
+#define F(member) offsetof(struct worker_row, info.member)
 static const struct nb_field worker_fields[] = {
     {"worker", &nb_field_u16, F(index), "number of the worker"},
     {"cpu", &nb_field_int_or_null, F(cpu), "the CPU it is pinned to, null: it is not"},
@@ -17,19 +24,21 @@ static const struct nb_field worker_fields[] = {
     {"busy_us", &nb_field_u64, F(busy_us), "time in loops that did work, since start"},
     {"idle_us", &nb_field_u64, F(idle_us), "time in loops that found none, sleep included"},
     {"sleeps", &nb_field_u64, F(sleeps), "times it went to sleep"},
+    {"load_permille", &nb_field_u32, offsetof(struct worker_row, load_permille),
+     "of its time that it was busy lately: in the rebalancer's last look, about a second"},
     {"counters", NULL, 0, "every counter by its name; `stats` says what they mean"},
     {0},
 };
 
 /* The table above, but for the counters, which are many members in one. */
-static struct json_object *show_worker(const struct nb_worker_info *info)
+static struct json_object *show_worker(const struct worker_row *row)
 {
     struct json_object *worker = json_object_new_object(), *counters = json_object_new_object();
 
     for (const struct nb_field *f = worker_fields; f->type; f++)
-        json_object_object_add(worker, f->name, f->type->show((const char *)info + f->offset));
+        json_object_object_add(worker, f->name, f->type->show((const char *)row + f->offset));
     for (unsigned i = 0; i < NB_COUNTER_COUNT; i++)
-        json_object_object_add(counters, nb_counter_name(i), json_object_new_uint64(info->counter[i]));
+        json_object_object_add(counters, nb_counter_name(i), json_object_new_uint64(row->info.counter[i]));
     json_object_object_add(worker, "counters", counters);
     return worker;
 }
@@ -66,9 +75,9 @@ static int list(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
     int rc = pick_workers(rpc, &arg[WORKER], &first, &last, err);
 
     for (unsigned i = first; !rc && i < last; i++) {
-        struct nb_worker_info info;
-        nb_runtime_worker_info(rpc->runtime, i, &info);
-        json_object_array_add(workers, show_worker(&info));
+        struct worker_row row = {.load_permille = nb_rebalance_load(rpc->rebalancer, i) / (NB_BALANCE_FULL / 1000)};
+        nb_runtime_worker_info(rpc->runtime, i, &row.info);
+        json_object_array_add(workers, show_worker(&row));
     }
     json_object_object_add(result, "workers", workers);
     return rc;

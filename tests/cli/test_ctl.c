@@ -209,18 +209,84 @@ static void test_flow_show_is_a_block_of_every_member(void **state)
 
 #define WORKER                                                                                                         \
     "{\"worker\":0,\"cpu\":null,\"flows\":5,\"half_open\":1,\"time_wait\":2,\"busy_us\":25,\"idle_us\":75,"            \
-    "\"sleeps\":9,\"counters\":{\"rx_packets\":100,\"tx_packets\":90,\"forwarded_out\":0,\"misdirected\":0,"           \
+    "\"load_permille\":305,\"sleeps\":9,\"counters\":{\"rx_packets\":100,\"tx_packets\":90,\"forwarded_out\":0,"       \
+    "\"misdirected\":0,"                                                                                               \
     "\"drop_paws\":2,\"drop_fragment\":3,\"connections_accepted\":4}}"
 
 static void test_worker_list_adds_up_drops_and_busy(void **state)
 {
     (void)state;
     assert_int_equal(CTL("worker", HELLO, ANSWER("2", "{\"workers\":[" WORKER "]}")), NB_EXIT_OK);
-    assert_string_equal(out,
-                        "WORKER  CPU  FLOWS  HALF-OPEN  TIME-WAIT   BUSY   RX  TX  FORWARDED  MISDIRECTED  DROPS\n"
-                        "     0    -      5          1          2  25.0%  100  90          0            0      5\n");
+    assert_string_equal(
+        out, "WORKER  CPU  FLOWS  HALF-OPEN  TIME-WAIT   LOAD   BUSY   RX  TX  FORWARDED  MISDIRECTED  DROPS\n"
+             "     0    -      5          1          2  30.5%  25.0%  100  90          0            0      5\n");
     assert_int_equal(CTL("-d worker list worker 0", HELLO, ANSWER("2", "{\"workers\":[" WORKER "]}")), NB_EXIT_OK);
     assert_non_null(strstr(out, "counters.drop_fragment         3\n"));
+}
+
+#define PLAN                                                                                                           \
+    "{\"plan\":3,\"workers\":[{\"worker\":0,\"before_permille\":803,\"after_permille\":400},"                          \
+    "{\"worker\":1,\"before_permille\":7,\"after_permille\":410}],"                                                    \
+    "\"moves\":[{\"kind\":\"bucket\",\"flow\":null,\"port\":0,\"bucket\":12,\"from\":0,\"to\":1,\"load_permille\":3}," \
+    "{\"kind\":\"flow\",\"flow\":77,\"port\":null,\"bucket\":null,\"from\":0,\"to\":1,\"load_permille\":400}]}"
+#define RESULT(done, refused)                                                                                          \
+    "{\"done\":" done ",\"total\":2,\"moved\":1,\"buckets\":1,\"refused\":" refused ",\"why\":\"pinned: app\","        \
+    "\"min_us\":90,\"avg_us\":120,\"p99_us\":412,\"max_us\":1230,\"parked\":4,\"forwarded\":5,\"lost\":0,"             \
+    "\"reordered\":0}"
+#define PLAN_TABLES                                                                                                    \
+    "WORKER  BEFORE  AFTER\n"                                                                                          \
+    "     0   80.3%  40.0%\n"                                                                                          \
+    "     1    0.7%  41.0%\n"                                                                                          \
+    "\n"                                                                                                               \
+    "MOVE    FLOW  PORT  BUCKET  FROM  TO   LOAD\n"                                                                    \
+    "bucket     -     0      12     0   1   0.3%\n"                                                                    \
+    "flow      77     -       -     0   1  40.0%\n"
+
+static void test_rebalance_dry_run_shows_workers_and_moves(void **state)
+{
+    (void)state;
+    assert_int_equal(CTL("rebalance --dry-run over 50", HELLO, ANSWER("2", PLAN)), NB_EXIT_OK);
+    assert_string_equal(out, PLAN_TABLES);
+    assert_non_null(strstr(asked, "\"method\":\"rebalance.plan\",\"params\":{\"over_ms\":50}}\n"));
+    assert_int_equal(CTL("-j rebalance --dry-run", HELLO, ANSWER("2", PLAN)), NB_EXIT_OK);
+    assert_string_equal(out, PLAN "\n");
+    assert_int_equal(CTL("rebalance", HELLO, ANSWER("2", "{\"plan\":1,\"workers\":[],\"moves\":[]}")), NB_EXIT_OK);
+    assert_string_equal(out, "WORKER  BEFORE  AFTER\n\nnothing to move\n");
+    assert_int_equal(CTL("rebalance", HELLO, ANSWER("2", "{\"plan\":1}")), NB_EXIT_UNREACHABLE);
+}
+
+static void test_rebalance_apply_calls_until_all_is_done(void **state)
+{
+    (void)state;
+    assert_int_equal(CTL("rebalance --apply", HELLO, ANSWER("2", PLAN),
+                         ANSWER("3", "{\"result\":" RESULT("1", "0") "}"),
+                         ANSWER("4", "{\"result\":" RESULT("2", "0") "}")),
+                     NB_EXIT_OK);
+    assert_string_equal(out, PLAN_TABLES
+                        "\n"
+                        "MOVED  BUCKETS  REFUSED   MIN    AVG    P99     MAX  PARKED  FORWARDED  LOST  REORDERED\n"
+                        "    1        1        0  90us  120us  412us  1.23ms       4          5     0          0\n");
+    assert_non_null(strstr(asked, "\"id\":4,\"method\":\"rebalance.apply\",\"params\":{\"plan\":3}}\n"));
+    assert_int_equal(
+        CTL("-j rebalance --apply", HELLO, ANSWER("2", PLAN), ANSWER("3", "{\"result\":" RESULT("2", "0") "}")),
+        NB_EXIT_OK);
+    assert_string_equal(out, RESULT("2", "0") "\n");
+}
+
+static void test_rebalance_apply_that_leaves_some_says_why(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        CTL("rebalance --apply", HELLO, ANSWER("2", PLAN), ANSWER("3", "{\"result\":" RESULT("2", "1") "}")),
+        NB_EXIT_PARTIAL);
+    assert_string_equal(err,
+                        "netbypassctl: rebalance apply: 1 stay where they are, the last one because: pinned: app\n");
+    assert_int_equal(CTL("rebalance --apply", HELLO, ANSWER("2", PLAN), ERROR("3", "1", "plan 3 is not there")),
+                     NB_EXIT_NOT_FOUND);
+    assert_int_equal(CTL("rebalance auto maybe", HELLO, ERROR("2", "-32602", "state: accepted: on, off")),
+                     NB_EXIT_USAGE);
+    assert_int_equal(CTL("rebalance auto on", HELLO, ANSWER("2", "{\"auto\":true}")), NB_EXIT_OK);
+    assert_string_equal(out, "done\n");
 }
 
 static void test_port_show_and_lists_inside(void **state)
@@ -391,7 +457,8 @@ static void test_usage_errors_ask_nobody(void **state)
     static const struct {
         const char *line, *words;
     } cases[] = {
-        {"", "an object is missing; accepted: flow, rule, worker, port, listener, stats, config, version, help"},
+        {"",
+         "an object is missing; accepted: flow, rule, worker, rebalance, port, listener, stats, config, version, help"},
         {"flows", "unknown object flows; accepted: flow, rule"},
         {"x", "unknown object x"},
         {"flow walk", "flow: unknown command walk; accepted: list, show, move, pin, unpin, help"},
@@ -481,6 +548,9 @@ int main(void)
         cmocka_unit_test_teardown(test_pairs_of_words_in_any_order_and_spelling_become_parameters, cleanup),
         cmocka_unit_test_teardown(test_flow_show_is_a_block_of_every_member, cleanup),
         cmocka_unit_test_teardown(test_worker_list_adds_up_drops_and_busy, cleanup),
+        cmocka_unit_test_teardown(test_rebalance_dry_run_shows_workers_and_moves, cleanup),
+        cmocka_unit_test_teardown(test_rebalance_apply_calls_until_all_is_done, cleanup),
+        cmocka_unit_test_teardown(test_rebalance_apply_that_leaves_some_says_why, cleanup),
         cmocka_unit_test_teardown(test_port_show_and_lists_inside, cleanup),
         cmocka_unit_test_teardown(test_rule_list_table_and_commands, cleanup),
         cmocka_unit_test_teardown(test_stats_listener_config_version, cleanup),

@@ -20,6 +20,9 @@ struct nb_runtime {
     unsigned flows[FAKE_WORKERS];                                              /* how many each worker has */
     void (*shape)(unsigned worker, unsigned index, struct nb_flow_info *info); /* NULL: as fake_flow makes them */
     unsigned calls;                                                            /* of nb_runtime_flows */
+    unsigned busy[FAKE_WORKERS]; /* samples that a worker has new whenever it is asked, about its flows in turn */
+    bool light; /* about none of its flows, but about its buckets in turn: i % 3 is bucket i's worker */
+    uint64_t taken[FAKE_WORKERS], spans[FAKE_WORKERS];
 };
 
 struct nb_steering {
@@ -152,6 +155,24 @@ void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_wo
     info->cpu = worker == 0 ? -1 : (int)worker;
     info->flows = rt->flows[worker];
     info->counter[NB_COUNTER_RX_PACKETS] = 1000 + worker;
+    info->busy_us = rt->taken[worker];
+    info->idle_us = 100 * rt->spans[worker] - rt->taken[worker];
+}
+
+/* The first call of a span asks for what was before; the second takes a number of samples. */
+unsigned nb_runtime_load(struct nb_runtime *rt, unsigned worker, uint64_t *cursor, struct nb_load_sample *out,
+                         unsigned max)
+{
+    unsigned n = *cursor % 2 ? rt->busy[worker] : 0;
+
+    (*cursor)++;
+    for (unsigned i = 0; i < n && i < max; i++)
+        out[i] = (struct nb_load_sample){.flow = rt->light ? 0 : FAKE_ID(worker, 2 * (i % (rt->flows[worker] / 2))),
+                                         .bucket = (uint16_t)(i % 2 ? worker + FAKE_WORKERS : worker),
+                                         .by_bucket = rt->light};
+    rt->taken[worker] += n;
+    rt->spans[worker] += n != 0;
+    return n;
 }
 
 int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_info *info)

@@ -159,6 +159,7 @@ static void test_show_says_what_the_file_said(void **state)
         "\"options\":{\"size\":\"64\",\"name\":\"a: b\"}},{\"module\":\"/opt/echo.so\","
         "\"listen\":[\"192.0.2.1:7\"],\"options\":{}}],\"steering\":{\"policy\":\"exact\",\"exact_after_ms\":5,"
         "\"reserved_rules\":0,\"spill_rules\":0},"
+        "\"rebalance\":{\"auto\":false,\"threshold_percent\":2,\"interval_min_ms\":10,\"interval_max_ms\":1000},"
         "\"tcp\":{\"congestion_control\":\"newreno\",\"slow_start\":\"hystart++\",\"ecn\":\"always\",\"pacing\":true},"
         "\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,"
         "\"send_buffer\":8192,"
@@ -194,6 +195,9 @@ static const struct {
     {PORT "workers:\n", "workers: nothing is not accepted"},
     {PORT "workers: [2]\n", "workers: a list is not accepted"},
     {PORT "workers: {a: 2}\n", "workers: a section is not accepted"},
+    {PORT "rebalance: {interval_min_ms: 200, interval_max_ms: 100}\n",
+     "rebalance: interval_min_ms is 200, above interval_max_ms, 100"},
+    {PORT "rebalance: {threshold_percent: 0}\n", "threshold_percent"},
     {PORT "workers: 3\ncpus: [0, 1]\n", "workers: 3, but cpus names only 2"},
     {PORT "cpus: 3\n", "cpus: 3 is not accepted here; accepted: a list of at most 64; each a number from 0 to 1023"},
     {PORT "cpus: [0, 1024]\n", "cpus[1]: 1024 is not accepted"},
@@ -235,8 +239,7 @@ static const struct {
     {PORT "  - device: net_tap0\n    address: 10.1.0.2/24\n", "nb.yaml:4: device: net_tap0 is ports[0] already"},
     {PORT "  - device: net_tap1\n    address: 10.99.0.2/16\n", "nb.yaml:4: address: ports[0] has 10.99.0.2 already"},
     {PORT "apps: [{listen: ['0.0.0.0:80']}]\n", "nb.yaml:4: apps[0]: key module is missing"},
-    {PORT "apps: [{module: http, listen: [80]}]\n",
-     "listen[0]: 80 is not accepted here; accepted: an address and"},
+    {PORT "apps: [{module: http, listen: [80]}]\n", "listen[0]: 80 is not accepted here; accepted: an address and"},
     {PORT "apps: [{module: http, listen: ['0.0.0.0:0']}]\n", "0.0.0.0:0 is not accepted"},
     {PORT "apps: [{module: http, listen: ['0.0.0.0:65536']}]\n", "0.0.0.0:65536 is not accepted"},
     {PORT "apps: [{module: http, listen: ['10.0.0.9:80']}]\n", "listen: 10.0.0.9:80 is no port's address"},

@@ -27,7 +27,7 @@
 static char folder[] = "/tmp/nb-test-control-XXXXXX";
 static char path[64], lock_name[80];
 static struct nb_control *control;
-static struct nb_rpc rpc = {&fake_runtime, &fake_steering, NULL};
+static struct nb_rpc rpc = {&fake_runtime, &fake_steering, NULL, NULL};
 static const struct nb_config_operators nobody;
 static enum nb_right right = NB_RIGHT_OPERATOR; /* of whoever connects next */
 static uint64_t now_ms = 1000000;

@@ -11,10 +11,11 @@
 
 #include "config.h"
 #include "fake_dataplane.h"
+#include "rebalance_core.h"
 #include "rpc.h"
 
 static struct nb_config *config;
-static struct nb_rpc rpc = {&fake_runtime, &fake_steering, NULL};
+static struct nb_rpc rpc = {&fake_runtime, &fake_steering, NULL, NULL};
 
 static int setup(void **state)
 {
@@ -28,12 +29,13 @@ static int setup(void **state)
     if (nb_config_parse("nb.yaml", text, strlen(text), &config, &err) != 0)
         return -1;
     rpc.config = config;
-    return 0;
+    return nb__rebalance_new(&fake_runtime, &fake_steering, &config->rebalance, &rpc.rebalancer, &err);
 }
 
 static int teardown(void **state)
 {
     (void)state;
+    nb__rebalance_free(rpc.rebalancer);
     nb_config_free(config);
     return 0;
 }
@@ -214,8 +216,9 @@ static void test_nul_bytes_are_no_end(void **state)
 
 static void test_viewer_may_call_exactly_what_the_table_says(void **state)
 {
-    static const char *const changing[] = {"rule.flush", "rule.resume", "port.restart", "flow.move",
-                                           "flow.pin",   "flow.unpin",  "worker.drain", "worker.resume"};
+    static const char *const changing[] = {"rule.flush",     "rule.resume",     "port.restart",  "flow.move",
+                                           "flow.pin",       "flow.unpin",      "worker.drain",  "worker.resume",
+                                           "rebalance.plan", "rebalance.apply", "rebalance.auto"};
     (void)state;
     for (const struct nb_rpc_method *const *object = nb_rpc_methods; *object; object++) {
         for (const struct nb_rpc_method *m = *object; m->name; m++) {
@@ -438,6 +441,119 @@ static void test_drained_worker_loses_its_buckets_and_its_flows(void **state)
     expect_error(NB_RIGHT_OPERATOR,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"worker.drain\",\"params\":{\"worker\":9}}",
                  NB_PROTOCOL_NOT_FOUND, "no worker 9; there are 3, 0 to 2");
+}
+
+/* --- rebalance -----------------------------------------------------------------------------------------------------
+ */
+
+static struct json_object *apply(uint64_t plan)
+{
+    char params[40];
+
+    snprintf(params, sizeof params, "{\"plan\":%llu}", (unsigned long long)plan);
+    return call("rebalance.apply", params);
+}
+
+/* Worker 0 is busy for 80 % of its time, with eight flows. */
+static void test_rebalance_plans_and_moves_heavy_flows(void **state)
+{
+    (void)state;
+    fake_runtime.flows[0] = 16;
+    fake_runtime.busy[0] = 80;
+    struct json_object *plan = call("rebalance.plan", "{\"over_ms\":10}"), *moves = get(plan, "moves");
+    assert_int_equal(json_object_array_length(moves), 5);
+    assert_string_equal(json_object_to_json_string_ext(get(plan, "workers"), JSON_C_TO_STRING_PLAIN),
+                        "[{\"worker\":0,\"before_permille\":800,\"after_permille\":300},"
+                        "{\"worker\":1,\"before_permille\":0,\"after_permille\":300},"
+                        "{\"worker\":2,\"before_permille\":0,\"after_permille\":200}]");
+    assert_string_equal(json_object_to_json_string_ext(get(json_object_array_get_idx(moves, 0), "load_permille"),
+                                                       JSON_C_TO_STRING_PLAIN),
+                        "100");
+    uint64_t id = json_object_get_uint64(get(plan, "plan"));
+    json_object_put(plan);
+    struct json_object *result = apply(id);
+    assert_string_equal(json_object_to_json_string_ext(get(result, "result"), JSON_C_TO_STRING_PLAIN),
+                        "{\"done\":5,\"total\":5,\"moved\":5,\"buckets\":0,\"refused\":0,\"why\":\"\","
+                        "\"min_us\":40,\"avg_us\":40,\"p99_us\":40,\"max_us\":40,\"parked\":10,\"forwarded\":15,"
+                        "\"lost\":0,\"reordered\":0}");
+    json_object_put(result);
+    result = call("rebalance.show", "{}");
+    assert_int_equal(json_object_get_int(get(get(result, "rebalance"), "moved")), 5);
+    json_object_put(result);
+    expect_error(NB_RIGHT_OPERATOR,
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rebalance.apply\",\"params\":{\"plan\":77}}",
+                 NB_PROTOCOL_NOT_FOUND, "plan 77 is not there any more");
+}
+
+/* Once their bucket is worker 1's. */
+static void rehomed(unsigned worker, unsigned index, struct nb_flow_info *info)
+{
+    (void)index;
+    info->home_queue = worker == 0 && fake_reta[0] + fake_reta[3] ? 1 : worker;
+}
+
+/* The same by many light flows, in both of worker 0's buckets: one goes to worker 1, and its flows follow, but for
+ * those that cannot move and those with a rule. */
+static void test_rebalance_moves_buckets_and_their_flows(void **state)
+{
+    (void)state;
+    memset(fake_reta, 0, sizeof fake_reta);
+    fake_runtime.flows[0] = 20;
+    fake_runtime.busy[0] = 80;
+    fake_runtime.light = true;
+    fake_runtime.shape = rehomed;
+    struct json_object *plan = call("rebalance.plan", "{\"over_ms\":10}"), *moves = get(plan, "moves");
+    assert_int_equal(json_object_array_length(moves), 1);
+    assert_string_equal(json_object_get_string(get(json_object_array_get_idx(moves, 0), "kind")), "bucket");
+    assert_int_equal(json_object_get_int(get(json_object_array_get_idx(moves, 0), "load_permille")), 400);
+    uint64_t id = json_object_get_uint64(get(plan, "plan"));
+    json_object_put(plan);
+    struct json_object *result = apply(id), *row = get(result, "result");
+    assert_int_equal(json_object_get_int(get(row, "buckets")), 1);
+    assert_int_equal(json_object_get_int(get(row, "moved")), 8);   /* even and no multiple of 5 */
+    assert_int_equal(json_object_get_int(get(row, "refused")), 8); /* odd, and no multiple of 5 */
+    assert_string_equal(json_object_get_string(get(row, "why")), "pinned: app");
+    json_object_put(result);
+    assert_int_equal(fake_reta[0] + fake_reta[3], 1);
+    assert_int_equal(fake_reta[1], 1);
+    assert_int_equal(fake_reta[2], 2);
+}
+
+#define LOOK() nb__rebalance_look(rpc.rebalancer, 1000)
+
+static struct nb_rebalance_status status_now(void)
+{
+    struct nb_rebalance_status status;
+
+    nb_rebalance_status(rpc.rebalancer, &status);
+    return status;
+}
+
+/* Flows of this data plane stay where they were when they have moved. */
+static void test_rebalance_by_itself_waits_for_a_second_look_and_lets_rest_what_it_moved(void **state)
+{
+    (void)state;
+    fake_runtime.flows[0] = 16;
+    fake_runtime.busy[0] = 80;
+    nb_load_meter_begin(&rpc.rebalancer->meter);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(LOOK(), 1000);
+    assert_true(status_now().looks == 3 && status_now().moved == 0 && !status_now().automatic);
+    assert_int_equal(status_now().spread, 8000);
+    assert_int_equal(nb_rebalance_load(rpc.rebalancer, 0), 8000);
+    json_object_put(call("rebalance.auto", "{\"state\":\"on\"}"));
+    assert_int_equal(LOOK(), 10); /* the next look is soon */
+    assert_int_equal(status_now().moved, 0);
+    LOOK();
+    assert_true(status_now().moved == 5 && status_now().plans == 1 && status_now().automatic);
+    LOOK();
+    LOOK(); /* two are left that may be moved: the one with id 0 is none */
+    assert_true(status_now().moved == 7 && status_now().plans == 2);
+    for (unsigned i = 0; i < 4; i++)
+        LOOK();
+    assert_int_equal(status_now().moved, 7);
+    json_object_put(call("rebalance.auto", "{\"state\":\"off\"}"));
+    assert_false(status_now().automatic);
 }
 
 static void test_flow_show_finds_one_flow_or_says_there_is_none(void **state)
@@ -693,6 +809,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flow_move_reports_or_says_why_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_list_of_a_worker_that_does_not_exist_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drained_worker_loses_its_buckets_and_its_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rebalance_plans_and_moves_heavy_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rebalance_moves_buckets_and_their_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rebalance_by_itself_waits_for_a_second_look_and_lets_rest_what_it_moved,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_show_finds_one_flow_or_says_there_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_page_of_the_longest_flows_fits_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_batch_with_too_large_answers_says_so, setup, teardown),

@@ -9,6 +9,7 @@
 
 #include "../daemon/fake_dataplane.h"
 #include "config.h"
+#include "rebalance_core.h"
 #include "rpc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -31,9 +32,19 @@ static const struct nb_config *fuzz_config(void)
     return config;
 }
 
+static struct nb_rebalancer *fuzz_rebalancer(void)
+{
+    static struct nb_rebalancer *rebalancer;
+    struct nb_error err;
+
+    if (!rebalancer)
+        require(nb__rebalance_new(&fake_runtime, &fake_steering, &fuzz_config()->rebalance, &rebalancer, &err) == 0);
+    return rebalancer;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct nb_rpc rpc = {&fake_runtime, &fake_steering, fuzz_config()};
+    const struct nb_rpc rpc = {&fake_runtime, &fake_steering, fuzz_config(), fuzz_rebalancer()};
     size_t length = 0;
 
     if (size > NB_PROTOCOL_REQUEST_MAX || memchr(data, '\n', size))

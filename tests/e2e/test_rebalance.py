@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Work piled on one worker of four is spread by the rebalancer, live: by hand and by itself; the streams stay exact."""
+import contextlib
+import threading
+
+import nbtest
+from nbtest import check, equal
+
+WORKERS = 4
+DOWNLOADS = 8
+PERIOD = 251  # of the bytes of /bytes/N
+PATTERN = nbtest.pattern(PERIOD + (1 << 18))
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+LOST = ("move_lost", "drop_ring_full", "drop_two_hops")
+
+
+class Download(threading.Thread):
+    """A connection that receives without end, and compares what comes with what should."""
+
+    def __init__(self, system):
+        super().__init__(daemon=True)
+        self.socket = system.connect()
+        self.wrong = None
+        self.received = 0
+        self.socket.sendall(GET)
+        self.skip_head()
+        nbtest.read_exactly(self.socket, 64)
+
+    def skip_head(self):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += nbtest.read_exactly(self.socket, 1)
+
+    def run(self):
+        try:
+            self.socket.sendall(GET.replace(b"/", b"/bytes/4000000000", 1))
+            self.skip_head()
+            while chunk := self.socket.recv(1 << 18):
+                at = self.received % PERIOD
+                if chunk != PATTERN[at:at + len(chunk)]:
+                    self.wrong = f"other bytes than expected between {self.received} and {self.received + len(chunk)}"
+                    return
+                self.received += len(chunk)
+            self.wrong = "the server closed"
+        except OSError as why:
+            self.wrong = str(why)
+
+
+class Rebalancing(nbtest.System):
+    def __init__(self):
+        super().__init__(queues=WORKERS, workers=WORKERS)
+
+    def owners(self):
+        return {flow["id"]: flow["worker"] for flow in self.flows(state="established")}
+
+    @contextlib.contextmanager
+    def piled_up(self):
+        """Downloads, all on worker 0, until the end of the block, when they are still what they should be."""
+        with contextlib.ExitStack() as stack:
+            downloads = [Download(self) for _ in range(DOWNLOADS)]
+            for download in downloads:
+                stack.callback(download.socket.close)
+            nbtest.wait_until(self.gather, "all flows are on worker 0")
+            for download in downloads:
+                download.start()
+            nbtest.wait_until(lambda: all(d.received for d in downloads), "every download has begun")
+            lost = [self.counter(name) for name in LOST]
+            yield
+            for download in downloads:
+                seen = download.received
+                nbtest.wait_until(lambda d=download, n=seen: d.wrong or d.received > n, "the download goes on")
+                equal(download.wrong, None, "a download")
+            equal([self.counter(name) for name in LOST], lost, f"{LOST}")
+        nbtest.wait_until(lambda: not self.flows(state="established"), "the flows have ended")
+
+    def gather(self):
+        away = [flow for flow, worker in self.owners().items() if worker != 0]
+        for flow in away:
+            self.run("netbypassctl", "flow", "move", flow, "--to", 0, expect=None)
+        return not away
+
+
+def test_dry_run_moves_nothing_and_apply_spreads_the_flows(system):
+    with system.piled_up():
+        before = system.owners()
+        plan = nbtest.wait_until(lambda: loaded_plan(system), "a plan with moves")
+        equal(system.owners(), before, "owners after the dry run")
+        loads = [worker["before_permille"] for worker in plan["workers"]]
+        check(loads[0] == max(loads), f"worker 0 is not the busiest: {loads}")
+        planned = [worker["after_permille"] for worker in plan["workers"]]
+        check(max(planned) - min(planned) < max(loads) - min(loads), f"not more even: {planned} after {loads}")
+        nbtest.wait_until(lambda: system.ask("worker", "list")[0]["load_permille"] > 0, "worker 0's load is seen")
+        text = nbtest.wait_until(lambda: applied(system), "flows are on three workers")
+        check("P99" in text and "REORDERED" in text, f"no summary in: {text}")
+
+
+def loaded_plan(system):
+    plan = system.ask("rebalance", "--dry-run")
+    return plan if plan["moves"] else None
+
+
+def applied(system):
+    """Plan and carry out; what was said, when the flows are spread. What one plan leaves, the next one has: loads waver,
+    and a flow may be busy."""
+    text = system.run("netbypassctl", "rebalance", "--apply", expect=None).stdout.decode()
+    return text if len(set(system.owners().values())) > 2 else None
+
+
+def test_automatic_mode_spreads_the_flows_and_then_leaves_them_alone(system):
+    before = system.ask("rebalance", "show")[0]
+    check(not before["auto"], "automatic mode is on without being asked for")
+    with system.piled_up():
+        system.ctl("rebalance", "auto", "on")
+        nbtest.wait_until(lambda: len(set(system.owners().values())) > 2, "flows are on three workers")
+        status = nbtest.wait_until(lambda: carried_out(system, before["plans"]), "a plan is counted as carried out")
+        check(status["auto"] and status["moved"] > before["moved"], f"status is {status}")
+        system.ctl("rebalance", "auto", "off")
+        equal(status["lost"], 0, "segments lost in moves")
+
+
+def carried_out(system, plans):
+    status = system.ask("rebalance", "show")[0]
+    return status if status["plans"] > plans else None
+
+
+if __name__ == "__main__":
+    nbtest.main(Rebalancing)
