@@ -137,6 +137,12 @@ static void with_rules(struct world_options *o)
     o->rule_permille = o->seed % 2 ? 20 : 200;
 }
 
+static void with_rules_and_aborts(struct world_options *o)
+{
+    with_rules(o);
+    with_aborts(o);
+}
+
 static void with_hangs(struct world_options *o)
 {
     o->asleep_permille = 5;
@@ -151,7 +157,8 @@ KIND(test_sixteen_workers_streams_are_exact, 16, 10, 4000000, with_short_sleeps)
 KIND(test_sixty_four_workers_streams_are_exact, 64, 2, 5000000, with_short_sleeps)
 KIND(test_rules_that_follow_their_flows_keep_order, 3, 15, 8000000, with_rules)
 KIND(test_rules_among_many_owners_keep_order, 5, 15, 9000000, with_rules)
-KIND(test_reset_and_reused_tuples_end_as_they_should, 4, 13, 6000000, with_aborts)
+KIND(test_reset_and_reused_tuples_end_as_they_should, 4, 8, 6000000, with_aborts)
+KIND(test_rules_of_reset_and_reused_tuples_go_with_them, 4, 5, 10000000, with_rules_and_aborts)
 KIND(test_workers_that_hang_lose_nothing, 3, 10, 7000000, with_hangs)
 
 int main(void)
@@ -165,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_rules_that_follow_their_flows_keep_order),
         cmocka_unit_test(test_rules_among_many_owners_keep_order),
         cmocka_unit_test(test_reset_and_reused_tuples_end_as_they_should),
+        cmocka_unit_test(test_rules_of_reset_and_reused_tuples_go_with_them),
         cmocka_unit_test(test_workers_that_hang_lose_nothing),
     };
 

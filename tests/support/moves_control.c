@@ -1,0 +1,130 @@
+/* moves_control.c - what happens to flows of the moves world: moves, pins, rules, changes of RETA. */
+#include <errno.h>
+#include <string.h>
+
+#include "moves_inside.h"
+
+void world_begin_move(struct world *w)
+{
+    struct conn *c = &w->conn[world_below(w, w->o->conns)];
+    unsigned to = world_below(w, w->workers), i = 0;
+    struct nb_tcb *tcb;
+
+    while (i < TICKETS && w->ticket[i].busy)
+        i++;
+    if (i == TICKETS || !c->accepted || c->server_done || c->travelling)
+        return;
+    tcb = nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
+    if (!tcb)
+        return;
+    w->ticket[i] = (struct ticket){.busy = true, .conn = c};
+    nb__move_begin(w->rt->worker[c->worker], tcb, to, &w->ticket[i].ticket);
+    nb__ring_doorbells(w->rt->worker[c->worker]);
+}
+
+void world_read_tickets(struct world *w)
+{
+    for (unsigned i = 0; i < TICKETS; i++) {
+        const struct nb_move_report *r = &w->ticket[i].ticket.report;
+
+        if (!w->ticket[i].busy || !nb_runtime_move_done(&w->ticket[i].ticket))
+            continue;
+        w->ticket[i].busy = false;
+        if (r->result) {
+            w->result->refused++;
+            continue;
+        }
+        w->result->moves++;
+        w->result->forwarded += r->forwarded;
+        w->result->parked += r->parked;
+        w->result->lost += r->lost;
+        w->result->reordered += r->reordered;
+        if (r->settled_us - r->asked_us > w->result->longest_us)
+            w->result->longest_us = r->settled_us - r->asked_us;
+    }
+}
+
+void world_pin_some(struct world *w)
+{
+    struct conn *c = &w->conn[world_below(w, w->o->conns)];
+
+    if (!c->accepted || c->server_done || c->travelling)
+        return;
+    c->pinned = !c->pinned;
+    nb_conn_pin(w->rt->worker[c->worker], c->handle, c->pinned);
+}
+
+void world_change_reta(struct world *w)
+{
+    uint16_t reta[NB_RETA_MAX];
+    const struct nb_port *port = &w->rt->port[0];
+    struct nb_error err = {0};
+    unsigned n = 1 + world_below(w, 8);
+
+    memcpy(reta, port->reta, sizeof reta);
+    while (n-- > 0)
+        reta[world_below(w, port->reta_size)] = (uint16_t)world_below(w, w->workers);
+    if (nb_runtime_set_reta(w->rt, 0, reta, port->reta_size, &err) < 0)
+        world_fail(w, "RETA: %s", err.text);
+}
+
+/* The flow as the server has it. */
+struct nb_flow_key world_key_of(const struct conn *c)
+{
+    return (struct nb_flow_key){.local.word = {US},
+                                .remote.word = {CLIENT},
+                                .local_port = PORT,
+                                .remote_port = c->key.local_port,
+                                .family = NB_FAMILY_IPV4};
+}
+
+static unsigned home_of(const struct world *w, const struct conn *c)
+{
+    const struct nb_port *port = &w->rt->port[0];
+    struct nb_flow_key key = world_key_of(c);
+
+    return port->reta[nb_rss_hash(&w->rt->worker_port[0].rss, &key) % port->reta_size];
+}
+
+/* What the steering thread does, with a NIC that takes its time: a rule brings a flow to its owner; or goes, because
+ * the flow is at home there or the table is full. What it heard of the owner may be old. */
+void world_begin_rule(struct world *w)
+{
+    struct conn *c = &w->conn[world_below(w, w->o->conns)];
+    const struct nb_tcb *tcb;
+    unsigned home, to;
+
+    if (!c->live || !c->accepted || c->server_done || c->travelling || c->way_open)
+        return;
+    tcb = nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
+    home = home_of(w, c);
+    to = world_chance(w, 100) ? home : world_chance(w, 100) ? world_below(w, w->workers) : c->worker;
+    if (!tcb || to == (c->has_rule ? c->rule : home))
+        return;
+    c->way = (struct nb_way){.key = world_key_of(c),
+                             .flow = nb_tcb_id(tcb),
+                             .from = c->has_rule ? (uint16_t)c->rule : NB_WAY_HOME,
+                             .to = to == home ? NB_WAY_HOME : (uint16_t)to};
+    c->next_rule = to;
+    c->kept = nb_runtime_way_opens(w->rt, &c->way);
+    c->way_open = c->kept != -EAGAIN; /* it has only just been moved: later */
+    c->rule_at_us = w->now_us + world_below(w, 2000);
+}
+
+void world_end_rules(struct world *w)
+{
+    for (unsigned i = 0; i < CONNS; i++) {
+        struct conn *c = &w->conn[i];
+
+        if (!c->way_open || w->now_us < c->rule_at_us)
+            continue;
+        if (!world_chance(w, 100)) { /* else the NIC refuses */
+            c->has_rule = c->next_rule != home_of(w, c);
+            c->rule = c->next_rule;
+        }
+        c->way_open = false;
+        w->rt->worker[0]->now_us = w->now_us; /* the steering thread's clock does not sleep */
+        if (c->kept == 0)
+            nb_runtime_way_opened(w->rt, &c->way, w->o->rx_write_us + CLOCK_US);
+    }
+}

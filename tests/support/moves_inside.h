@@ -1,0 +1,143 @@
+/* moves_inside.h - what the files of the moves world share: the world and its connections.
+ *
+ *   moves_world.c   the data plane, and the steps of a run    moves_wire.c      the link, and what the NIC does
+ *   moves_server.c  the application on the data plane         moves_client.c    the other end
+ *   moves_control.c moves, rules, RETA                        moves_check.c     what must hold
+ */
+#ifndef SUPPORT_MOVES_INSIDE_H
+#define SUPPORT_MOVES_INSIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <netbypass/app.h>
+#include <netbypass/runtime.h>
+
+#include <rte_byteorder.h>
+
+#include "../../host-lib/tcp/core.h"
+#include "../../host-lib/worker/engine.h"
+#include "moves_world.h"
+#include "soft_port.h"
+
+#define US           RTE_BE32(0x0a630002)
+#define CLIENT       RTE_BE32(0x0a630001)
+#define PORT         7
+#define CONNS        64
+#define TICKETS      64
+#define HELD         64
+#define WRITE_MAX    6000
+#define STEP_US      20            /* the longest; the shortest is 1 */
+#define CLOCK_US     (3 * STEP_US) /* so much the clocks of workers that all sleep may be behind */
+#define FRAME_NS     1231
+#define CLIENT_MBUFS 8191
+
+extern const uint8_t world_client_mac[6];
+
+struct packet {
+    struct packet *next;
+    uint64_t at_us;
+    uint32_t bytes;
+    uint8_t data[NB_SOFT_FRAME_MAX];
+};
+
+struct fifo {
+    struct packet *first, *last;
+};
+
+/* One connection, with what either end knows of it. Stream 0 goes to the server, stream 1 to the client. */
+struct conn {
+    struct world *w;
+    bool live, accepted, client_done, server_done, reset, client_shut, server_shut, peer_closed;
+    uint64_t abort_at_us;
+    uint32_t salt;
+    uint32_t bytes[2], written[2], received[2];
+    struct nb_flow_key key; /* the client's */
+    struct nb_tcb *tcb;     /* the client's */
+    struct nb_conn handle;  /* the server's, on */
+    unsigned worker;
+    bool travelling; /* between on_leave and on_arrive */
+    uint64_t id;
+    bool pinned;
+    bool has_rule, way_open; /* the NIC sends it to `rule`; a change is under way: */
+    unsigned rule, next_rule;
+    struct nb_way way;
+    int kept;            /* as nb_runtime_way_opens said, */
+    uint64_t rule_at_us; /* and done then */
+    unsigned n_held;
+    struct rte_mbuf *held[HELD];
+};
+
+struct ticket {
+    struct nb_move_ticket ticket;
+    struct conn *conn;
+    bool busy;
+};
+
+struct world {
+    unsigned workers;
+    struct nb_soft_port port;
+    struct nb_runtime_config config;
+    struct nb_runtime *rt;
+    struct rte_mempool *pool; /* the client's */
+    struct nb_flow_table *flows;
+    struct nb_tcp *tcp;
+    uint64_t now_us, random;
+    uint64_t sleeps_until_us[NB_MAX_WORKERS];
+    struct fifo to_server, to_client;
+    struct packet *free;
+    const struct world_options *o;
+    struct world_result *result;
+    struct conn conn[CONNS];
+    struct conn *by_port[65536];
+    struct ticket ticket[TICKETS];
+    uint16_t next_port;
+    unsigned opened;
+    bool quiet; /* nobody sleeps or moves any more */
+};
+
+/* moves_world.c: chance, and what went wrong: the first such is kept. */
+uint32_t world_random(struct world *w);
+uint32_t world_below(struct world *w, uint32_t n);
+bool world_chance(struct world *w, unsigned permille);
+void world_fail(struct world *w, const char *format, ...);
+
+/* moves_server.c: the server's end; bytes of streams are a function of their place. */
+void world_check_bytes(struct conn *c, unsigned stream, const struct rte_mbuf *m);
+void world_make_bytes(struct conn *c, unsigned stream, uint8_t *out, uint32_t n);
+void world_server_lets_go(struct conn *c, struct nb_worker *w);
+extern const struct nb_app world_server;
+
+/* moves_client.c: the client's end. */
+void world_client_segment(struct world *w, const uint8_t *data, uint32_t bytes);
+void world_client_new(struct world *w);
+void world_client_free(struct world *w);
+void world_open_conns(struct world *w);
+void world_tend_conns(struct world *w);
+unsigned world_live_conns(const struct world *w);
+
+/* moves_wire.c: the link and the NIC. */
+void world_to_server(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *m);
+void world_arrive_at_server(struct world *w);
+void world_arrive_at_client(struct world *w);
+uint32_t world_frame_takes_ns(void *arg);
+
+/* moves_control.c: somebody who moves flows, changes RETA and gives rules. */
+void world_begin_move(struct world *w);
+void world_read_tickets(struct world *w);
+void world_pin_some(struct world *w);
+void world_change_reta(struct world *w);
+struct nb_flow_key world_key_of(const struct conn *c);
+void world_begin_rule(struct world *w);
+void world_end_rules(struct world *w);
+
+/* moves_check.c: what must hold. */
+void world_tell_stuck(struct world *w);
+struct world_tally {
+    uint64_t out_of_order, retransmitted, probes, lost, ring_full, tx_full, reordered;
+};
+struct world_tally world_count(const struct world *w);
+void world_check_counters(struct world *w, const struct world_tally *a);
+void world_check_rest(struct world *w);
+
+#endif
