@@ -26,6 +26,7 @@ WHOLE_PROGRAM := $(if $(filter 1,$(SAN)),,-O3 -flto=auto -ffat-lto-objects)
 # Evaluated once, and empty (not an error) before `make deps` has run.
 DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk 2>/dev/null)
 DPDK_LIBS := $(shell pkg-config --libs libdpdk 2>/dev/null)
+STACK_LIBS := $(filter-out -lbsd,$(DPDK_LIBS)) -lmd # what host-lib stands on; libbsd has a deprecated MD5 of its own
 
 # --- rooms -----------------------------------------------------------------------------------------------------------
 # A room's rules.mk sets, for its room R:

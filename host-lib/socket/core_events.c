@@ -25,7 +25,7 @@ bool nb_sockets_on_accepted(struct nb_sockets *ns, struct nb_tcb *tcb)
     struct nb_sock *child = nb__sock_new(ns, listener->flags & NB_SOCK_V6);
     if (!child)
         return false;
-    nb__options_put(ns->options, child->options);
+    nb__options_put(ns, child->options);
     child->options = nb__options_get(listener->options);
     child->state = NB_SOCK_CONNECTED;
     nb__sock_attach(ns, child, tcb);

@@ -1,6 +1,8 @@
 /* option_other.c - the options whose value is not an int: lengths of time, names, keys, TCP_INFO. */
 #include "option.h"
+#include "../tcp/md5.h"
 #include "../tcp/stream.h"
+#include "address.h"
 #include "options.h"
 #include "sockets.h"
 #include "tcp_info.h"
@@ -115,6 +117,57 @@ static int set_device(const void *value, socklen_t bytes)
     return bytes == 0 || *(const char *)value == '\0' ? 0 : -ENODEV;
 }
 
+/* --- TCP-MD5 ---------------------------------------------------------------------------------- */
+
+/* Missing from some kernel headers. */
+#ifndef TCP_MD5SIG_FLAG_IFINDEX
+#define TCP_MD5SIG_FLAG_IFINDEX 2
+#endif
+
+/* Whose key it is: the address, all of it unless `prefix_bits` (-1: none given) says how much. */
+static int read_peers(const struct nb_sock *sock, const struct tcp_md5sig *from, int prefix_bits,
+                      struct nb_md5_key *key)
+{
+    struct nb_endpoint at;
+    const struct sockaddr *address = (const struct sockaddr *)&from->tcpm_addr;
+    bool v6 = sock->flags & NB_SOCK_V6;
+    if (address->sa_family != (v6 ? AF_INET6 : AF_INET) || nb__endpoint_read(&at, v6, address, sizeof from->tcpm_addr))
+        return -EINVAL;
+    key->family = at.family ? at.family : v6 ? NB_FAMILY_IPV6 : NB_FAMILY_IPV4;
+    key->address = at.address;
+    int most = key->family == NB_FAMILY_IPV4 ? 32 : 128;
+    if (prefix_bits > most)
+        return -EINVAL;
+    key->prefix_bits = (uint8_t)(prefix_bits < 0 ? most : prefix_bits);
+    return 0;
+}
+
+/* There are no devices whose peers could be told apart (tcpm_ifindex). */
+static int set_md5(struct nb_sockets *ns, struct nb_sock *sock, int name, const void *value, socklen_t bytes)
+{
+    struct tcp_md5sig from;
+    struct nb_md5_key key = {0};
+    if (bytes < sizeof from)
+        return -EINVAL;
+    memcpy(&from, value, sizeof from);
+    bool extended = name == TCP_MD5SIG_EXT, prefix = extended && from.tcpm_flags & TCP_MD5SIG_FLAG_PREFIX;
+    if (extended && from.tcpm_flags & TCP_MD5SIG_FLAG_IFINDEX && from.tcpm_ifindex)
+        return -EINVAL;
+    int err = read_peers(sock, &from, prefix ? from.tcpm_prefixlen : -1, &key);
+    if (err || from.tcpm_keylen > sizeof key.secret.bytes)
+        return -EINVAL;
+    key.secret.n = (uint8_t)from.tcpm_keylen;
+    memcpy(key.secret.bytes, from.tcpm_key, key.secret.n);
+    err = nb_tcp_md5_set(ns->tcp, &nb__options_own(ns, sock)->tcp.md5_keys, &key);
+    explicit_bzero(&key, sizeof key);
+    explicit_bzero(&from, sizeof from);
+    if (!err)
+        nb__option_tell(ns, sock, NB_TCP_CHANGED_MD5);
+    return err;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
 bool nb__option_set_other(struct nb_sockets *ns, struct nb_sock *sock, int level, int name, const void *value,
                           socklen_t bytes, int *result)
 {
@@ -128,6 +181,8 @@ bool nb__option_set_other(struct nb_sockets *ns, struct nb_sock *sock, int level
         *result = set_congestion(ns, sock, value, bytes);
     else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY)
         *result = set_fastopen_key(ns, sock, value, bytes);
+    else if (level == IPPROTO_TCP && (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT))
+        *result = set_md5(ns, sock, name, value, bytes);
     else
         return false;
     return true;

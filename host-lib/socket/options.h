@@ -41,7 +41,7 @@ void nb__options_pool_free(struct nb_options_pool *pool);
 
 struct nb_sock_options *nb__options_default(struct nb_options_pool *pool);
 struct nb_sock_options *nb__options_get(struct nb_sock_options *options); /* one more reference */
-void nb__options_put(struct nb_options_pool *pool, struct nb_sock_options *options);
+void nb__options_put(struct nb_sockets *ns, struct nb_sock_options *options);
 
 /* The socket's own block, to be written: a copy if others share it. */
 struct nb_sock_options *nb__options_own(struct nb_sockets *ns, struct nb_sock *sock);

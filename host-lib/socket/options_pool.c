@@ -46,12 +46,13 @@ struct nb_sock_options *nb__options_get(struct nb_sock_options *options)
     return options;
 }
 
-void nb__options_put(struct nb_options_pool *pool, struct nb_sock_options *options)
+void nb__options_put(struct nb_sockets *ns, struct nb_sock_options *options)
 {
     if (--options->references > 0)
         return;
-    options->next_free = pool->free;
-    pool->free = options;
+    nb_tcp_md5_put(ns->tcp, options->tcp.md5_keys);
+    options->next_free = ns->options->free;
+    ns->options->free = options;
 }
 
 struct nb_sock_options *nb__options_own(struct nb_sockets *ns, struct nb_sock *sock)
@@ -63,7 +64,8 @@ struct nb_sock_options *nb__options_own(struct nb_sockets *ns, struct nb_sock *s
     ns->options->free = own->next_free;
     *own = *shared;
     own->references = 1;
-    nb__options_put(ns->options, shared);
+    nb_tcp_md5_hold(ns->tcp, own->tcp.md5_keys);
+    nb__options_put(ns, shared);
     sock->options = own;
     if (sock->tcb)
         nb_tcb_set_options(sock->tcb, &own->tcp);

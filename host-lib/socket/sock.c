@@ -35,7 +35,7 @@ static void release(struct nb_sockets *ns, struct nb_sock *sock)
     nb__error_queue_free(ns, sock);
     if (sock->last_info)
         ns->free_infos[ns->n_free_infos++] = sock->last_info;
-    nb__options_put(ns->options, sock->options);
+    nb__options_put(ns, sock->options);
     sock->next = ns->free_sock;
     ns->free_sock = sock;
 }

@@ -11,6 +11,7 @@
  *   history.c    what is remembered from flight to flight
  *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
  *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
+ *   md5.c        TCP-MD5: keys, who signs, what is admitted
  *   icmp.c       errors that routers and the peer's host report
  *   window.c     the receive window, rightsize.c how large it should be, delack.c when to acknowledge
  *   room.c       the send buffer
@@ -30,6 +31,7 @@
 #include "history.h"
 #include "isn.h"
 #include "listen.h"
+#include "md5.h"
 #include "options.h"
 #include "pmtu.h"
 #include "reasm.h"
@@ -69,6 +71,7 @@ struct nb_tcp {
     struct nb_tx_pool tx;
     struct nb_flight_pool flights;
     struct nb_history_pool histories;
+    struct nb_md5_pool md5;
     struct nb_reasm_pool reasm;
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;

@@ -175,10 +175,19 @@ void nb__ack_reports_duplicate(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb
     nb__history(tcp, tcb)->dsack = range;
 }
 
+/* RFC 2018 §3: beside what else every segment carries. */
+static unsigned blocks_that_fit(const struct nb_tcb *tcb)
+{
+    unsigned beside_signature = tcb->flags & NB_TCB_TIMESTAMPS ? 0 : 2;
+    if (tcb->flags & NB_TCB_SIGNED)
+        return beside_signature;
+    return tcb->flags & NB_TCB_TIMESTAMPS ? 3 : 4;
+}
+
 unsigned nb__sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seq_range *blocks)
 {
-    unsigned n = 0, most = tcb->flags & NB_TCB_TIMESTAMPS ? 3 : 4;
-    if (!(tcb->flags & NB_TCB_SACK))
+    unsigned n = 0, most = blocks_that_fit(tcb);
+    if (!(tcb->flags & NB_TCB_SACK) || !most)
         return 0;
     if (tcb->flags & NB_TCB_DSACK)
         blocks[n++] = nb__past(tcb)->dsack;

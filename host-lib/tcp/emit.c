@@ -67,6 +67,7 @@ static struct nb_seg_out segment_of(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_s
         out.ts_value = tcp->now_ms + tcb->ts_offset;
         out.ts_echo = tcb->ts_recent;
     }
+    nb__md5_sign(tcp, nb__md5_key_of(tcb), &out);
     return out;
 }
 
@@ -119,7 +120,7 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
 /* Is the next segment like nearly all (segment_plain.h)? */
 static bool is_plain(const struct nb_tcb *tcb)
 {
-    const uint32_t asked = NB_TCB_TIMESTAMPS | NB_TCB_ECN | NB_TCB_DSACK;
+    const uint32_t asked = NB_TCB_TIMESTAMPS | NB_TCB_ECN | NB_TCB_DSACK | (uint32_t)NB_TCB_SIGNED;
     return (tcb->flags & asked) == NB_TCB_TIMESTAMPS && tcb->reasm == NB_REASM_NONE && asks_nothing_of_ip(tcb);
 }
 
@@ -214,6 +215,7 @@ static struct nb_seg_out syn_of(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
     out.options |= tcb->flags & NB_TCB_SACK ? NB_SEG_SACK_PERMITTED : 0;
     out.options |= tcb->flags & NB_TCB_WSCALE ? NB_SEG_WSCALE : 0;
     out.options |= cookie->bytes >= 0 ? NB_SEG_FASTOPEN : 0;
+    nb__md5_sign(tcp, nb__md5_key_of(tcb), &out);
     if (tcb->state == NB_TCP_SYN_RECEIVED) {
         out.flags |= NB_TCP_ACK | (tcb->flags & NB_TCB_ECN ? NB_TCP_ECE : 0);
         out.ack = tcb->rcv_nxt;
@@ -228,8 +230,8 @@ static bool is_plain_syn(const struct nb_tcp *tcp, const struct nb_tcb *tcb, con
                          uint32_t bytes)
 {
     const uint32_t usual = NB_TCB_TIMESTAMPS | NB_TCB_SACK | NB_TCB_WSCALE;
-    return (tcb->flags & (usual | NB_TCB_ECN)) == usual && !bytes && cookie->bytes < 0 && asks_nothing_of_ip(tcb) &&
-           (tcb->state == NB_TCP_SYN_RECEIVED || !nb__ecn_offers(tcp));
+    return (tcb->flags & (usual | NB_TCB_ECN | (uint32_t)NB_TCB_SIGNED)) == usual && !bytes && cookie->bytes < 0 &&
+           asks_nothing_of_ip(tcb) && (tcb->state == NB_TCP_SYN_RECEIVED || !nb__ecn_offers(tcp));
 }
 
 static void emit_plain_syn(struct nb_tcp *tcp, struct nb_tcb *tcb)
@@ -302,6 +304,8 @@ void nb__emit_rst_for(struct nb_tcp *tcp, const struct nb_seg *seg)
         out.flags |= NB_TCP_ACK;
         out.ack = seg->seq + nb_seg_len(seg);
     }
+    if (seg->options & NB_SEG_MD5)
+        nb__md5_sign(tcp, seg->md5_key, &out);
     nb__count(tcp, NB_COUNTER_RST_SENT);
     leave_alone(tcp, &out);
 }
@@ -315,5 +319,6 @@ void nb__emit_time_wait_ack(struct nb_tcp *tcp, const struct nb_time_wait *tw)
         out.ts_value = tcp->now_ms + tw->ts_offset;
         out.ts_echo = tw->ts_recent;
     }
+    nb__md5_sign(tcp, tw->md5_key, &out);
     leave_alone(tcp, &out);
 }

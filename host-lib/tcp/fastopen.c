@@ -235,7 +235,8 @@ bool nb__fastopen_accepts(struct nb_tcp *tcp, const struct nb_listener *listener
     bool offers = syn->payload_bytes || syn->cookie.bytes >= 0;
     struct nb_cookie made;
     *answer = (struct nb_cookie){.bytes = -1};
-    if (!enabled || !offers || !queue_has_room(listener))
+    bool is_signed = syn->options & NB_SEG_MD5;
+    if (!enabled || !offers || is_signed || !queue_has_room(listener))
         return false;
     if (tcp->settings.fastopen & NB_FASTOPEN_SERVER_NO_COOKIE || listener->options->fastopen_no_cookie)
         return true;

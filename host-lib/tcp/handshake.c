@@ -79,6 +79,10 @@ void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above
     tcb->cwnd_stamp_ms = tcp->now_ms;
     uint8_t chosen = tcb->options->congestion;
     tcb->cc = chosen ? (uint8_t)(chosen - 1) : default_cc(tcp);
+    if (unlikely(tcb->options->md5_keys)) {
+        nb__md5_choose(tcp, tcb);
+        tcb->flags &= ~(tcb->flags & NB_TCB_SIGNED ? NB_TCB_TIMESTAMPS : 0u);
+    }
 }
 
 uint32_t nb__syn_sent_at(const struct nb_tcb *tcb)
@@ -225,6 +229,9 @@ void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, 
         return;
     }
     struct nb_listener *listener = nb_listen_find(&tcp->listen, &seg->key.local, seg->key.family, seg->key.local_port);
+    uint32_t key = listener ? nb__md5_find(tcp, listener->options->md5_keys, &seg->key) : 0;
+    if (!nb__md5_admits(tcp, key, seg))
+        return;
     if (!listener || seg->flags & NB_TCP_ACK) { /* second: an ACK belongs to no connection, unless it brings a cookie */
         if (listener && nb__syncookie_returns(tcp, listener, seg, queue))
             return;

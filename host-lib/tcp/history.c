@@ -72,6 +72,7 @@ void nb__history_drop(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (!tcb->history)
         return;
+    nb__md5_put(tcp, tcb->history->md5_key);
     tcb->history->next_free = tcp->histories.free;
     tcp->histories.free = tcb->history;
     tcb->history = NULL;

@@ -33,6 +33,7 @@ struct nb_history {
     uint32_t challenge_at;         /* the last time we answered something unacceptable; 0: never */
     uint32_t syn_sent_at;          /* when that was not in the beginning; 0: it was */
     uint32_t probes_at_ms;         /* when probing a closed window began; 0: not probing */
+    uint32_t md5_key;              /* a reference; 0: unsigned (md5.c) */
     nb_seq_t rcv_fin;              /* the peer's FIN, ahead of a gap */
     struct nb_rightsize rightsize; /* how large a receive buffer the path wants */
     struct nb_seq_range dsack;

@@ -61,7 +61,7 @@ static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
            seg->options == options && (!options || seq_geq(seg->ts_value, tcb->ts_recent)) &&
            tcb->reasm == NB_REASM_NONE && seg->payload_bytes <= nb_tcb_rcv_wnd(tcb) &&
            seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_nxt) &&
-           !(tcb->flags & (NB_TCB_PEER_FIN | NB_TCB_FASTOPEN));
+           !(tcb->flags & (NB_TCB_PEER_FIN | NB_TCB_FASTOPEN | (uint32_t)NB_TCB_SIGNED));
 }
 
 static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
@@ -223,6 +223,8 @@ void nb__segment_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
 {
     if (as_predicted(tcb, seg))
         take_predicted(tcp, tcb, seg);
+    else if (!nb__md5_admits(tcp, nb__md5_key_of(tcb), seg))
+        return;
     else if (tcb->state == NB_TCP_SYN_SENT)
         nb__syn_sent_arrives(tcp, tcb, seg);
     else

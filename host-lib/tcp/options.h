@@ -41,6 +41,7 @@ struct nb_tcp_options {
     bool fastopen_keyed;     /* fastopen_key is set */
     uint8_t fastopen_key[2][NB_FASTOPEN_KEY_BYTES]; /* primary and backup */
     uint8_t fastopen_keys;
+    uint32_t md5_keys; /* list of keys for TCP-MD5, 0: none; whoever keeps the options has a reference (stream.h) */
 };
 
 /* Everything as the instance's settings say. */

@@ -18,17 +18,22 @@
 #define PROBING_ALWAYS   2
 #define TCP_HEADER_BYTES 20
 
+/* Of every segment. */
+static uint32_t option_bytes(const struct nb_tcb *tcb)
+{
+    return (tcb->flags & NB_TCB_TIMESTAMPS ? NB_OPTION_TIMESTAMP_PADDED : 0) +
+           (tcb->flags & NB_TCB_SIGNED ? NB_OPTION_MD5_PADDED : 0);
+}
+
 static uint32_t header_bytes(const struct nb_tcb *tcb)
 {
-    bool timestamps = tcb->flags & NB_TCB_TIMESTAMPS;
-    return nb_ip_header_bytes(tcb->flow.key.family) + TCP_HEADER_BYTES + (timestamps ? NB_OPTION_TIMESTAMP_PADDED : 0);
+    return nb_ip_header_bytes(tcb->flow.key.family) + TCP_HEADER_BYTES + option_bytes(tcb);
 }
 
 static uint16_t mss_for(const struct nb_tcb *tcb, uint32_t mtu)
 {
-    uint32_t options = tcb->flags & NB_TCB_TIMESTAMPS ? NB_OPTION_TIMESTAMP_PADDED : 0;
     uint32_t mss = mtu > header_bytes(tcb) ? mtu - header_bytes(tcb) : 0;
-    return (uint16_t)nb__max(nb__min(mss, tcb->peer_mss - options), NB_LEAST_MSS);
+    return (uint16_t)nb__max(nb__min(mss, tcb->peer_mss - option_bytes(tcb)), NB_LEAST_MSS);
 }
 
 static bool is_probing(const struct nb_tcp *tcp, const struct nb_tcb *tcb)

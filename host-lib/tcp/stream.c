@@ -57,6 +57,10 @@ void nb_tcp_options_changed(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned cha
         tcb->cc = (uint8_t)(o->congestion - 1);
         nb_cc_start(tcp, tcb);
     }
+    if (changes & NB_TCP_CHANGED_MD5) {
+        nb__md5_choose(tcp, tcb);
+        nb__mss_sync(tcp, tcb);
+    }
     nb__tcb_pend(tcp, tcb);
 }
 
@@ -101,7 +105,7 @@ struct nb_tcb *nb_tcp_open(struct nb_tcp *tcp, const struct nb_flow_key *key, st
     struct nb_tcb *tcb = nb__open(tcp, key, how, err);
     if (!tcb)
         return NULL;
-    if (how->fastopen)
+    if (how->fastopen && !(tcb->flags & NB_TCB_SIGNED))
         nb__fastopen_open(tcp, tcb, how);
     else
         nb__emit_syn(tcp, tcb);

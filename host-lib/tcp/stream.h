@@ -27,6 +27,7 @@ enum nb_tcp_option_change {
     NB_TCP_CHANGED_KEEPALIVE = 1 << 3,  /* start, stop or move the timer */
     NB_TCP_CHANGED_SEND_SPACE = 1 << 4, /* there may be room now */
     NB_TCP_CHANGED_CONGESTION = 1 << 5,
+    NB_TCP_CHANGED_MD5 = 1 << 6, /* use what the list of keys says now */
 };
 
 /* Point a TCB at its options (options.h says who keeps them). */
@@ -44,6 +45,20 @@ void nb_tcp_listener_set_options(struct nb_tcp *tcp, const void *user, const str
 
 /* Stop listening; connections that are half open are forgotten, those of Fast Open are reset. */
 void nb_tcp_unlisten(struct nb_tcp *tcp, const void *user);
+
+/* --- TCP-MD5 (RFC 2385) ------------------------------------------------------------------------ */
+
+struct nb_md5_key;
+
+/* A list of keys (what nb_tcp_options.md5_keys names) with this one, which takes the place of one for the same peers;
+ * without that, if the secret has no bytes. *list is the caller's reference to the list, and to the changed one
+ * afterwards; others who hold the old one keep it. -ENOMEM, -ENOENT; tell the connections in question
+ * (NB_TCP_CHANGED_MD5). */
+int nb_tcp_md5_set(struct nb_tcp *tcp, uint32_t *list, const struct nb_md5_key *key);
+
+/* One more reference to a list, and one less. */
+void nb_tcp_md5_hold(struct nb_tcp *tcp, uint32_t list);
+void nb_tcp_md5_put(struct nb_tcp *tcp, uint32_t list);
 
 /* --- opening ---------------------------------------------------------------------------------- */
 

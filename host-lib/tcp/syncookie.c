@@ -148,6 +148,7 @@ void nb__syncookie_answer(struct nb_tcp *tcp, const struct nb_listener *listener
     nb__set_iss(&tcb, make(tcp, syn));
     tcb.ts_offset = stamp(&tcb, tcp->now_ms + tcb.ts_offset) - tcp->now_ms;
     nb__emit_syn_with(tcp, &tcb, &none, 0);
+    nb__history_drop(tcp, &tcb);
     remember_minute(tcp);
     nb__count(tcp, NB_COUNTER_SYNCOOKIES_SENT);
 }

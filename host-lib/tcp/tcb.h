@@ -56,6 +56,7 @@ enum nb_tcb_flag {
     NB_TCB_ROOM_DUE = 1 << 28,         /* an ACK came for an application that waits for room */
     NB_TCB_NODELAY = 1 << 30,          /* an in-process application wants no Nagle */
     NB_TCB_RATE_APP_LIMITED = 1 << 29, /* delivery_rate is a lower bound: there was too little to send */
+    NB_TCB_SIGNED = INT32_MIN,         /* the last bit: every segment has a TCP-MD5 signature (md5.c) */
 };
 
 /* What the one timer of a connection may stand for. All but ACK, LIFE and PACE exclude each other and share a deadline.

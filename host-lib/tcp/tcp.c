@@ -32,8 +32,8 @@ static bool pools_init(struct nb_tcp *tcp)
     uint32_t connection_mbufs = nb__max(limits->recv_buffer_bytes / REASM_SEGMENT_BYTES, REASM_CONNECTION_MBUFS);
     /* A record stands for at least one buffer; FINs need one without. */
     uint32_t records = limits->mbufs + limits->connections;
-    return nb__tcb_pool_init(tcp) && nb__time_wait_init(tcp) && nb__tx_pool_init(&tcp->tx, records) &&
-           nb__flight_pool_init(&tcp->flights, limits->connections) &&
+    return nb__tcb_pool_init(tcp) && nb__md5_pool_init(&tcp->md5) && nb__time_wait_init(tcp) &&
+           nb__tx_pool_init(&tcp->tx, records) && nb__flight_pool_init(&tcp->flights, limits->connections) &&
            nb__history_pool_init(&tcp->histories, 2 * limits->connections) &&
            nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs, connection_mbufs);
 }
@@ -55,6 +55,7 @@ static void pools_fini(struct nb_tcp *tcp)
     nb__flight_pool_fini(&tcp->flights);
     nb__tx_pool_fini(&tcp->tx);
     nb__time_wait_fini(tcp);
+    nb__md5_pool_fini(&tcp->md5);
     nb__tcb_pool_fini(tcp);
 }
 
@@ -123,25 +124,14 @@ static __rte_always_inline void drop_rest(struct nb_seg *seg)
     seg->m = NULL;
 }
 
-/* RFC 2385 §2: signed, and we have no key to check it with. */
-static bool is_signed(struct nb_tcp *tcp, const struct nb_seg *seg)
-{
-    if (likely(!(seg->options & NB_SEG_MD5)))
-        return false;
-    nb__count(tcp, NB_COUNTER_DROP_MD5);
-    return true;
-}
-
 void nb_tcp_input_tcb(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_tcb *tcb, uint16_t queue, uint64_t now_us)
 {
     nb__set_now(tcp, now_us);
-    if (!is_signed(tcp, seg)) {
-        tcb->rx_packets++;
-        tcb->queue = queue;
-        if (unlikely(queue != tcp->config.worker))
-            nb__history(tcp, tcb)->forwarded++;
-        nb__segment_arrives(tcp, tcb, seg);
-    }
+    tcb->rx_packets++;
+    tcb->queue = queue;
+    if (unlikely(queue != tcp->config.worker))
+        nb__history(tcp, tcb)->forwarded++;
+    nb__segment_arrives(tcp, tcb, seg);
     drop_rest(seg);
 }
 
@@ -158,8 +148,7 @@ static void other_arrives(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow
 void nb_tcp_input_other(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
 {
     nb__set_now(tcp, now_us);
-    if (!is_signed(tcp, seg))
-        other_arrives(tcp, seg, ref, queue);
+    other_arrives(tcp, seg, ref, queue);
     drop_rest(seg);
 }
 

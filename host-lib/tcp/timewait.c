@@ -62,6 +62,7 @@ static void record_put(struct nb_tcp *tcp, struct nb_time_wait *tw)
 {
     struct nb_time_wait_pool *pool = &tcp->time_wait;
     nb_flow_remove(tcp->config.flows, &tw->flow, tw->hash);
+    nb__md5_put(tcp, tw->md5_key);
     unlink_record(pool, tw);
     tw->used = false;
     tw->newer = pool->free_head;
@@ -95,9 +96,11 @@ static void record_begin(struct nb_tcp *tcp, struct nb_tcb *tcb)
                                 .snd_nxt = tcb->snd_nxt,
                                 .ts_recent = tcb->ts_recent,
                                 .ts_offset = tcb->ts_offset,
+                                .md5_key = nb__md5_key_of(tcb),
                                 .window = window < UINT16_MAX ? (uint16_t)window : UINT16_MAX,
                                 .timestamps = tcb->flags & NB_TCB_TIMESTAMPS,
                                 .used = true};
+    nb__md5_hold(tcp, tw->md5_key);
     append_record(&tcp->time_wait, tw, tcp->now_us);
     tcp->time_wait.n++;
     nb_flow_replace(tcp->config.flows, &tcb->flow, tcb->hash, NB_FLOW_TIME_WAIT, &tw->flow);
@@ -161,6 +164,8 @@ static void restart(struct nb_tcp *tcp, struct nb_time_wait *tw)
 
 void nb__time_wait_arrives(struct nb_tcp *tcp, struct nb_time_wait *tw, struct nb_seg *seg, uint16_t queue)
 {
+    if (!nb__md5_admits(tcp, tw->md5_key, seg))
+        return;
     if (seg->flags & NB_TCP_RST) { /* RFC 1337 §3: an RST must not end TIME-WAIT early */
         nb__count(tcp, NB_COUNTER_DROP_STRAY_RST);
         return;

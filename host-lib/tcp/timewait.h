@@ -23,6 +23,7 @@ struct nb_time_wait {
     uint32_t ts_recent, ts_offset;
     uint32_t replied_at;
     uint32_t older, newer; /* indices in order of expiry; newer also links free ones */
+    uint32_t md5_key;      /* a reference; 0: unsigned */
     uint16_t window;       /* the field we last sent */
     bool timestamps;
     bool used;

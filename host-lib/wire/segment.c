@@ -96,9 +96,11 @@ static void read_experiment(struct nb_seg *seg, const uint8_t *value, unsigned b
 
 static void read_md5(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
 {
-    (void)value;
-    if (bytes == 16)
-        seg->options |= NB_SEG_MD5;
+    if (bytes != NB_MD5_DIGEST_BYTES)
+        return;
+    memcpy(seg->md5, value, bytes);
+    seg->md5_key = 0;
+    seg->options |= NB_SEG_MD5;
 }
 
 /* Kinds we read, by number. */
@@ -134,6 +136,7 @@ static void read_options(struct nb_seg *seg, const uint8_t *p, unsigned n)
     }
     if (read_usual_syn(seg, p, n))
         return;
+    seg->md5_header_bytes = (uint8_t)(HEADER_BYTES + n);
     while (n > 0 && p[0] != NB_OPTION_END) {
         if (p[0] == NB_OPTION_NOP) {
             p++, n--;

@@ -13,6 +13,7 @@
 #include <netbypass/flow.h>
 
 #include "../tcp/seq.h"
+#include "md5.h"
 
 struct rte_mbuf;
 
@@ -34,7 +35,7 @@ enum nb_seg_option {
     NB_SEG_TIMESTAMP = 1 << 3,
     NB_SEG_SACK = 1 << 4,
     NB_SEG_FASTOPEN = 1 << 5,
-    NB_SEG_MD5 = 1 << 6, /* RFC 2385; we have no keys */
+    NB_SEG_MD5 = 1 << 6, /* RFC 2385 */
 };
 
 #define NB_SEG_SACK_MAX 4 /* blocks: all that fits 40 bytes of options (RFC 2018 §3) */
@@ -66,6 +67,11 @@ struct nb_seg {
     uint32_t ts_value, ts_echo;
     struct nb_seq_range sack[NB_SEG_SACK_MAX];
     struct nb_cookie cookie; /* bytes is -1 without NB_SEG_FASTOPEN */
+
+    /* Only with NB_SEG_MD5: */
+    uint8_t md5_header_bytes; /* of the TCP header */
+    uint8_t md5[NB_MD5_DIGEST_BYTES];
+    uint32_t md5_key; /* that it was found to be signed with (tcp/md5.h) */
 };
 
 /* Sequence space the segment occupies: payload, SYN and FIN (RFC 9293 §3.4). */

@@ -27,6 +27,8 @@ static unsigned cookie_bytes(const struct nb_cookie *cookie)
 static unsigned option_bytes(const struct nb_seg_out *out)
 {
     unsigned n = 0;
+    if (out->options & NB_SEG_MD5)
+        n += NB_OPTION_MD5_PADDED;
     if (out->options & NB_SEG_MSS)
         n += 4;
     if (out->options & NB_SEG_TIMESTAMP)
@@ -95,6 +97,14 @@ static void put_cookie(struct writer *w, const struct nb_cookie *cookie)
     }
 }
 
+/* Its place; sign() fills it when the rest is there. */
+static void put_md5(struct writer *w)
+{
+    put32(w, NB_OPTION_MD5_LEAD);
+    for (unsigned i = 0; i < NB_MD5_DIGEST_BYTES / 4; i++)
+        put_raw(w, 0);
+}
+
 static inline void put_timestamp(struct writer *w, const struct nb_seg_out *out, uint32_t lead)
 {
     put32(w, lead);
@@ -105,6 +115,8 @@ static inline void put_timestamp(struct writer *w, const struct nb_seg_out *out,
 static void put_unusual_options(struct writer *w, const struct nb_seg_out *out)
 {
     bool sack_permitted = out->options & NB_SEG_SACK_PERMITTED;
+    if (out->options & NB_SEG_MD5) /* the first, where sign() looks for it */
+        put_md5(w);
     if (out->options & NB_SEG_MSS)
         put32(w, NB_OPTION_MSS_LEAD << 16 | out->mss);
     if (out->options & NB_SEG_TIMESTAMP)
@@ -180,6 +192,17 @@ static uint64_t sum_of_payload(const struct rte_mbuf *packet, unsigned header_by
     return n > here ? nb_checksum_join(sum, nb_checksum_add_mbuf(0, packet, packet->data_len, n - here)) : sum;
 }
 
+/* Sign the segment whose headers are at the start of packet's data; the signature's part of the checksum. */
+static __rte_noinline __rte_cold uint64_t sign(struct rte_mbuf *packet, const struct nb_seg_out *out, unsigned l3_bytes,
+                                               unsigned tcp_bytes)
+{
+    const struct nb_md5_segment segment = {
+        .m = packet, .header = l3_bytes, .header_bytes = tcp_bytes, .n = packet->pkt_len - l3_bytes - tcp_bytes};
+    uint8_t *digest = rte_pktmbuf_mtod_offset(packet, uint8_t *, l3_bytes + sizeof(struct rte_tcp_hdr) + 4);
+    nb_md5_digest(digest, out->key, NB_MD5_LOCAL, &segment, out->md5);
+    return nb_checksum_add(0, digest, NB_MD5_DIGEST_BYTES);
+}
+
 void nb_seg_emit(struct rte_mbuf *packet, const struct nb_seg_out *out, bool offload)
 {
     const struct nb_flow_key *key = out->key;
@@ -195,6 +218,8 @@ void nb_seg_emit(struct rte_mbuf *packet, const struct nb_seg_out *out, bool off
     else
         put_ipv6(&l3, out, l4_bytes);
     unsigned tcp_header_bytes = put_tcp(&l4, out);
+    if (unlikely(out->options & NB_SEG_MD5))
+        l4.sum = nb_checksum_join(l4.sum, sign(packet, out, l3_bytes, tcp_header_bytes));
     packet->l2_len = 0;
     packet->l3_len = l3_bytes;
     packet->l4_len = tcp_header_bytes;

@@ -22,10 +22,11 @@ struct nb_seg_out {
     uint8_t n_sack;
     uint32_t ts_value, ts_echo;
     const struct nb_seq_range *sack;
-    const struct nb_cookie *cookie; /* with NB_SEG_FASTOPEN */
-    uint8_t tos;                    /* the IP header's byte, ECN included */
-    uint8_t ttl;                    /* 0: the default */
-    bool may_fragment;              /* no DF */
+    const struct nb_cookie *cookie;  /* with NB_SEG_FASTOPEN */
+    const struct nb_md5_secret *md5; /* with NB_SEG_MD5: to be signed with this */
+    uint8_t tos;                     /* the IP header's byte, ECN included */
+    uint8_t ttl;                     /* 0: the default */
+    bool may_fragment;               /* no DF */
 };
 
 static inline unsigned nb_ip_header_bytes(uint8_t family)

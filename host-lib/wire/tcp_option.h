@@ -28,6 +28,9 @@ enum nb_option_kind {
 #define NB_OPTION_WSCALE_LEAD 0x010303u   /* NOP kind 3 length 3 */
 #define NB_OPTION_SACK_LEAD   0x01010500u /* NOP NOP kind 5, length to be added (RFC 2018 §3) */
 
+#define NB_OPTION_MD5_LEAD   0x01011312u /* NOP NOP kind 19 length 18 */
+#define NB_OPTION_MD5_PADDED 20
+
 #define NB_OPTION_EXPERIMENT_FASTOPEN 0xf989
 
 #define NB_WSCALE_MAX 14 /* RFC 7323 §2.3; larger ones are used as 14 */

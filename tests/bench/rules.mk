@@ -5,7 +5,7 @@ BENCH_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/*.c))
 $(B)/bench/instructions: $(BENCH_OBJS) $(B)/obj/tests/support/eal.o $(B)/lib/host-lib.a $(B)/lib/rss.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(DPDK_LIBS) -lrte_net_ring
+	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(STACK_LIBS) -lrte_net_ring
 
 bench-instructions: $(B)/bench/instructions ## callgrind instructions per short connection, keepalive request and bulk segment
 	@tests/bench/instructions.py $<
@@ -25,7 +25,7 @@ $(B)/obj/tests/bench/rate/lwip_end.o: bench_CFLAGS += -I/usr/include/lwip -Wno-s
 $(RATE_ENDS:%=$(B)/bench/%_end): $(B)/bench/%_end: $(B)/obj/tests/bench/rate/%_end.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DPDK_LIBS) $(RATE_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(STACK_LIBS) $(RATE_LIBS)
 
 RATE_PROGRAMS := $(RATE_ENDS:%=$(B)/bench/%_end)
 bench-rates: $(RATE_PROGRAMS) ## connections, requests, round trips and bulk of this stack, Linux and lwIP in one run (4 minutes)

@@ -8,7 +8,7 @@ IPV ?= 4
 $(CONFORMANCE_SO): $(conformance_SRCS:%.c=$(B)/obj/%.o) $(B)/lib/host-lib.a $(B)/lib/rss.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -shared -o $@ $^ $(DPDK_LIBS) -ldl -lpthread
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -o $@ $^ $(STACK_LIBS) -ldl -lpthread
 
 conformance: $(CONFORMANCE_SO) ## packetdrill scripts: PACKETDRILL=program SCRIPTS=directory [IPV=4|6|46] (root, or user namespaces)
 	@tests/conformance/run --packetdrill '$(PACKETDRILL)' --object $(CONFORMANCE_SO) --ip $(IPV) '$(SCRIPTS)'

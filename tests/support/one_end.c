@@ -33,6 +33,19 @@ static uint8_t ip_ecn(const struct rte_mbuf *m)
     return ip[0] >> 4 == 4 ? ip[1] & 3 : ip[1] >> 4 & 3; /* RFC 3168 §5, RFC 8200 §7 */
 }
 
+static bool is_signed_right(const struct one_end *e, const struct nb_seg *seg)
+{
+    uint8_t digest[NB_MD5_DIGEST_BYTES];
+    const struct nb_md5_segment segment = {.m = seg->m,
+                                           .header = seg->payload_offset - seg->md5_header_bytes,
+                                           .header_bytes = seg->md5_header_bytes,
+                                           .n = seg->payload_bytes};
+    if (!(seg->options & NB_SEG_MD5) || !e->secret)
+        return false;
+    nb_md5_digest(digest, &e->key, NB_MD5_LOCAL, &segment, e->secret);
+    return memcmp(digest, seg->md5, sizeof digest) == 0;
+}
+
 static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *m)
 {
     struct one_end *e = arg;
@@ -54,6 +67,7 @@ static void on_output(void *arg, const struct nb_flow_key *key, uint32_t *path, 
     p->ack = p->seg.ack - e->pss;
     p->seg.ecn = ip_ecn(m);
     p->flags = p->seg.flags;
+    p->signed_right = is_signed_right(e, &p->seg);
     if (p->n) {
         const void *bytes = rte_pktmbuf_read(m, p->seg.payload_offset, p->n, p->payload);
         if (bytes != p->payload)
@@ -258,7 +272,8 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
                              .ack = a->flags & NB_TCP_ACK ? e->iss + a->ack : 0,
                              .window = a->window ? a->window : e->window,
                              .flags = a->flags,
-                             .options = a->options | (e->timestamps || a->ts_value ? NB_SEG_TIMESTAMP : 0),
+                             .options = a->options | (e->timestamps || a->ts_value ? NB_SEG_TIMESTAMP : 0) |
+                                        (a->md5 ? NB_SEG_MD5 : 0),
                              .mss = a->mss,
                              .wscale = a->wscale,
                              .n_sack = a->n_sack,
@@ -266,6 +281,7 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
                              .ts_value = a->ts_value,
                              .ts_echo = a->ts_echo,
                              .cookie = a->cookie,
+                             .md5 = a->md5,
                              .tos = a->ecn};
     struct rte_mbuf *m = rte_pktmbuf_alloc(e->peer_pool);
     assert_non_null(m);

@@ -27,6 +27,7 @@ struct end_packet {
     uint8_t flags;
     uint32_t n;
     uint8_t payload[2048];
+    bool signed_right; /* with the secret */
 };
 
 /* What the peer sends. seq is relative to its ISS, ack to ours. */
@@ -44,6 +45,7 @@ struct end_arrival {
     struct nb_seq_range sack[NB_SEG_SACK_MAX]; /* relative to our ISS */
     uint8_t ecn;                               /* the IP header's bits */
     const struct nb_cookie *cookie;            /* with NB_SEG_FASTOPEN */
+    const struct nb_md5_secret *md5;           /* signed with this; NULL: unsigned */
 };
 
 struct end_options {
@@ -60,8 +62,9 @@ struct one_end {
     uint64_t now;
     struct nb_flow_key key;
     nb_seq_t iss, pss;
-    uint16_t window; /* the peer's, where an arrival names none */
-    bool timestamps; /* arrivals carry one */
+    uint16_t window;                    /* the peer's, where an arrival names none */
+    bool timestamps;                    /* arrivals carry one */
+    const struct nb_md5_secret *secret; /* TCP-MD5, shared with the peer; NULL: none */
 
     struct nb_tcb *tcb; /* of the last accepted or connected event, or the last connect */
     unsigned n_accepted, n_connected, n_writable, n_progress, n_peer_closed, n_closed;

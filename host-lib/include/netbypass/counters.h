@@ -60,6 +60,8 @@
     X(DROP_OLD_SEGMENT, "drop_old_segment", "segments outside the receive window (answered with an ACK)")              \
     X(DROP_PAWS, "drop_paws", "segments with a timestamp from the past (RFC 7323 §5)")                                 \
     X(DROP_MD5, "drop_md5", "segments with a TCP-MD5 signature, for which there is no key")                            \
+    X(DROP_MD5_MISSING, "drop_md5_missing", "segments without a TCP-MD5 signature, of peers for whom there is a key")  \
+    X(DROP_MD5_WRONG, "drop_md5_wrong", "segments with a TCP-MD5 signature that another key has made, or none")        \
     X(DROP_BAD_ACK, "drop_bad_ack", "segments that acknowledge what was never sent")                                   \
     X(DROP_NO_ACK, "drop_no_ack", "segments without ACK for an open connection")                                       \
     X(DROP_STRAY_RST, "drop_stray_rst", "resets for no connection, for one in TIME-WAIT (RFC 1337), or unproven")      \
