@@ -81,6 +81,23 @@ int nb__engine_start_stepped(const struct nb_runtime_config *config, uint64_t no
 bool nb__engine_step(struct nb_runtime *rt, uint64_t now_us);
 unsigned nb__engine_stop_stepped(struct nb_runtime *rt, uint64_t now_us);
 
+/* runtime_reta.c: a change of a port's RETA, step by step; a step that is not `done` is to be tried again. */
+struct nb_reta_change {
+    struct nb_runtime *rt;
+    unsigned port, n, step, worker;
+    uint16_t reta[NB_RETA_MAX];
+    uint64_t written_us, quiet_by_us;
+    bool done;
+    int rc;
+    struct nb_error *err;
+};
+int nb__reta_change_init(struct nb_reta_change *change, struct nb_runtime *rt, unsigned port, const uint16_t *queue,
+                         unsigned n, struct nb_error *err);
+bool nb__reta_change_step(struct nb_reta_change *change); /* true: it is over, and rc says how it went */
+
+/* runtime_ways.c: the time of the clock that all workers read. */
+uint64_t nb__now_us(const struct nb_runtime *rt);
+
 /* runtime.c: a flow as the public structure has it. */
 void nb__describe_flow(struct nb_worker *w, struct nb_tcb *tcb, struct nb_flow_info *info);
 

@@ -24,18 +24,41 @@ bool nb__fence_ask(struct nb_worker *w, const struct nb_flow_key *key, uint16_t 
     return false;
 }
 
+void nb__fence_drain(struct nb_worker *w, unsigned port, uint64_t not_before_us)
+{
+    w->fences.n += !w->fences.drain[port].used;
+    w->fences.drain[port] = (struct nb_fence){.key.port_group = (uint8_t)port,
+                                              .used = true,
+                                              .not_before_us = not_before_us,
+                                              .left = w->port[port].rx_descriptors};
+}
+
+bool nb__fence_drained(struct nb_worker *w, unsigned port)
+{
+    struct nb_fence *f = &w->fences.drain[port];
+
+    if (f->used && !f->passed)
+        return false;
+    w->fences.n -= f->used;
+    f->used = false;
+    return true;
+}
+
+static void look(const struct nb_worker *w, struct nb_fence *f, unsigned port, unsigned n)
+{
+    if (!f->used || f->key.port_group != port || w->now_us < f->not_before_us)
+        return;
+    f->passed |= n == 0 || f->left <= n;
+    f->left -= n < f->left ? n : f->left;
+}
+
 void nb__fences_look(struct nb_worker *w, unsigned port, unsigned n)
 {
-    bool short_of_buffers = n == 0 && rte_mempool_empty(w->mempool);
-
-    for (unsigned i = 0; i < NB_FENCES; i++) {
-        struct nb_fence *f = &w->fences.at[i];
-
-        if (!f->used || f->key.port_group != port || w->now_us < f->not_before_us || short_of_buffers)
-            continue;
-        f->passed |= n == 0 || f->left <= n;
-        f->left -= n < f->left ? n : f->left;
-    }
+    if (n == 0 && rte_mempool_empty(w->mempool)) /* nothing came because there was nowhere to put it */
+        return;
+    for (unsigned i = 0; i < NB_FENCES; i++)
+        look(w, &w->fences.at[i], port, n);
+    look(w, &w->fences.drain[port], port, n);
 }
 
 bool nb__fence_pass_on(struct nb_worker *w, const struct nb_flow_key *key, uint16_t origin, unsigned hops,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <netbypass/flow.h>
+#include <netbypass/runtime.h>
 
 struct nb_worker;
 
@@ -30,11 +31,16 @@ struct nb_fence {
 struct nb_fences {
     unsigned n;
     struct nb_fence at[NB_FENCES];
+    struct nb_fence drain[NB_MAX_PORTS]; /* the same for whoever asks again (nb__fence_drained) */
 };
 
 /* Send the flow's owner a fence when our queue has been seen empty by a burst that began at not_before_us or later.
  * False: as many as can be have been asked for. */
 bool nb__fence_ask(struct nb_worker *w, const struct nb_flow_key *key, uint16_t to, uint64_t not_before_us);
+
+/* Ask for our queue to be seen empty by a burst that began at not_before_us or later; and, in a later turn: has it? */
+void nb__fence_drain(struct nb_worker *w, unsigned port, uint64_t not_before_us);
+bool nb__fence_drained(struct nb_worker *w, unsigned port);
 
 /* A burst of n packets was taken from a port's queue. */
 void nb__fences_look(struct nb_worker *w, unsigned port, unsigned n);

@@ -11,18 +11,11 @@
 
 #define CHAINS 256 /* by the low bits of the flow's hash */
 
-struct parked {
-    struct nb_arrival arrival;
-    uint32_t next;
-};
-
 /* Touched only where used: a worker without moves pays for addresses, not for memory. */
 struct nb_gates {
     uint32_t chain[CHAINS];
     uint32_t free, fresh; /* gates */
-    uint32_t parked_free, parked_fresh;
     struct nb_gate gate[NB_GATES];
-    struct parked parked[NB_GATE_PARKED];
 };
 
 struct nb_gates *nb_gates_new(void)
@@ -32,7 +25,7 @@ struct nb_gates *nb_gates_new(void)
     if (!g)
         return NULL;
     memset(g->chain, 0xff, sizeof g->chain);
-    g->free = g->parked_free = NB_GATE_NONE;
+    g->free = NB_GATE_NONE;
     return g;
 }
 
@@ -80,7 +73,8 @@ struct nb_gate *nb__gate_open(struct nb_worker *w, const struct nb_flow_key *key
                                       .n = 2,
                                       .path = {path, next},
                                       .until_us = w->now_us + NB_GATE_US};
-    memset(g->gate[index].head, 0xff, sizeof g->gate[index].head);
+    for (unsigned i = 0; i < NB_GATE_PATHS; i++)
+        g->gate[index].parked[i] = (struct nb_park_list)NB_PARK_EMPTY;
     g->chain[hash % CHAINS] = index;
     w->n_gates++;
     w->moving = true;
@@ -136,18 +130,10 @@ static void put_back(struct nb_worker *w, struct nb_gate *gate)
 
 static void release_stage(struct nb_worker *w, struct nb_gate *gate, unsigned stage)
 {
-    struct nb_gates *g = w->gates;
+    struct nb_arrival a;
 
-    while (gate->head[stage] != NB_GATE_NONE) {
-        struct parked *p = &g->parked[gate->head[stage]];
-        struct nb_arrival a = p->arrival;
-        uint32_t index = gate->head[stage];
-
-        gate->head[stage] = p->next;
-        p->next = g->parked_free;
-        g->parked_free = index;
+    while (nb_park_take(w->park, &gate->parked[stage], &a))
         nb__deliver(w, &a);
-    }
 }
 
 static void release_held(struct nb_worker *w, struct nb_gate *gate)
@@ -186,9 +172,8 @@ static bool has_ended(const struct nb_worker *w, const struct nb_gate *gate)
 /* It answers with a fence; there is nothing to tell of a flow that has ended. Owed when the ring is full. */
 static void tell_home(struct nb_worker *w, struct nb_gate *gate)
 {
-    const struct nb_mail mail = {.kind = NB_MAIL_MOVE_HOME,
-                                 .count = gate->moves,
-                                 .flow = {.key = gate->key, .incarnation = gate->incarnation}};
+    const struct nb_mail mail = {
+        .kind = NB_MAIL_MOVE_HOME, .count = gate->moves, .flow = {.key = gate->key, .incarnation = gate->incarnation}};
 
     if (has_ended(w, gate)) {
         gate->home_owed = false;
@@ -237,32 +222,11 @@ static void force(struct nb_worker *w, struct nb_gate *gate)
 /* --- segments in ---------------------------------------------------------------------------------------------------
  */
 
-static uint32_t parked_get(struct nb_gates *g)
-{
-    uint32_t index = g->parked_free;
-
-    if (index != NB_GATE_NONE)
-        g->parked_free = g->parked[index].next;
-    else if (g->parked_fresh < NB_GATE_PARKED)
-        index = g->parked_fresh++;
-    return index;
-}
-
 /* False: there is no place. */
 static bool park(struct nb_worker *w, struct nb_gate *gate, unsigned stage, const struct nb_arrival *a)
 {
-    struct nb_gates *g = w->gates;
-    uint32_t index = parked_get(g);
-
-    if (index == NB_GATE_NONE)
+    if (!nb_park_put(w->park, &gate->parked[stage], a))
         return false;
-    g->parked[index].arrival = *a;
-    g->parked[index].next = NB_GATE_NONE;
-    if (gate->head[stage] == NB_GATE_NONE)
-        gate->head[stage] = index;
-    else
-        g->parked[gate->tail[stage]].next = index;
-    gate->tail[stage] = index;
     gate->report.parked++;
     if (gate->until_us > w->now_us + NB_GATE_US) /* the NIC has done it: now it counts */
         gate->until_us = w->now_us + NB_GATE_US;
@@ -390,6 +354,14 @@ void nb__gates_stop(struct nb_worker *w)
         report(w, gate);
         nb__gate_drop(w, gate);
     }
+}
+
+bool nb__gates_on_port(const struct nb_worker *w, unsigned port)
+{
+    for (uint32_t i = 0; i < w->gates->fresh; i++)
+        if (w->gates->gate[i].used && w->gates->gate[i].key.port_group == port)
+            return true;
+    return false;
 }
 
 static void tend(struct nb_worker *w, struct nb_gate *gate)

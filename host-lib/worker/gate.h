@@ -40,13 +40,14 @@
 
 #include <netbypass/runtime.h>
 
+#include "park.h"
+
 struct nb_arrival;
 struct nb_worker;
 struct rte_mbuf;
 
 #define NB_GATES        512 /* flows of a worker whose path changes at the same time */
 #define NB_GATE_PATHS   3
-#define NB_GATE_PARKED  1024  /* segments parked by a worker: two rings full */
 #define NB_GATE_HELD    64    /* packets of one flow held back: without room to send, there are only answers */
 #define NB_GATE_US      20000 /* how long a fence is waited for: ten sleeps of an idle worker */
 #define NB_GATE_LATE_US 50000 /* how long late segments are counted after a gate was forced open */
@@ -64,8 +65,8 @@ struct nb_gate {
     bool holding;
     uint8_t at, n;
     uint16_t path[NB_GATE_PATHS];
-    uint64_t awaited[NB_GATE_PATHS];                   /* workers whose fence ends the path, one bit each */
-    uint32_t head[NB_GATE_PATHS], tail[NB_GATE_PATHS]; /* parked segments */
+    uint64_t awaited[NB_GATE_PATHS]; /* workers whose fence ends the path, one bit each */
+    struct nb_park_list parked[NB_GATE_PATHS];
     uint64_t until_us, hold_until_us;
     unsigned n_held;
     struct rte_mbuf *held[NB_GATE_HELD];
@@ -115,6 +116,9 @@ void nb__gate_look(struct nb_worker *w, struct nb_gate *gate);
 /* Forget a gate that was opened in vain; open all, the worker ends. */
 void nb__gate_drop(struct nb_worker *w, struct nb_gate *gate);
 void nb__gates_stop(struct nb_worker *w);
+
+/* Has any flow of a port one? */
+bool nb__gates_on_port(const struct nb_worker *w, unsigned port);
 
 /* What is due; when the next is. */
 void nb__gates_tend(struct nb_worker *w);

@@ -145,7 +145,7 @@ void nb__deliver(struct nb_worker *w, struct nb_arrival *a)
 {
     struct nb_flow_ref ref;
 
-    if (unlikely(w->n_gates) && nb__gate_parks(w, a))
+    if (unlikely(w->n_gates) && (nb__reta_holds(w, a) || nb__gate_parks(w, a)))
         return;
     ref = nb_flow_find(w->flows, &a->seg.key, a->seg.hash);
 

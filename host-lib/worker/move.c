@@ -54,6 +54,19 @@ void nb__moves_free(struct nb_worker *w)
     w->moves = NULL;
 }
 
+bool nb__moves_on_port(const struct nb_worker *w, unsigned port)
+{
+    const struct nb_moves *m = w->moves;
+
+    for (unsigned i = 0; m->n_departures && i < NB_DEPARTURES; i++)
+        if (m->departure[i].phase != NB_DEPARTURE_FREE && m->departure[i].key.port_group == port)
+            return true;
+    for (unsigned i = 0; m->n_landings && i < NB_LANDINGS; i++)
+        if (m->landing[i].phase != NB_LANDING_FREE)
+            return true;
+    return nb__gates_on_port(w, port);
+}
+
 void nb__move_letter(struct nb_worker *w, unsigned from, const struct nb_mail *mail)
 {
     if (mail->kind == NB_MAIL_MOVE_ASK)

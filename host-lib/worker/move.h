@@ -152,6 +152,9 @@ void nb__moves_free(struct nb_worker *w);
 /* Have a flow of ours moved. The ticket, which may be NULL, hears of it in any case. */
 void nb__move_begin(struct nb_worker *w, struct nb_tcb *tcb, unsigned to, struct nb_move_ticket *ticket);
 
+/* Is any flow of a port on its way from here or to here, or its way changing? */
+bool nb__moves_on_port(const struct nb_worker *w, unsigned port);
+
 /* A letter about a move; what is due at the end of a turn; when the next is. */
 void nb__move_letter(struct nb_worker *w, unsigned from, const struct nb_mail *mail);
 void nb__moves_tend(struct nb_worker *w);

@@ -1,12 +1,15 @@
 /* reta.c - what a worker does while a port's indirection table changes, so that no flow is ever without a registrar.
  *
- * The steps, each done on all workers before the next begins (runtime: nb_runtime_set_reta):
+ * The steps, each done on all workers before the next begins (runtime_reta.c):
  *
- *   begin      the next table is known. From here on a worker also answers as the next home of a tuple, when asked so.
- *   announce   every flow that will not be at home is announced to its next home. Until the end, new flows are
- * announced as they are made, to whichever home they were not made at. (The port's table is rewritten now: packets may
- * come by either.) switch     the next table is the table. clean      old homes forget the entries that they no longer
- * need.
+ *   begin      the next table is known. From here on no flow of the port begins to move, and a worker also answers as
+ * the next home of a tuple, when asked so. (wait)     until those that are on the move have settled: now every flow
+ * comes by one way. announce   every flow that will not be at home is announced to its next home. Until the end, new
+ * flows are announced as they are made, to whichever home they were not made at. hold       what comes from the wire to
+ * its next home, not being at home there yet, is parked. (write)    the port's table is rewritten: packets may come by
+ * either. (drain)    every queue has been seen empty of what came by the old table, and what its worker sent on has
+ * been read. switch     the next table is the table. release    what was parked is handed on, behind all that came
+ * before it. clean      old homes forget the entries that they no longer need.
  *
  * A flow that stays at home, or comes home, loses its entry; one that leaves home gains one. If the port refuses,
  * abandon takes the place of switch, and clean takes the announcements back.
@@ -112,6 +115,53 @@ static void announce_again(struct nb_worker *w)
             p->reta_again = !announce_from(w, i, &p->reta_again_slot);
     }
 }
+
+/* --- order ---------------------------------------------------------------------------------------------------------
+ */
+
+void nb__reta_hold(struct nb_worker *w, unsigned port)
+{
+    struct nb_worker_port *p = &w->port[port];
+
+    p->reta_parked = (struct nb_park_list)NB_PARK_EMPTY;
+    p->reta_holds = true;
+    w->n_gates++;
+}
+
+void nb__reta_release(struct nb_worker *w, unsigned port)
+{
+    struct nb_worker_port *p = &w->port[port];
+    struct nb_arrival a;
+
+    if (!p->reta_holds)
+        return;
+    p->reta_holds = false;
+    w->n_gates--;
+    while (nb_park_take(w->park, &p->reta_parked, &a))
+        nb__deliver(w, &a);
+}
+
+/* When there is no more place, all are handed on at once, and order is not kept. */
+bool nb__reta_holds(struct nb_worker *w, const struct nb_arrival *a)
+{
+    struct nb_worker_port *p = &w->port[a->port];
+    const struct nb_rss *next = p->reta_phase == NB_RETA_CHANGING ? &p->next : &p->rss;
+    const struct nb_rss *last = p->reta_phase == NB_RETA_CHANGING ? &p->rss : &p->next;
+
+    if (!p->reta_holds || a->why != NB_WHY_WIRE || nb_rss_queue(next, &a->seg.key) != w->index ||
+        nb_rss_queue(last, &a->seg.key) == w->index)
+        return false;
+    if (nb_park_put(w->park, &p->reta_parked, a)) {
+        w->counters[NB_COUNTER_MOVE_PARKED]++;
+        return true;
+    }
+    w->counters[NB_COUNTER_MOVE_REORDERED]++;
+    nb__reta_release(w, a->port);
+    return false;
+}
+
+/* --- the end -------------------------------------------------------------------------------------------------------
+ */
 
 void nb__reta_switch(struct nb_worker *w, unsigned port)
 {

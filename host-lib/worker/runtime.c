@@ -271,105 +271,13 @@ int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_in
     return 0;
 }
 
-/* --- RETA ----------------------------------------------------------------------------------------------------------
+/* --- restart -------------------------------------------------------------------------------------------------------
  */
 
 struct port_step {
     unsigned port;
     bool stopped;
 };
-
-struct reta_step {
-    unsigned port, n;
-    const uint16_t *reta;
-    bool done;
-};
-
-static void step_begin(struct nb_worker *w, void *arg)
-{
-    struct reta_step *s = arg;
-
-    nb__reta_begin(w, s->port, s->reta, s->n);
-    s->done = true;
-}
-
-static void step_announce(struct nb_worker *w, void *arg)
-{
-    struct reta_step *s = arg;
-
-    s->done = nb__reta_announce(w, s->port);
-}
-
-/* Nothing, but a call is served after the mail was read: whatever was announced is known now. */
-static void step_settle(struct nb_worker *w, void *arg)
-{
-    struct reta_step *s = arg;
-
-    (void)w;
-    s->done = true;
-}
-
-static void step_switch(struct nb_worker *w, void *arg)
-{
-    struct reta_step *s = arg;
-
-    nb__reta_switch(w, s->port);
-    s->done = true;
-}
-
-static void step_abandon(struct nb_worker *w, void *arg)
-{
-    struct reta_step *s = arg;
-
-    nb__reta_abandon(w, s->port);
-    s->done = true;
-}
-
-static void step_clean(struct nb_worker *w, void *arg)
-{
-    struct reta_step *s = arg;
-
-    s->done = nb__reta_clean(w, s->port);
-}
-
-/* One step on every worker, as often as each one needs. */
-static void on_all(struct nb_runtime *rt, void (*step)(struct nb_worker *w, void *arg), struct reta_step *s)
-{
-    for (unsigned i = 0; i < rt->n_workers; i++) {
-        do {
-            s->done = false;
-            if (nb_runtime_call(rt, i, step, s) < 0)
-                return;
-        } while (!s->done);
-    }
-}
-
-/* The order of the steps is explained in reta.c. */
-int nb_runtime_set_reta(struct nb_runtime *rt, unsigned port, const uint16_t *queue, unsigned n, struct nb_error *err)
-{
-    struct reta_step s = {.port = port, .n = n, .reta = queue};
-    struct nb_port *p;
-    int rc;
-
-    if (port >= rt->n_ports)
-        return nb_error_set(err, -ENOENT, "port %u: there are %u ports, 0 to %u", port, rt->n_ports, rt->n_ports - 1);
-    p = &rt->port[port];
-    rc = nb_port_check_reta(p, queue, n, err);
-    if (rc < 0)
-        return rc;
-    on_all(rt, step_begin, &s);
-    on_all(rt, step_announce, &s);
-    on_all(rt, step_settle, &s);
-    pthread_mutex_lock(&rt->lock);
-    rc = nb_port_set_reta(p, queue, n, err);
-    pthread_mutex_unlock(&rt->lock);
-    on_all(rt, rc == 0 ? step_switch : step_abandon, &s);
-    on_all(rt, step_clean, &s);
-    return rc;
-}
-
-/* --- restart -------------------------------------------------------------------------------------------------------
- */
 
 static void set_stopped(struct nb_worker *w, void *arg)
 {

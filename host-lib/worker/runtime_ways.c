@@ -45,7 +45,12 @@ static void open_gate(struct nb_worker *w, void *arg)
         return;
     name_queues(w, way);
     way->owner = w->index;
-    open->result = way->from == way->to ? -ENOENT : nb__gate_open_way(w, &way->key, way->to);
+    if (way->from == way->to)
+        return;
+    if (w->port[way->key.port_group].reta_phase != NB_RETA_STABLE)
+        open->result = -EAGAIN;
+    else
+        open->result = nb__gate_open_way(w, &way->key, way->to);
 }
 
 /* Most flows that get a rule own the queue that it names; any may have moved on. -EAGAIN: it has a gate, or was between
@@ -84,7 +89,7 @@ struct ask {
 };
 
 /* Of the clock that all workers read; of one that sleeps, what it read last is old. */
-static uint64_t clock_us(const struct nb_runtime *rt)
+uint64_t nb__now_us(const struct nb_runtime *rt)
 {
     uint64_t now_us = 0;
 
@@ -104,7 +109,7 @@ static void ask_fence(struct nb_worker *w, void *arg)
 
 void nb_runtime_way_opened(struct nb_runtime *rt, const struct nb_way *way, uint32_t classify_us)
 {
-    struct ask ask = {.way = way, .not_before_us = clock_us(rt) + classify_us};
+    struct ask ask = {.way = way, .not_before_us = nb__now_us(rt) + classify_us};
 
     for (unsigned i = 0; i < rt->n_workers; i++)
         if (i != way->to)

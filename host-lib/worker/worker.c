@@ -276,8 +276,9 @@ static int init(struct nb_worker *w, const struct nb_worker_config *config)
     if (rc == 0)
         rc = init_net(w, config, secret);
     w->gates = nb_gates_new();
+    w->park = nb_park_new();
     w->moves = nb_moves_new();
-    return rc == 0 && (!nb__news_init(w) || !w->gates || !w->moves) ? -ENOMEM : rc;
+    return rc == 0 && (!nb__news_init(w) || !w->gates || !w->park || !w->moves) ? -ENOMEM : rc;
 }
 
 struct nb_worker *nb_worker_new(const struct nb_worker_config *config, struct nb_error *err)
@@ -333,6 +334,7 @@ void nb_worker_free(struct nb_worker *w)
         return;
     nb__moves_free(w);
     nb_gates_free(w->gates);
+    nb_park_free(w->park);
     nb_net_fini(&w->net); /* drops what it holds, and counts in TCP's counters */
     if (w->tcp)
         nb_tcp_free(w->tcp);

@@ -112,6 +112,8 @@ struct nb_worker_port {
     uint8_t reta_phase; /* enum nb_reta_phase */
     bool reta_again;    /* a new flow could not be announced, a ring was full: walk all flows once more */
     uint32_t reta_again_slot;
+    bool reta_holds; /* what comes here because of the change waits; counted in n_gates */
+    struct nb_park_list reta_parked;
     unsigned n_tx, n_tx_prepared; /* frames that wait; so many of them have been through rte_eth_tx_prepare */
     unsigned n_tx_left;           /* of those, what the port had no room for last time */
     struct rte_mbuf *tx[NB_TX_BACKLOG];
@@ -136,6 +138,7 @@ struct nb_worker {
     bool moving;                 /* there is something for nb__moves_tend */
     unsigned n_gates, n_holding; /* flows whose segments, or answers, may have to wait: looked at for each */
     struct nb_gates *gates;
+    struct nb_park *park;
     struct nb_fences fences;
     struct nb_moves *moves;
     uint64_t sweep_at_us, settled_at_us;
@@ -232,17 +235,22 @@ bool nb__read_mail(struct nb_worker *w);
 void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key);
 void nb__reta_tend(struct nb_worker *w);
 
+/* reta.c: true when a segment that came from the wire has to wait. Asked while n_gates is not 0. */
+bool nb__reta_holds(struct nb_worker *w, const struct nb_arrival *a);
+
 /* events.c */
 extern const struct nb_tcp_env nb__worker_env; /* arg: the worker */
 bool nb__news_init(struct nb_worker *w);
 void nb__news_moved(struct nb_worker *w, const struct nb_tcb *tcb);
 
-/* reta.c: the steps of a change, between bursts on each worker in turn (nb_runtime_set_reta). Those that return false
- * have not finished (bounded work, full rings) and want to be called again. */
+/* reta.c: the steps of a change, between bursts on each worker in turn (runtime_reta.c). Those that return false have
+ * not finished (bounded work, full rings, moves that must end first) and want to be called again. */
 void nb__reta_begin(struct nb_worker *w, unsigned port, const uint16_t *reta, unsigned n);
 bool nb__reta_announce(struct nb_worker *w, unsigned port);
+void nb__reta_hold(struct nb_worker *w, unsigned port);
 void nb__reta_switch(struct nb_worker *w, unsigned port);
 void nb__reta_abandon(struct nb_worker *w, unsigned port);
+void nb__reta_release(struct nb_worker *w, unsigned port);
 bool nb__reta_clean(struct nb_worker *w, unsigned port);
 
 #endif

@@ -67,6 +67,7 @@ static void add(struct world_result *sum, const struct world_result *r)
 {
     sum->moves += r->moves;
     sum->refused += r->refused;
+    sum->tables += r->tables;
     sum->forwarded += r->forwarded;
     sum->parked += r->parked;
     sum->reordered += r->reordered;
@@ -105,10 +106,11 @@ static void run_kind(const struct kind *kind)
         return;
     for (uint64_t i = 0; i < n; i += WORLD_RUNS)
         run_seeds(kind, first + i, n - i < WORLD_RUNS ? n - i : WORLD_RUNS, &sum);
-    print_message("%u workers: %u moves (%u refused), longest %llu us; forwarded %llu, parked %llu, lost 0, reordered "
-                  "%llu\n",
-                  kind->workers, sum.moves, sum.refused, (unsigned long long)sum.longest_us,
-                  (unsigned long long)sum.forwarded, (unsigned long long)sum.parked, (unsigned long long)sum.reordered);
+    print_message(
+        "%u workers: %u moves (%u refused), %u tables, longest %llu us; forwarded %llu, parked %llu, lost 0, reordered "
+        "%llu\n",
+        kind->workers, sum.moves, sum.refused, sum.tables, (unsigned long long)sum.longest_us,
+        (unsigned long long)sum.forwarded, (unsigned long long)sum.parked, (unsigned long long)sum.reordered);
 }
 
 #define KIND(name, ...)                                                                                                \
@@ -143,6 +145,13 @@ static void with_rules_and_aborts(struct world_options *o)
     with_aborts(o);
 }
 
+/* Buckets go from worker to worker, among moves and rules. */
+static void with_tables(struct world_options *o)
+{
+    o->reta_permille = o->seed % 2 ? 5 : 50;
+    o->rule_permille = o->seed % 3 ? 0 : 50;
+}
+
 static void with_hangs(struct world_options *o)
 {
     o->asleep_permille = 5;
@@ -157,6 +166,8 @@ KIND(test_sixteen_workers_streams_are_exact, 16, 10, 4000000, with_short_sleeps)
 KIND(test_sixty_four_workers_streams_are_exact, 64, 2, 5000000, with_short_sleeps)
 KIND(test_rules_that_follow_their_flows_keep_order, 3, 15, 8000000, with_rules)
 KIND(test_rules_among_many_owners_keep_order, 5, 15, 9000000, with_rules)
+KIND(test_buckets_that_move_keep_order, 3, 10, 11000000, with_tables)
+KIND(test_buckets_among_many_owners_keep_order, 5, 5, 12000000, with_tables)
 KIND(test_reset_and_reused_tuples_end_as_they_should, 4, 8, 6000000, with_aborts)
 KIND(test_rules_of_reset_and_reused_tuples_go_with_them, 4, 5, 10000000, with_rules_and_aborts)
 KIND(test_workers_that_hang_lose_nothing, 3, 10, 7000000, with_hangs)
@@ -171,6 +182,8 @@ int main(void)
         cmocka_unit_test(test_sixty_four_workers_streams_are_exact),
         cmocka_unit_test(test_rules_that_follow_their_flows_keep_order),
         cmocka_unit_test(test_rules_among_many_owners_keep_order),
+        cmocka_unit_test(test_buckets_that_move_keep_order),
+        cmocka_unit_test(test_buckets_among_many_owners_keep_order),
         cmocka_unit_test(test_reset_and_reused_tuples_end_as_they_should),
         cmocka_unit_test(test_rules_of_reset_and_reused_tuples_go_with_them),
         cmocka_unit_test(test_workers_that_hang_lose_nothing),

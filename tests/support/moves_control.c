@@ -54,20 +54,6 @@ void world_pin_some(struct world *w)
     nb_conn_pin(w->rt->worker[c->worker], c->handle, c->pinned);
 }
 
-void world_change_reta(struct world *w)
-{
-    uint16_t reta[NB_RETA_MAX];
-    const struct nb_port *port = &w->rt->port[0];
-    struct nb_error err = {0};
-    unsigned n = 1 + world_below(w, 8);
-
-    memcpy(reta, port->reta, sizeof reta);
-    while (n-- > 0)
-        reta[world_below(w, port->reta_size)] = (uint16_t)world_below(w, w->workers);
-    if (nb_runtime_set_reta(w->rt, 0, reta, port->reta_size, &err) < 0)
-        world_fail(w, "RETA: %s", err.text);
-}
-
 /* The flow as the server has it. */
 struct nb_flow_key world_key_of(const struct conn *c)
 {
@@ -78,12 +64,47 @@ struct nb_flow_key world_key_of(const struct conn *c)
                                 .family = NB_FAMILY_IPV4};
 }
 
-static unsigned home_of(const struct world *w, const struct conn *c)
+static unsigned bucket_of(const struct world *w, const struct conn *c)
 {
-    const struct nb_port *port = &w->rt->port[0];
     struct nb_flow_key key = world_key_of(c);
 
-    return port->reta[nb_rss_hash(&w->rt->worker_port[0].rss, &key) % port->reta_size];
+    return nb_rss_hash(&w->rt->worker_port[0].rss, &key) % w->rt->port[0].reta_size;
+}
+
+/* A few buckets go to other workers, such as have flows. */
+void world_begin_reta(struct world *w)
+{
+    uint16_t reta[NB_RETA_MAX];
+    const struct nb_port *port = &w->rt->port[0];
+    unsigned n = 1 + world_below(w, 8);
+
+    if (w->reta_changes)
+        return;
+    memcpy(reta, port->reta, sizeof reta);
+    while (n-- > 0)
+        reta[bucket_of(w, &w->conn[world_below(w, w->o->conns)])] = (uint16_t)world_below(w, w->workers);
+    if (nb__reta_change_init(&w->reta_change, w->rt, 0, reta, port->reta_size, &w->reta_err) < 0)
+        world_fail(w, "RETA: %s", w->reta_err.text);
+    w->reta_changes = true;
+}
+
+/* Workers take their turns between any two steps. */
+void world_go_on_with_reta(struct world *w)
+{
+    for (unsigned n = world_below(w, 2 * w->workers); w->reta_changes && n > 0; n--) {
+        w->rt->worker[0]->now_us = w->now_us; /* the control thread's clock does not sleep */
+        if (!nb__reta_change_step(&w->reta_change))
+            continue;
+        w->reta_changes = false;
+        w->result->tables++;
+        if (w->reta_change.rc < 0)
+            world_fail(w, "RETA: %s", w->reta_err.text);
+    }
+}
+
+static unsigned home_of(const struct world *w, const struct conn *c)
+{
+    return w->rt->port[0].reta[bucket_of(w, c)];
 }
 
 /* What the steering thread does, with a NIC that takes its time: a rule brings a flow to its owner; or goes, because

@@ -92,6 +92,9 @@ struct world {
     struct conn *by_port[65536];
     struct ticket ticket[TICKETS];
     uint16_t next_port;
+    bool reta_changes;
+    struct nb_reta_change reta_change;
+    struct nb_error reta_err;
     unsigned opened;
     bool quiet; /* nobody sleeps or moves any more */
 };
@@ -126,7 +129,8 @@ uint32_t world_frame_takes_ns(void *arg);
 void world_begin_move(struct world *w);
 void world_read_tickets(struct world *w);
 void world_pin_some(struct world *w);
-void world_change_reta(struct world *w);
+void world_begin_reta(struct world *w);
+void world_go_on_with_reta(struct world *w);
 struct nb_flow_key world_key_of(const struct conn *c);
 void world_begin_rule(struct world *w);
 void world_end_rules(struct world *w);

@@ -165,8 +165,9 @@ static void step(struct world *w)
     world_end_rules(w);
     if (world_chance(w, w->o->pin_permille))
         world_pin_some(w);
-    if (world_chance(w, w->o->reta_permille))
-        world_change_reta(w);
+    if (!w->quiet && world_chance(w, w->o->reta_permille))
+        world_begin_reta(w);
+    world_go_on_with_reta(w);
 }
 
 bool world_run(struct world *w, const struct world_options *options, struct world_result *result)

@@ -34,7 +34,7 @@ struct world_options {
 
 struct world_result {
     char why[256]; /* "": all is well */
-    unsigned moves, refused;
+    unsigned moves, refused, tables;
     uint64_t forwarded, parked, lost, reordered, longest_us;
     uint64_t now_us;
 };

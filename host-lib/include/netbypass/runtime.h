@@ -271,8 +271,11 @@ int nb_runtime_port_info(struct nb_runtime *rt, unsigned port, struct nb_port_in
 int nb_runtime_port_restart(struct nb_runtime *rt, unsigned port, struct nb_error *err);
 
 /* Rewrite the port group's RETA through the driver, and every worker's view of it; flows that are then not at home are
- * announced to their new home worker, so that each stays reachable (by `software`) whatever the NIC does meanwhile.
- * One thread at a time. */
+ * announced to their new home worker, so that each stays reachable (by `software`) whatever the NIC does meanwhile, and
+ * their segments stay in order: what comes to a new home waits until all that came to the old ones has been handed on.
+ * Flows of the port that are on the move settle first, and none begins to move until it is done; that takes some
+ * milliseconds at most where workers are not held up. -EBUSY: they did not settle in two seconds, and nothing was
+ * changed. One thread at a time. */
 int nb_runtime_set_reta(struct nb_runtime *rt, unsigned port, const uint16_t *queue, unsigned n, struct nb_error *err);
 
 #endif
