@@ -57,8 +57,8 @@ void nb_sockets_on_data(struct nb_sockets *ns, struct nb_tcb *tcb, struct rte_mb
     else
         sock->rx_head = m;
     sock->rx_tail = rte_pktmbuf_lastseg(m);
-    if (sock->rx_bytes >= sock->options->recv_lowat)
-        nb__watch_announce(ns, &sock->file, READABLE);
+    if (sock->rx_bytes >= sock->options->recv_lowat || sock->urgent)
+        nb__watch_announce(ns, &sock->file, READABLE | (sock->urgent ? EPOLLPRI : 0u));
 }
 
 void nb_sockets_on_writable(struct nb_sockets *ns, struct nb_tcb *tcb)

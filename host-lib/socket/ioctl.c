@@ -25,7 +25,7 @@ static int ask(const struct nb_sock *sock, unsigned long request, int *answer)
         return -EINVAL;
     switch (request) {
     case SIOCINQ:
-        *answer = (int)sock->rx_bytes;
+        *answer = (int)nb__urgent_readable(sock);
         return 0;
     case SIOCOUTQ:
         *answer = queued(sock, false);
@@ -34,7 +34,7 @@ static int ask(const struct nb_sock *sock, unsigned long request, int *answer)
         *answer = queued(sock, true);
         return 0;
     case SIOCATMARK:
-        *answer = 0;
+        *answer = sock->urgent && sock->urgent_at == 0;
         return 0;
     }
     return -ENOTTY;

@@ -63,6 +63,7 @@ bool nb_sockets_accepting(const void *listener_user);
 bool nb_sockets_on_accepted(struct nb_sockets *ns, struct nb_tcb *tcb);
 void nb_sockets_on_connected(struct nb_sockets *ns, struct nb_tcb *tcb);
 void nb_sockets_on_data(struct nb_sockets *ns, struct nb_tcb *tcb, struct rte_mbuf *m);
+void nb_sockets_on_urgent(struct nb_sockets *ns, struct nb_tcb *tcb, uint32_t ahead);
 void nb_sockets_on_writable(struct nb_sockets *ns, struct nb_tcb *tcb);
 void nb_sockets_on_peer_closed(struct nb_sockets *ns, struct nb_tcb *tcb);
 

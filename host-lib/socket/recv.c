@@ -78,9 +78,18 @@ static ssize_t copy_out(const struct nb_sock *sock, struct cursor *at, size_t sk
     return (ssize_t)done;
 }
 
-/* n bytes have been read: free what is used up and open the window. */
-static void consume(struct nb_sockets *ns, struct nb_sock *sock, size_t n)
+uint8_t nb__sock_byte_at(const struct nb_sock *sock, uint32_t at)
 {
+    uint8_t byte = 0;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    copy_out(sock, &(struct cursor){.iov = &iov, .n_iov = 1}, at, 1, false);
+    return byte;
+}
+
+void nb__sock_consume(struct nb_sockets *ns, struct nb_sock *sock, size_t n)
+{
+    if (sock->urgent)
+        nb__urgent_pass(sock, n);
     sock->rx_bytes -= (uint32_t)n;
     sock->rx_skip += (uint32_t)n;
     while (sock->rx_head && sock->rx_skip >= sock->rx_head->data_len) {
@@ -119,14 +128,23 @@ static ssize_t receive(struct nb_sockets *ns, struct nb_sock *sock, const struct
     uint64_t deadline =
         nb__sock_deadline(ns, sock->file.nonblock || flags & MSG_DONTWAIT, sock->options->recv_timeout_us);
     size_t lowat = RTE_MIN((size_t)sock->options->recv_lowat, want), target = flags & MSG_WAITALL ? want : lowat;
-    size_t done = 0;
+    size_t done = 0, seen = 0; /* bytes given out; bytes that a peek is ahead of the reader */
     for (;;) {
-        ssize_t n = copy_out(sock, &at, peek ? done : 0, want - done, discard);
+        struct nb_urgent_limit limit = nb__urgent_limit(sock, seen);
+        if (limit.mark && done > 0)
+            return (ssize_t)done;
+        if (limit.skip && peek)
+            seen++;
+        else if (limit.skip)
+            nb__sock_consume(ns, sock, 1);
+        ssize_t n = copy_out(sock, &at, seen, RTE_MIN(want - done, limit.most), discard);
         if (n < 0)
             return done ? (ssize_t)done : n;
         done += (size_t)n;
-        if (!peek)
-            consume(ns, sock, (size_t)n);
+        if (peek)
+            seen += (size_t)n;
+        else
+            nb__sock_consume(ns, sock, (size_t)n);
         if (done >= target && (done > 0 || want == 0))
             return (ssize_t)done;
         int end = stream_end(sock, done > 0);
@@ -144,7 +162,8 @@ static ssize_t receive(struct nb_sockets *ns, struct nb_sock *sock, const struct
 static int unread_hint(const struct nb_sock *sock)
 {
     bool fin = sock->flags & NB_SOCK_DONE;
-    return sock->rx_bytes ? (int)RTE_MIN(sock->rx_bytes, (uint32_t)INT32_MAX) : fin;
+    uint32_t unread = nb__urgent_readable(sock);
+    return unread ? (int)RTE_MIN(unread, (uint32_t)INT32_MAX) : fin;
 }
 
 static void put_control(const struct nb_sock *sock, struct msghdr *msg)
@@ -172,7 +191,7 @@ ssize_t nb_sock_recvmsg(struct nb_sockets *ns, int fd, struct msghdr *msg, int f
     if (sock->state == NB_SOCK_LISTENING)
         return -ENOTCONN;
     if (flags & MSG_OOB)
-        return -EINVAL; /* there is no urgent data: it stays in the stream, as with SO_OOBINLINE */
+        return nb__urgent_read(sock, msg, flags);
     nb__sock_hold(sock);
     ssize_t n = receive(ns, sock, msg, (size_t)want, flags);
     if (n >= 0) {

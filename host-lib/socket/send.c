@@ -25,7 +25,7 @@ struct send {
     size_t iov, offset; /* where in the caller's buffers */
     uint64_t deadline_us;
     unsigned flags; /* enum nb_tcp_write_flag */
-    bool zerocopy;
+    bool zerocopy, urgent;
 };
 
 static int count_bytes(struct send *send)
@@ -134,6 +134,8 @@ static ssize_t send_all(struct nb_sockets *ns, struct nb_sock *sock, struct send
             break;
     }
     leave_mark(sock, send);
+    if (send->urgent && send->done > 0 && sock->tcb)
+        nb_tcp_urgent(ns->tcp, sock->tcb);
     if (send->done > 0 && sock->tcb)
         nb_tcp_push(ns->tcp, sock->tcb, send->flags);
     if (send->done > 0 || err >= 0)
@@ -207,7 +209,7 @@ ssize_t nb_sock_sendmsg(struct nb_sockets *ns, int fd, const struct msghdr *msg,
     struct nb_sock *sock = nb__sock_get(ns, fd, &err);
     if (!sock)
         return err;
-    struct send send = {.msg = msg, .flags = write_flags(flags)};
+    struct send send = {.msg = msg, .flags = write_flags(flags), .urgent = flags & MSG_OOB};
     err = count_bytes(&send);
     if (err)
         return err;

@@ -106,6 +106,7 @@ bool nb__sock_drop_unread(struct nb_sock *sock)
     }
     sock->rx_tail = NULL;
     sock->rx_bytes = sock->rx_skip = 0;
+    sock->urgent = NB_URGENT_NONE;
     return any;
 }
 
@@ -118,6 +119,13 @@ static uint32_t sending_events(struct nb_sockets *ns, struct nb_sock *sock)
     sock->flags |= NB_SOCK_NO_SPACE;
     nb_tcp_want_writable(ns->tcp, sock->tcb, true);
     return 0;
+}
+
+/* So many make a read worth while; an urgent byte that it would leave out does not count. */
+static uint32_t bytes_to_read(const struct nb_sock *sock)
+{
+    bool left_out = sock->urgent && sock->urgent_at == 0 && !sock->options->oob_inline;
+    return sock->options->recv_lowat + left_out;
 }
 
 uint32_t nb__sock_events(struct nb_sockets *ns, struct nb_sock *sock)
@@ -134,8 +142,10 @@ uint32_t nb__sock_events(struct nb_sockets *ns, struct nb_sock *sock)
     if (sock->flags & NB_SOCK_RECV_SHUT)
         events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
     if (state != NB_TCP_SYN_SENT && !(sock->flags & NB_SOCK_DEFER_CONNECT)) {
-        if (sock->rx_bytes >= sock->options->recv_lowat)
+        if (sock->rx_bytes >= bytes_to_read(sock))
             events |= EPOLLIN | EPOLLRDNORM;
+        if (nb__urgent_waits(sock))
+            events |= EPOLLPRI;
         events |= state == NB_TCP_CLOSED ? EPOLLOUT | EPOLLWRNORM : sending_events(ns, sock);
     }
     if (sock->error || nb__error_queue_has(sock))

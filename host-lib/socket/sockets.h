@@ -50,6 +50,13 @@ enum nb_sock_flag {
     NB_SOCK_QUEUED = 1 << 7,        /* in an accept queue: somebody will have a descriptor of it */
 };
 
+/* Of the last urgent byte (urgent.c). */
+enum nb_urgent_state {
+    NB_URGENT_NONE,
+    NB_URGENT_MARKED, /* it lies ahead of the reader, arrived or not */
+    NB_URGENT_READ,   /* likewise, and recv(MSG_OOB) has taken it */
+};
+
 struct nb_sock_options;
 struct nb_error_queue;
 
@@ -76,6 +83,8 @@ struct nb_sock {
     int16_t error;      /* Linux's sk_err: a positive errno, reported once */
     int16_t soft_error; /* what to report if the connection dies for lack of an answer */
     uint32_t zerocopy_id;
+    uint32_t urgent_at; /* bytes from the first unread one to the urgent one */
+    uint8_t urgent;     /* enum nb_urgent_state */
 };
 
 struct nb_sockets {
@@ -127,6 +136,36 @@ bool nb__sock_drop_unread(struct nb_sock *sock);
 
 /* Readiness, as Linux's tcp_poll computes it. Notes NO_SPACE when the socket is not writable. */
 uint32_t nb__sock_events(struct nb_sockets *ns, struct nb_sock *sock);
+
+/* --- recv.c ----------------------------------------------------------------------------------- */
+
+/* n bytes were read: free what is used up and open the window. */
+void nb__sock_consume(struct nb_sockets *ns, struct nb_sock *sock, size_t n);
+
+/* The unread byte so many behind the first. */
+uint8_t nb__sock_byte_at(const struct nb_sock *sock, uint32_t at);
+
+/* --- urgent.c --------------------------------------------------------------------------------- */
+
+/* How a read stands to the mark of urgent data, `at` bytes behind the first unread one. */
+struct nb_urgent_limit {
+    size_t most; /* bytes that may be read up to the mark */
+    bool mark;   /* it is right here: who has read something returns */
+    bool skip;   /* and the urgent byte is to be left out */
+};
+struct nb_urgent_limit nb__urgent_limit(const struct nb_sock *sock, size_t at);
+
+/* The reader goes on by n bytes. */
+void nb__urgent_pass(struct nb_sock *sock, size_t n);
+
+/* Has the urgent byte arrived, and nobody has read it? Then there is something for POLLPRI. */
+bool nb__urgent_waits(const struct nb_sock *sock);
+
+/* What SIOCINQ and TCP_INQ count: up to the mark, and beyond only if the urgent byte is in line. */
+uint32_t nb__urgent_readable(const struct nb_sock *sock);
+
+/* recv(MSG_OOB). */
+ssize_t nb__urgent_read(struct nb_sock *sock, struct msghdr *msg, int flags);
 
 /* --- blocking.c ------------------------------------------------------------------------------- */
 

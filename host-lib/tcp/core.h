@@ -11,6 +11,7 @@
  *   history.c    what is remembered from flight to flight
  *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
  *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
+ *   urgent.c     urgent data
  *   md5.c        TCP-MD5: keys, who signs, what is admitted
  *   icmp.c       errors that routers and the peer's host report
  *   window.c     the receive window, rightsize.c how large it should be, delack.c when to acknowledge
@@ -39,6 +40,7 @@
 #include "tcb.h"
 #include "timewait.h"
 
+struct nb_seg_out;
 struct nb_tcp_open;
 
 /* TCBs by index, linked through list_next, in the order they were put in. A TCB is in one list or none
@@ -145,6 +147,14 @@ void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
 /* RFC 7323 §5: remember the timestamp, and is a segment's one from the past? */
 void nb__ts_recent_update(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
 bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg);
+
+/* --- urgent.c --------------------------------------------------------------------------------- */
+
+/* Sixth step, of a segment with URG. */
+void nb__urgent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
+
+/* Of a segment that leaves while urgent data is unacknowledged (NB_TCB_URGENT): the pointer, if it is before that. */
+void nb__urgent_point(struct nb_tcb *tcb, struct nb_seg_out *out);
 
 /* --- handshake.c ------------------------------------------------------------------------------ */
 

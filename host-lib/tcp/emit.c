@@ -67,6 +67,8 @@ static struct nb_seg_out segment_of(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_s
         out.ts_value = tcp->now_ms + tcb->ts_offset;
         out.ts_echo = tcb->ts_recent;
     }
+    if (unlikely(tcb->flags & NB_TCB_URGENT))
+        nb__urgent_point(tcb, &out);
     nb__md5_sign(tcp, nb__md5_key_of(tcb), &out);
     return out;
 }
@@ -120,7 +122,7 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
 /* Is the next segment like nearly all (segment_plain.h)? */
 static bool is_plain(const struct nb_tcb *tcb)
 {
-    const uint32_t asked = NB_TCB_TIMESTAMPS | NB_TCB_ECN | NB_TCB_DSACK | (uint32_t)NB_TCB_SIGNED;
+    const uint32_t asked = NB_TCB_TIMESTAMPS | NB_TCB_ECN | NB_TCB_DSACK | NB_TCB_URGENT | (uint32_t)NB_TCB_SIGNED;
     return (tcb->flags & asked) == NB_TCB_TIMESTAMPS && tcb->reasm == NB_REASM_NONE && asks_nothing_of_ip(tcb);
 }
 

@@ -190,7 +190,7 @@ bool nb__fastopen_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
     learn(tcp, tcb, seg, with_data);
     if (!tx) {
         if (with_data) {
-            tcb->flags |= NB_TCB_SYN_DATA;
+            nb__history(tcp, tcb)->syn_data = true;
             tcb->delivered -= tcb->delivered > 1; /* SYN and data went as one packet */
         }
         return false;

@@ -187,7 +187,7 @@ static bool open_fast(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_listener
     if (!nb__accept(tcp, tcb))
         return false;
     if (seg->payload_bytes) {
-        tcb->flags |= NB_TCB_SYN_DATA;
+        nb__history(tcp, tcb)->syn_data = true;
         seg->seq++;
         seg->flags &= (uint8_t)~NB_TCP_SYN;
         nb__text_in_order(tcp, tcb, seg);

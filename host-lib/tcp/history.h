@@ -35,9 +35,11 @@ struct nb_history {
     uint32_t probes_at_ms;         /* when probing a closed window began; 0: not probing */
     uint32_t md5_key;              /* a reference; 0: unsigned (md5.c) */
     nb_seq_t rcv_fin;              /* the peer's FIN, ahead of a gap */
+    nb_seq_t snd_up;               /* after the last urgent byte written (urgent.c) */
     struct nb_rightsize rightsize; /* how large a receive buffer the path wants */
     struct nb_seq_range dsack;
     uint8_t fastopen_failure;                   /* why our SYN's data was not taken */
+    bool syn_data;                              /* data travelled with a SYN and was taken */
     bool fastopen_asked, fastopen_experimental; /* our SYN had the option, the older one */
     bool from_cookie;                           /* opened by a SYN cookie's return */
     struct nb_history *next_free;

@@ -100,7 +100,7 @@ void nb_tcp_info(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_t
         .wscale = tcb->flags & NB_TCB_WSCALE,
         .ecn = tcb->flags & NB_TCB_ECN,
         .ecn_seen = tcb->flags & NB_TCB_ECN_SEEN,
-        .syn_data = tcb->flags & NB_TCB_SYN_DATA,
+        .syn_data = nb__past(tcb)->syn_data,
         .fastopen_failure = nb__past(tcb)->fastopen_failure,
     };
     describe_flight(tcb->flight, info);

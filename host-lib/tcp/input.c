@@ -200,8 +200,16 @@ static bool repeated_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
     return true;
 }
 
-/* Third, security and compartment, does not exist here; sixth, URG: urgent data is delivered in line, as ordinary data
- * (RFC 6093 §5 advises applications to want just that). */
+/* Sixth, check the URG bit; after the peer's FIN there is nothing urgent. */
+static void check_urgent(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    bool may_receive =
+        tcb->state == NB_TCP_ESTABLISHED || tcb->state == NB_TCP_FIN_WAIT_1 || tcb->state == NB_TCP_FIN_WAIT_2;
+    if (seg->flags & NB_TCP_URG && may_receive)
+        nb__urgent_arrives(tcp, tcb, seg);
+}
+
+/* Third, security and compartment, does not exist here. */
 static void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     if (repeated_syn(tcp, tcb, seg))
@@ -214,6 +222,7 @@ static void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_
         return;
     if (!acknowledged(tcp, tcb, seg)) /* fifth */
         return;
+    check_urgent(tcp, tcb, seg);     /* sixth */
     nb__text_arrives(tcp, tcb, seg); /* seventh and eighth */
 }
 

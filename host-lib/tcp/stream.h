@@ -99,6 +99,9 @@ ssize_t nb_tcp_queue(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, 
 /* The write ends here: mark its end, and send what may be sent. */
 void nb_tcp_push(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned flags);
 
+/* What was written up to now ends with an urgent byte (MSG_OOB); nothing holds it back. Before nb_tcp_push. */
+void nb_tcp_urgent(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
 /* From env->connected: data will be written at once, so the handshake's last ACK can wait for it a little. */
 void nb_tcp_hold_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
 

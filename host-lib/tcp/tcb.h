@@ -49,7 +49,7 @@ enum nb_tcb_flag {
     NB_TCB_ECN_ECHO = 1 << 21,      /* we saw CE and say so until CWR */
     NB_TCB_ECN_CWR = 1 << 22,       /* we have reduced and tell the peer with the next data */
     NB_TCB_ECN_SEEN = 1 << 23,
-    NB_TCB_SYN_DATA = 1 << 24,         /* data travelled with a SYN and was taken */
+    NB_TCB_URGENT = 1 << 24,           /* urgent data was written, and may not be acknowledged yet (urgent.c) */
     NB_TCB_FASTOPEN = 1 << 25,         /* SYN-RECEIVED, but the application has it already (RFC 7413) */
     NB_TCB_RTO_BLACKHOLE = 1 << 26,    /* the path may lose large segments: probe lower (RFC 4821 §7.6) */
     NB_TCB_DSACK = 1 << 27,            /* the next ACK reports dsack (RFC 2883) */

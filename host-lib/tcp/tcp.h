@@ -67,7 +67,11 @@ struct nb_tcp_env {
     bool (*accepted)(void *arg, struct nb_tcb *tcb);                 /* ESTABLISHED by passive open; false: refuse */
     void (*connected)(void *arg, struct nb_tcb *tcb);                /* ESTABLISHED by active open */
     void (*data)(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m); /* in-order payload; takes m */
-    void (*writable)(void *arg, struct nb_tcb *tcb);                 /* room again after a short write */
+
+    /* The peer has something urgent: its last byte comes after so many more bytes of the stream. NULL: no matter. */
+    void (*urgent)(void *arg, struct nb_tcb *tcb, uint32_t ahead);
+
+    void (*writable)(void *arg, struct nb_tcb *tcb);    /* room again after a short write */
     void (*progress)(void *arg, struct nb_tcb *tcb);    /* sent or acknowledged something; for who asks: stream.h */
     void (*peer_closed)(void *arg, struct nb_tcb *tcb); /* FIN reached, all data delivered */
     void (*soft_error)(void *arg, struct nb_tcb *tcb, int error); /* ICMP's, as a positive errno; may be NULL */
@@ -83,13 +87,13 @@ struct nb_tcp_shared {
 
 struct nb_tcp_config {
     struct nb_limits limits;
-    uint16_t worker;             /* number, goes into flow ids */
-    struct rte_mempool *mempool; /* for everything we send */
-    struct nb_flow_table *flows; /* the worker's; the core inserts and removes its own objects */
-    uint8_t isn_secret[16];      /* process-wide (RFC 6528) */
+    uint16_t worker;              /* number, goes into flow ids */
+    struct rte_mempool *mempool;  /* for everything we send */
+    struct nb_flow_table *flows;  /* the worker's; the core inserts and removes its own objects */
+    uint8_t isn_secret[16];       /* process-wide (RFC 6528) */
     struct nb_tcp_shared *shared; /* zeroed at first, outlives the core; NULL: it is alone in its process */
-    bool checksum_offload;       /* the port computes TCP and IP checksums */
-    uint16_t mtu_bytes;          /* of the IP packet */
+    bool checksum_offload;        /* the port computes TCP and IP checksums */
+    uint16_t mtu_bytes;           /* of the IP packet */
 };
 
 struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tcp_env *env, uint64_t now_us);

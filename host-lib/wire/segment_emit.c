@@ -174,7 +174,7 @@ static unsigned put_tcp(struct writer *w, const struct nb_seg_out *out)
     put32(w, out->ack);
     struct writer fourth = *w;
     w->at += 4;
-    put32(w, 0); /* checksum, urgent pointer */
+    put32(w, out->urgent); /* and the checksum */
     put_options(w, out);
     unsigned bytes = (unsigned)(w->at - start);
     fourth.sum = w->sum;

@@ -20,6 +20,7 @@ struct nb_seg_out {
     uint16_t mss;
     uint8_t wscale;
     uint8_t n_sack;
+    uint16_t urgent; /* with NB_TCP_URG */
     uint32_t ts_value, ts_echo;
     const struct nb_seq_range *sack;
     const struct nb_cookie *cookie;  /* with NB_SEG_FASTOPEN */

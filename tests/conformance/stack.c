@@ -102,6 +102,11 @@ static void data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)
     nb_sockets_on_data(sockets_of(arg), tcb, m);
 }
 
+static void urgent(void *arg, struct nb_tcb *tcb, uint32_t ahead)
+{
+    nb_sockets_on_urgent(sockets_of(arg), tcb, ahead);
+}
+
 static void writable(void *arg, struct nb_tcb *tcb)
 {
     nb_sockets_on_writable(sockets_of(arg), tcb);
@@ -220,6 +225,7 @@ static void make_tcp(struct stack *stack)
         .accepted = accepted,
         .connected = connected,
         .data = data,
+        .urgent = urgent,
         .writable = writable,
         .progress = progress,
         .soft_error = soft_error,

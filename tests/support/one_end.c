@@ -272,6 +272,7 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
                              .ack = a->flags & NB_TCP_ACK ? e->iss + a->ack : 0,
                              .window = a->window ? a->window : e->window,
                              .flags = a->flags,
+                             .urgent = a->urgent,
                              .options = a->options | (e->timestamps || a->ts_value ? NB_SEG_TIMESTAMP : 0) |
                                         (a->md5 ? NB_SEG_MD5 : 0),
                              .mss = a->mss,

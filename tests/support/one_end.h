@@ -34,7 +34,7 @@ struct end_packet {
 struct end_arrival {
     uint8_t flags;
     nb_seq_t seq, ack;
-    uint16_t window;
+    uint16_t window, urgent;
     const char *text; /* payload, or */
     uint32_t n;       /* so many bytes of the pattern */
     uint32_t ts_value, ts_echo;

@@ -171,6 +171,11 @@ static void on_data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)
     nb_sockets_on_data(((struct sock_host *)arg)->ns, tcb, m);
 }
 
+static void on_urgent(void *arg, struct nb_tcb *tcb, uint32_t ahead)
+{
+    nb_sockets_on_urgent(((struct sock_host *)arg)->ns, tcb, ahead);
+}
+
 static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason)
 {
     nb_sockets_on_closed(((struct sock_host *)arg)->ns, tcb, reason);
@@ -197,6 +202,7 @@ static void host_init(struct sock_world *w, unsigned i, bool blocking)
                              .accepted = on_accepted,
                              .connected = on_connected,
                              .data = on_data,
+                             .urgent = on_urgent,
                              .writable = on_writable,
                              .progress = on_progress,
                              .peer_closed = on_peer_closed,

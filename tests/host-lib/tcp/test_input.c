@@ -345,17 +345,6 @@ static void test_syn_looked_up_as_a_connection_that_ended_meanwhile_opens_a_new_
     end_free(e);
 }
 
-static void test_urgent_data_is_delivered_in_line(void **state)
-{
-    (void)state;
-    struct one_end *e = end_new(NULL);
-    end_established(e);
-    arrive(e, .flags = ACK | NB_TCP_URG, .seq = 1, .ack = 1, .n = 10);
-    check_received(e, 10);
-    end_forget_sent(e);
-    end_free(e);
-}
-
 static void test_older_segment_does_not_take_the_window_back(void **state)
 {
     (void)state;
@@ -408,7 +397,6 @@ int main(void)
         cmocka_unit_test(test_text_kept_from_behind_a_fin_is_freed_when_the_fin_counts),
         cmocka_unit_test(test_repeated_segment_whose_ack_was_lost_refreshes_the_echo),
         cmocka_unit_test(test_syn_looked_up_as_a_connection_that_ended_meanwhile_opens_a_new_one),
-        cmocka_unit_test(test_urgent_data_is_delivered_in_line),
         cmocka_unit_test(test_ack_of_what_was_acknowledged_before_does_not_tell_a_window),
         cmocka_unit_test(test_older_segment_does_not_take_the_window_back),
     };
