@@ -21,6 +21,11 @@ static const char *const through_words[] = {"auto", "rte_flow", "ethtool", "verb
 static_assert(NB_RULES_AUTO == 0 && NB_RULES_VERBS == 3 && NB_RULES_NONE == 4, "in the enum's order, too");
 static_assert(NB_STEERING_AUTO == 0 && NB_STEERING_EXACT == 1, "policy_words are in the enum's order");
 
+static const char *const distribution_words[] = {"home", "least_loaded", "round_robin", "application", NULL};
+static_assert(NB_DISTRIBUTE_HOME == 0 && NB_DISTRIBUTE_LEAST_LOADED == 1 && NB_DISTRIBUTE_ROUND_ROBIN == 2 &&
+                  NB_DISTRIBUTE_APPLICATION == 3,
+              "in the enum's order");
+
 static const char *const congestion_words[] = {"cubic", "newreno", NULL};
 static const char *const slow_start_words[] = {"hystart", "hystart++", "plain", NULL};
 static const char *const ecn_words[] = {"when_asked", "always", "never", NULL};
@@ -81,6 +86,11 @@ static const struct nb_keyword app_keywords[] = {
      .fallback = "",
      .help = "Where it accepts connections, on every worker. 0.0.0.0 is every IPv4 address of ours, [::] every IPv6 "
              "address. empty: nowhere; it only connects."},
+    {"distribute", &nb_type_word, FIELD(struct nb_config_app, distribution), .words = distribution_words,
+     .fallback = "home",
+     .help = "Which worker accepts a connection. home: the one that RSS chose, which costs least. least_loaded: the one "
+             "with the fewest connections, if home has noticeably more. round_robin: one after the other. application: "
+             "the one that the application names (nb_app.choose_worker)."},
     {"options", &nb_type_pairs, FIELD(struct nb_config_app, pair),
      .count_offset = offsetof(struct nb_config_app, n_options), .max = NB_CONFIG_APP_OPTIONS, .fallback = "",
      .help = "The application's own settings; it refuses what it does not know."},

@@ -40,6 +40,7 @@ struct nb_config_app {
     unsigned line;
     struct nb_endpoint listen[NB_MAX_LISTENERS];
     unsigned n_listen;
+    enum nb_distribution distribution;
     struct nb_pair pair[NB_CONFIG_APP_OPTIONS];
     unsigned n_options;
     struct nb_app_option option[NB_CONFIG_APP_OPTIONS]; /* the same pairs, as the application gets them */

@@ -91,6 +91,7 @@ static void add_listener(const struct nb_config_app *app, const struct nb_endpoi
         .app = app->app,
         .options = app->option,
         .n_options = app->n_options,
+        .distribution = app->distribution,
     };
 }
 

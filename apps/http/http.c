@@ -28,6 +28,7 @@
 
 #define CONNECTIONS_DEFAULT 65536     /* about 11 MiB a worker; as many as limits.connections has by default */
 #define CONNECTIONS_MAX     (1 << 20) /* 176 MiB a worker */
+#define CONNECTIONS_MOVING  64        /* as many again may be between two workers: their records come back */
 #define CHUNK_BYTES         16384     /* of pattern per nb_conn_write: the table stays in the second-level cache */
 #define LINGER_BYTES_MAX    (2 << 20) /* discarded from a peer that goes on sending: a refused body, and no more */
 
@@ -47,6 +48,7 @@ struct http_conn {
 
 /* An instance: one worker's. */
 struct http_worker {
+    uint64_t n, most; /* connections here; with `most` of them we accept no more, and another worker does */
     struct http_conn *conn;
     struct http_conn *free;
     _Atomic(struct http_conn *) returned; /* by other workers, of connections that moved there */
@@ -208,12 +210,25 @@ static struct http_conn *take_conn(struct http_worker *http)
     return conn;
 }
 
+/* One more or one less. */
+static void count(struct nb_worker *w, struct http_worker *http, bool more)
+{
+    bool was_full = http->n >= http->most;
+    if (more)
+        http->n++;
+    else
+        http->n--;
+    if (was_full != (http->n >= http->most))
+        nb_worker_accept(w, http, was_full);
+}
+
 static bool on_accept(struct nb_worker *w, void *state, struct nb_conn c)
 {
     struct http_worker *http = state;
     struct http_conn *conn = take_conn(http);
     if (!conn)
         return false;
+    count(w, http, true);
     memset(conn, 0, sizeof *conn);
     conn->owner = http;
     http_parser_init(&conn->parser);
@@ -251,9 +266,10 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
 {
     struct http_worker *http = state;
     struct http_conn *conn = user;
-    (void)w, (void)c, (void)reason;
+    (void)c, (void)reason;
     if (!conn)
         return;
+    count(w, http, false);
     app_kept_drop(&conn->input);
     conn->next_free = http->free;
     http->free = conn;
@@ -262,7 +278,8 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
 /* The source keeps nothing; its record goes along and comes back empty. */
 static void *on_leave(struct nb_worker *w, void *state, struct nb_conn c, void *user, unsigned to)
 {
-    (void)w, (void)state, (void)c, (void)to;
+    (void)c, (void)to;
+    count(w, state, false);
     return user;
 }
 
@@ -282,6 +299,7 @@ static void on_arrive(struct nb_worker *w, void *state, struct nb_conn c, void *
     if (conn) {
         *conn = *theirs;
         conn->owner = http;
+        count(w, http, true);
     } else {
         app_kept_drop(&theirs->input);
     }
@@ -312,14 +330,16 @@ static int start(struct nb_worker *w, const struct nb_app_option *options, unsig
     if (rc)
         return rc;
     struct http_worker *http = calloc(1, sizeof *http);
-    struct http_conn *conn = http ? calloc(connections, sizeof *conn) : NULL;
+    uint64_t records = connections + CONNECTIONS_MOVING;
+    struct http_conn *conn = http ? calloc(records, sizeof *conn) : NULL;
     if (!conn) {
         free(http);
         return nb_error_set(err, -ENOMEM, "http: no memory for %u connections on worker %u", (unsigned)connections,
                             nb_worker_index(w));
     }
     http->conn = conn;
-    for (uint64_t i = connections; i-- > 0;) {
+    http->most = connections;
+    for (uint64_t i = records; i-- > 0;) {
         conn[i].next_free = http->free;
         http->free = &conn[i];
     }

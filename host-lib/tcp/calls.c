@@ -25,6 +25,17 @@ bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address
     return nb_listen_find(&mutable->listen, address, family, port) != NULL;
 }
 
+void *nb_tcp_listener(struct nb_tcp *tcp, const struct nb_flow_key *key)
+{
+    const struct nb_listener *l = nb_listen_find(&tcp->listen, &key->local, key->family, key->local_port);
+    return l ? l->user : NULL;
+}
+
+void nb_tcp_pause(struct nb_tcp *tcp, const void *user, bool on)
+{
+    nb_listen_pause(&tcp->listen, user, on);
+}
+
 static bool connects_to_itself(const struct nb_flow_key *key)
 {
     return key->local_port == key->remote_port && memcmp(&key->local, &key->remote, sizeof key->local) == 0;

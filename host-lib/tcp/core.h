@@ -166,6 +166,9 @@ void nb__syn_sent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg 
 /* Hand a connection to the application; false: refused, and gone. */
 bool nb__accept(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
+/* Our SYN was acknowledged, and whoever would accept the connection is paused: the ACK has to come again. */
+bool nb__must_wait(struct nb_tcp *tcp, struct nb_tcb *tcb);
+
 /* Our SYN was acknowledged: enter ESTABLISHED and tell the application. False when the connection is gone again. */
 bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
 

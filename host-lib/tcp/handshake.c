@@ -204,6 +204,10 @@ static void open_passively(struct nb_tcp *tcp, struct nb_listener *listener, str
         nb__count(tcp, NB_COUNTER_DROP_HALF_OPEN_FULL);
         return;
     }
+    if (unlikely(listener->paused)) {
+        nb__count(tcp, NB_COUNTER_DROP_NOT_ACCEPTING);
+        return;
+    }
     if (unlikely(cookie_only)) {
         nb__syncookie_answer(tcp, listener, seg);
         return;
@@ -246,6 +250,19 @@ void nb__listen_arrives(struct nb_tcp *tcp, struct nb_seg *seg, uint16_t queue, 
 }
 
 /* --- ESTABLISHED ------------------------------------------------------------------------------ */
+
+bool nb__must_wait(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (likely(!tcp->listen.n_paused) || tcb->flags & (NB_TCB_ACTIVE | NB_TCB_FASTOPEN))
+        return false;
+    const struct nb_listener *listener = nb_listen_of(&tcp->listen, tcb->listener_user);
+    if (!listener || !listener->paused)
+        return false;
+    nb__count(tcp, NB_COUNTER_DROP_NOT_ACCEPTING);
+    if (tcp->env.unaccepted)
+        tcp->env.unaccepted(tcp->env.arg, tcb);
+    return true;
+}
 
 /* RFC 6298 §5.7, RFC 5681 §3.1: a lost SYN is a first sign of trouble. */
 static void measure_handshake(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)

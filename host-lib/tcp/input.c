@@ -160,7 +160,7 @@ static bool no_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *
 static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     if (seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt))
-        return nb__established(tcp, tcb, seg);
+        return !nb__must_wait(tcp, tcb) && nb__established(tcp, tcb, seg);
     nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
     nb__emit_rst_for(tcp, seg);
     return false;

@@ -2,7 +2,6 @@
 #include "listen.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "options.h"
@@ -60,7 +59,19 @@ void nb_listen_remove(struct nb_listen_table *table, const void *user)
         while (*link != i + 1)
             link = &table->listener[*link - 1].next;
         *link = l->next;
+        table->n_paused -= l->paused;
         *l = (struct nb_listener){0};
+    }
+}
+
+void nb_listen_pause(struct nb_listen_table *table, const void *user, bool on)
+{
+    for (unsigned i = 0; i < NB_MAX_LISTENERS; i++) {
+        struct nb_listener *l = &table->listener[i];
+        if (!l->port || l->user != user || l->paused == on)
+            continue;
+        l->paused = on;
+        table->n_paused += on ? 1u : -1u;
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef NB_TCP_LISTEN_H
 #define NB_TCP_LISTEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <netbypass/runtime.h>
@@ -15,6 +16,7 @@ struct nb_listener {
     uint16_t port;
     uint8_t family;
     uint8_t next; /* index + 1 in the bucket's chain */
+    bool paused;  /* nobody accepts: what would open a connection is dropped, and comes again */
     void *user;
     const struct nb_tcp_options *options; /* of its children, to begin with */
     uint32_t fastopen_pending;            /* children that the application has before their handshake is done */
@@ -23,6 +25,7 @@ struct nb_listener {
 struct nb_listen_table {
     uint8_t bucket[NB_LISTEN_BUCKETS]; /* index + 1 */
     struct nb_listener listener[NB_MAX_LISTENERS];
+    unsigned n_paused;
 };
 
 /* 0, -EADDRINUSE, -ENOSPC. */
@@ -36,5 +39,8 @@ struct nb_listener *nb_listen_find(struct nb_listen_table *table, const struct n
 /* Take every listener of a user out; find the first. */
 void nb_listen_remove(struct nb_listen_table *table, const void *user);
 struct nb_listener *nb_listen_of(struct nb_listen_table *table, const void *user);
+
+/* Pause every listener of a user, or let them go on. */
+void nb_listen_pause(struct nb_listen_table *table, const void *user, bool on);
 
 #endif

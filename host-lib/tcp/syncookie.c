@@ -153,7 +153,7 @@ void nb__syncookie_answer(struct nb_tcp *tcp, const struct nb_listener *listener
     nb__count(tcp, NB_COUNTER_SYNCOOKIES_SENT);
 }
 
-static bool were_sent_lately(const struct nb_tcp *tcp)
+bool nb_tcp_expects_cookies(const struct nb_tcp *tcp)
 {
     uint32_t last = last_minute(tcp);
     return last && minute(tcp) + 1 - last <= 1;
@@ -161,11 +161,15 @@ static bool were_sent_lately(const struct nb_tcp *tcp)
 
 bool nb__syncookie_returns(struct nb_tcp *tcp, const struct nb_listener *listener, struct nb_seg *seg, uint16_t queue)
 {
-    if (!were_sent_lately(tcp) || seg->flags & (NB_TCP_SYN | NB_TCP_RST))
+    if (!nb_tcp_expects_cookies(tcp) || seg->flags & (NB_TCP_SYN | NB_TCP_RST))
         return false;
     uint16_t mss = check(tcp, &seg->key, seg->seq - 1, seg->ack - 1);
     if (!mss)
         return false;
+    if (listener->paused) {
+        nb__count(tcp, NB_COUNTER_DROP_NOT_ACCEPTING);
+        return true;
+    }
     struct nb_seg syn = recall(seg, mss);
     struct nb_tcb *tcb = nb__new_child(tcp, listener, &syn, queue, NULL);
     if (!tcb)

@@ -76,6 +76,7 @@ struct nb_tcp_env {
     void (*peer_closed)(void *arg, struct nb_tcb *tcb); /* FIN reached, all data delivered */
     void (*soft_error)(void *arg, struct nb_tcb *tcb, int error); /* ICMP's, as a positive errno; may be NULL */
     bool (*accepting)(void *arg, void *listener_user);            /* take a SYN? NULL: always */
+    void (*unaccepted)(void *arg, struct nb_tcb *tcb); /* half-open, could be ESTABLISHED, and nobody accepts; may be NULL */
     void (*closed)(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason); /* last; TIME-WAIT counts as gone */
 };
 
@@ -105,6 +106,16 @@ void nb_tcp_free(struct nb_tcp *tcp);
  * nb_tcb_listener_user(). 0, -EADDRINUSE, -ENOSPC. */
 int nb_tcp_listen(struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port, void *user);
 bool nb_tcp_is_listening(const struct nb_tcp *tcp, const struct nb_addr *address, uint8_t family, uint16_t port);
+
+/* Who listens there: the user given to nb_tcp_listen, NULL: nobody. */
+void *nb_tcp_listener(struct nb_tcp *tcp, const struct nb_flow_key *key);
+
+/* Accept nothing for this user, or again. A SYN is dropped and counted, and so is an ACK that would complete a handshake,
+ * of which env->unaccepted tells: peers send them again. Nobody is reset. */
+void nb_tcp_pause(struct nb_tcp *tcp, const void *user, bool on);
+
+/* May an ACK that belongs to no connection bring a SYN cookie? */
+bool nb_tcp_expects_cookies(const struct nb_tcp *tcp);
 
 /* --- packets and time --------------------------------------------------------------------------------------------- */
 

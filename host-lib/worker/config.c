@@ -174,6 +174,11 @@ static int check_listener(const struct nb_runtime_config *config, unsigned i, st
     if (!l->tcp_port && !l->app->on_connected)
         return nb_error_set(err, -EINVAL, "application %s: nowhere to listen, and it makes no connections",
                             l->app->name);
+    if (l->distribution == NB_DISTRIBUTE_APPLICATION && !l->app->choose_worker)
+        return nb_error_set(err, -EINVAL,
+                            "application %s does not choose workers for its connections; accepted: home, least_loaded, "
+                            "round_robin",
+                            l->app->name);
     if (nb_addr_is_zero(&a.address) || owner_of(config, config->n_ports, &a))
         return 0;
     return nb_error_set(err, -EADDRNOTAVAIL, "listener %s: %s is not the address of a port", l->app->name,

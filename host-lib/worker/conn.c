@@ -76,6 +76,18 @@ int nb_conn_pin(struct nb_worker *w, struct nb_conn c, bool on)
     return 0;
 }
 
+int nb_conn_move(struct nb_worker *w, struct nb_conn c, unsigned to)
+{
+    struct nb_tcb *tcb = nb_tcp_lookup(w->tcp, c);
+
+    if (!tcb)
+        return -ENOTCONN;
+    if (to >= w->n_workers || to == w->index)
+        return -EINVAL;
+    nb__move_begin(w, tcb, to, NULL);
+    return 0;
+}
+
 int nb_conn_key(struct nb_worker *w, struct nb_conn c, struct nb_flow_key *key)
 {
     struct nb_tcb *tcb = nb_tcp_lookup(w->tcp, c);

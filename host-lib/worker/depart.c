@@ -96,13 +96,24 @@ static uint16_t service_of(const struct nb_worker *w, const struct nb_tcb *tcb)
     return s ? (uint16_t)(s - w->service) : NB_MOVE_NO_SERVICE;
 }
 
+static void send_ask(struct nb_worker *w, struct nb_departure *d)
+{
+    struct nb_mail mail = {.kind = NB_MAIL_MOVE_ASK};
+
+    mail.move.departure = d;
+    mail.move.serial = d->serial;
+    if (nb__mail(w, d->to, &mail))
+        d->phase = NB_DEPARTURE_ASKED;
+}
+
+/* Applications may ask in their callbacks: nothing leaves before the turn ends. */
 static void ask(struct nb_worker *w, struct nb_departure *d, const struct nb_tcb *tcb)
 {
     nb_transfer_measure(w->tcp, tcb, &d->size);
     d->phase = NB_DEPARTURE_ASK;
     d->serial = ++w->moves->serial;
     d->asks++;
-    nb__departures_tend(w);
+    send_ask(w, d);
 }
 
 void nb__move_begin(struct nb_worker *w, struct nb_tcb *tcb, unsigned to, struct nb_move_ticket *ticket)
@@ -262,16 +273,6 @@ static void try_to_leave(struct nb_worker *w, struct nb_departure *d)
 
 /* --- what is due ---------------------------------------------------------------------------------------------------
  */
-
-static void send_ask(struct nb_worker *w, struct nb_departure *d)
-{
-    struct nb_mail mail = {.kind = NB_MAIL_MOVE_ASK};
-
-    mail.move.departure = d;
-    mail.move.serial = d->serial;
-    if (nb__mail(w, d->to, &mail))
-        d->phase = NB_DEPARTURE_ASKED;
-}
 
 /* The place is free again; a flow that only outgrew it asks for a larger one. */
 static void send_cancel(struct nb_worker *w, struct nb_departure *d)

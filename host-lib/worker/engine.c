@@ -97,7 +97,10 @@ static int make_post(struct nb_runtime *rt, struct nb_error *err)
     for (; rt->n_workers < rt->config.n_workers; rt->n_workers++)
         nb_call_desk_init(&rt->desk[rt->n_workers]);
     rt->post = nb_post_new(rt->n_workers);
-    return rt->post ? 0 : nb_error_set(err, -ENOMEM, "no memory for the rings between %u workers", rt->n_workers);
+    rt->board = aligned_alloc(64, sizeof *rt->board);
+    if (rt->board)
+        memset(rt->board, 0, sizeof *rt->board);
+    return rt->post && rt->board ? 0 : nb_error_set(err, -ENOMEM, "no memory for the rings between %u workers", rt->n_workers);
 }
 
 /* The tables that follow from a port's RSS key; one without RSS hashes everything to 0. */
@@ -201,6 +204,7 @@ int nb__engine_make_worker(struct nb_runtime *rt, unsigned i, uint64_t now_us, s
         .post = rt->post,
         .desk = &rt->desk[i],
         .tcp_shared = &rt->tcp_shared,
+        .board = rt->board,
         .now_us = now_us,
     };
 
@@ -265,6 +269,7 @@ unsigned nb__engine_close(struct nb_runtime *rt)
     for (unsigned i = 0; i < rt->n_workers; i++)
         nb_worker_free(rt->worker[i]);
     nb_post_free(rt->post);
+    free(rt->board);
     for (unsigned i = 0; i < rt->n_ports; i++)
         nb_port_close(&rt->port[i]);
     for (unsigned i = 0; i < rt->n_ports; i++)

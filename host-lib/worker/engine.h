@@ -54,6 +54,7 @@ struct nb_runtime {
     uint32_t news_lost_seen[NB_MAX_WORKERS];
     uint8_t isn_secret[16];
     struct nb_tcp_shared tcp_shared;
+    struct nb_board *board;
     bool checksum_offload;
     struct nb_clock clock;
 

@@ -107,6 +107,11 @@ static bool on_accepted(void *arg, struct nb_tcb *tcb)
     return false;
 }
 
+static void on_unaccepted(void *arg, struct nb_tcb *tcb)
+{
+    nb__place_unaccepted(arg, tcb);
+}
+
 static void on_connected(void *arg, struct nb_tcb *tcb)
 {
     struct nb_worker *w = arg;
@@ -161,6 +166,7 @@ const struct nb_tcp_env nb__worker_env = {
     .room = on_room,
     .backlogged = on_backlogged,
     .accepted = on_accepted,
+    .unaccepted = on_unaccepted,
     .connected = on_connected,
     .data = on_data,
     .writable = on_writable,

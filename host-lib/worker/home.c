@@ -7,7 +7,7 @@
  *   arrived at   finds            does
  *   anywhere     own flow         TCP
  *   home         forward entry    → owner                 (NB_WHY_OWNER)
- *   home         nothing          TCP: listener, or RST
+ *   home         nothing          TCP: listener, or RST; or → who is to accept it (NB_WHY_ACCEPT, place.h)
  *   elsewhere    nothing          → home                  (NB_WHY_HOME)
  *   "owner"      nothing          tell the sender, and → sender if it is home (NB_WHY_GONE), who then has the last word
  *
@@ -58,12 +58,48 @@ static void compare_hash(struct nb_worker_port *p, const struct nb_arrival *a, u
         p->rss_untrusted = true;
 }
 
+/* The sender takes us for the owner, and is wrong. It hears of that before it gets the segment back. */
+static void disown(struct nb_worker *w, const struct nb_flow_key *key, unsigned sender, uint32_t incarnation)
+{
+    const struct nb_mail gone = {.kind = NB_MAIL_FORWARD_GONE, .flow = {.key = *key, .incarnation = incarnation}};
+
+    nb__mail(w, sender, &gone);
+}
+
+/* We are its home, and have another worker accept it. */
+static __rte_noinline void hand_over(struct nb_worker *w, struct nb_arrival *a, unsigned to)
+{
+    nb_registry_put(&w->registry, &a->seg.key, (uint16_t)to, 0);
+    w->counters[NB_COUNTER_HANDED_OVER]++;
+    pass_on(w, a, to, NB_WHY_ACCEPT, 0, NB_HOPS_MAX);
+}
+
+/* Its home has us accept it, and counts on us to say when there is nothing of it, now or later. Home is the registrar: an
+ * entry of our own for a flow that it does not know of is a leftover. */
+static __rte_noinline void accept_for_home(struct nb_worker *w, struct nb_arrival *a, struct nb_flow_ref ref)
+{
+    const struct nb_flow_key key = a->seg.key;
+
+    if (ref.kind == NB_FLOW_FORWARD) {
+        nb_registry_forget(&w->registry, &key);
+        ref = (struct nb_flow_ref){.kind = NB_FLOW_NONE};
+    }
+    nb_tcp_input_other(w->tcp, &a->seg, ref, a->queue, w->now_us);
+    if (!nb__reta_flow_made_for(w, a->port, &key, a->from))
+        disown(w, &key, a->from, 0);
+}
+
 /* Nobody else has it: a listener of ours, or RST. Unless entries were lost for want of room, when a miss proves nothing
  * about flows that exist, and silence is the only safe answer. */
 static void last_word(struct nb_worker *w, struct nb_arrival *a)
 {
     const struct nb_flow_ref none = {.kind = NB_FLOW_NONE};
+    unsigned to = unlikely(w->place.active) ? nb__place_of(w, a) : w->index;
 
+    if (to != w->index) {
+        hand_over(w, a, to);
+        return;
+    }
     if (w->registry.overflowed && !(a->seg.flags & NB_TCP_SYN)) {
         nb__drop(w, a->seg.m, NB_COUNTER_DROP_NOT_HOME);
         return;
@@ -81,15 +117,6 @@ static bool are_home(const struct nb_worker *w, const struct nb_arrival *a, uint
 
     return nb_rss_queue_of(&p->rss, hash) == w->index ||
            (p->reta_phase == NB_RETA_CHANGING && a->why != NB_WHY_WIRE && nb_rss_queue_of(&p->next, hash) == w->index);
-}
-
-/* The sender takes us for the owner, and is wrong. It hears of that before it gets the segment back. */
-static void disown(struct nb_worker *w, const struct nb_arrival *a)
-{
-    const struct nb_mail gone = {.kind = NB_MAIL_FORWARD_GONE,
-                                 .flow = {.key = a->seg.key, .incarnation = a->incarnation}};
-
-    nb__mail(w, a->from, &gone);
 }
 
 /* What the usual way of a frame has not asked (rx_usual.h). */
@@ -110,7 +137,7 @@ static void deliver_miss(struct nb_worker *w, struct nb_arrival *a)
     if (nb_rss_spreads(&p->rss))
         compare_hash(p, a, hash);
     if (a->why == NB_WHY_OWNER)
-        disown(w, a);
+        disown(w, &a->seg.key, a->from, a->incarnation);
     if (are_home(w, a, hash))
         last_word(w, a);
     else if (a->why == NB_WHY_OWNER)
@@ -141,6 +168,21 @@ static void deliver_entry(struct nb_worker *w, struct nb_arrival *a, struct nb_f
         pass_on(w, a, entry->owner, NB_WHY_OWNER, entry->incarnation, NB_HOPS_MAX);
 }
 
+/* Whatever is no connection of ours. */
+static __rte_noinline void deliver_other(struct nb_worker *w, struct nb_arrival *a, struct nb_flow_ref ref)
+{
+    if (unlikely(a->why == NB_WHY_ACCEPT)) {
+        accept_for_home(w, a, ref);
+    } else if (ref.kind == NB_FLOW_TIME_WAIT) {
+        count_misdirected(w, a);
+        nb_tcp_input_other(w->tcp, &a->seg, ref, a->queue, w->now_us);
+    } else if (ref.kind == NB_FLOW_FORWARD) {
+        deliver_entry(w, a, (struct nb_forward *)ref.object);
+    } else {
+        deliver_miss(w, a);
+    }
+}
+
 void nb__deliver(struct nb_worker *w, struct nb_arrival *a)
 {
     struct nb_flow_ref ref;
@@ -148,21 +190,10 @@ void nb__deliver(struct nb_worker *w, struct nb_arrival *a)
     if (unlikely(w->n_gates) && (nb__reta_holds(w, a) || nb__gate_parks(w, a)))
         return;
     ref = nb_flow_find(w->flows, &a->seg.key, a->seg.hash);
-
-    switch (ref.kind) {
-    case NB_FLOW_TCB:
+    if (ref.kind == NB_FLOW_TCB) {
         count_misdirected(w, a);
         nb_tcp_input_tcb(w->tcp, &a->seg, (struct nb_tcb *)ref.object, a->queue, w->now_us);
-        break;
-    case NB_FLOW_TIME_WAIT:
-        count_misdirected(w, a);
-        nb_tcp_input_other(w->tcp, &a->seg, ref, a->queue, w->now_us);
-        break;
-    case NB_FLOW_FORWARD:
-        deliver_entry(w, a, (struct nb_forward *)ref.object);
-        break;
-    case NB_FLOW_NONE:
-        deliver_miss(w, a);
-        break;
+    } else {
+        deliver_other(w, a, ref);
     }
 }

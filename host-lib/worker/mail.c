@@ -105,6 +105,11 @@ unsigned nb_mail_room(const struct nb_post *post, unsigned from, unsigned to)
     return rte_ring_free_count(ring_of(post, from, to));
 }
 
+uint32_t nb_mail_count(const struct nb_post *post, unsigned from, unsigned to)
+{
+    return ring_of(post, from, to)->prod.tail;
+}
+
 /* The letters must be visible before the bit, and the bit before we look whether anybody sleeps: a sleeper sets
  * `asleep` and then looks at the bits, so one of the two sees the other (both sequentially consistent). */
 static void ring_one(struct doorbell *bell, uint64_t bit)

@@ -50,10 +50,11 @@ enum nb_mail_kind {
 
 /* Why a segment is sent to another worker. */
 enum nb_mail_why {
-    NB_WHY_WIRE,  /* it is not: it came from a port */
-    NB_WHY_HOME,  /* the receiver is the home of its flow and has the last word */
-    NB_WHY_OWNER, /* the receiver owns its flow, says an entry at the sender */
-    NB_WHY_GONE,  /* the receiver thought that the sender owns its flow, but it does not */
+    NB_WHY_WIRE,   /* it is not: it came from a port */
+    NB_WHY_HOME,   /* the receiver is the home of its flow and has the last word */
+    NB_WHY_OWNER,  /* the receiver owns its flow, says an entry at the sender */
+    NB_WHY_ACCEPT, /* the receiver is to accept a connection for the sender, its home (place.h) */
+    NB_WHY_GONE,   /* the receiver thought that the sender owns its flow, but it does not */
 };
 
 struct nb_mail {
@@ -104,6 +105,9 @@ void nb_post_ring(struct nb_post *post, unsigned from, uint64_t workers);
 
 /* Producer: at least so many letters can be put now. */
 unsigned nb_mail_room(const struct nb_post *post, unsigned from, unsigned to);
+
+/* Letters put so far, modulo 2^32. */
+uint32_t nb_mail_count(const struct nb_post *post, unsigned from, unsigned to);
 
 /* Consumer: who has rung since the last look; take up to max letters of one of them. Taking goes on from where it
  * stopped, so whoever stops early must remember. */

@@ -105,6 +105,18 @@ void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow
     w->port[port].reta_again_slot = 0;
 }
 
+bool nb__reta_flow_made_for(struct nb_worker *w, unsigned port, const struct nb_flow_key *key, uint16_t its_home)
+{
+    struct nb_flow_ref ref = nb_flow_find(w->flows, key, nb_flow_hash(w->flows, key));
+
+    if (ref.kind == NB_FLOW_NONE)
+        return false;
+    announce(w, key, incarnation_of(ref), its_home);
+    if (w->port[port].reta_phase != NB_RETA_STABLE)
+        nb__reta_flow_made(w, port, key);
+    return true;
+}
+
 /* Flows that could not be announced when they were made, because a ring was full. */
 static void announce_again(struct nb_worker *w)
 {
@@ -213,23 +225,34 @@ static bool is_changing(const struct nb_worker *w)
     return false;
 }
 
-/* Has the next flow that we told a home of ended? */
-static void sweep(struct nb_worker *w)
+/* Has the next flow that we told a home of ended? False: that is all for now. */
+static bool sweep_one(struct nb_worker *w)
 {
     struct nb_registry *r = &w->registry;
     const struct nb_forward *f = nb_registry_away_at(r, &r->sweep);
     struct nb_flow_ref ref;
 
-    w->sweep_at_us = w->now_us + NB_SWEEP_US;
     if (!f) {
         r->sweep = NB_REGISTRY_NONE;
-        return;
+        return false;
     }
     ref = nb_flow_find(r->flows, &f->flow.key, nb_flow_hash(r->flows, &f->flow.key));
     if (ref.kind == NB_FLOW_TCB || ref.kind == NB_FLOW_TIME_WAIT)
         nb_registry_away_step(r, &r->sweep, false);
     else if (take_back(w, f, f->owner))
         nb_registry_away_step(r, &r->sweep, true);
+    else
+        return false;
+    return true;
+}
+
+static void sweep(struct nb_worker *w)
+{
+    unsigned n = 1 + nb_flow_count(w->registry.away) / NB_SWEEP_PARTS;
+
+    w->sweep_at_us = w->now_us + NB_SWEEP_US;
+    while (n > 0 && sweep_one(w))
+        n--;
 }
 
 void nb__reta_tend(struct nb_worker *w)

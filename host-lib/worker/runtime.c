@@ -126,6 +126,15 @@ void nb_runtime_stop(struct nb_runtime *rt)
     nb__engine_close(rt);
 }
 
+uint64_t nb_runtime_not_accepting(const struct nb_runtime *rt, unsigned listener)
+{
+    uint64_t workers = 0;
+
+    for (unsigned i = 0; i < rt->n_workers; i++)
+        workers |= (atomic_load_explicit(&rt->board->line[i].paused, memory_order_relaxed) >> listener & 1) << i;
+    return workers;
+}
+
 unsigned nb_runtime_worker_count(const struct nb_runtime *rt)
 {
     return rt->n_workers;

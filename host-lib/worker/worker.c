@@ -69,6 +69,8 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
     nb_net_advance(&w->net, w->now_us);
     nb__reta_tend(w);
     nb__connect_tend(w);
+    if (unlikely(w->place.publishes))
+        nb__place_publish(w);
     nb_tcp_flush(w->tcp, w->now_us);
     nb__ring_doorbells(w);
     any |= nb__tx_flush(w);
@@ -239,6 +241,7 @@ static int start_services(struct nb_worker *w, const struct nb_runtime_config *c
         if (rc < 0)
             return rc;
     }
+    nb__place_init(w);
     return 0;
 }
 
@@ -265,6 +268,7 @@ static int init(struct nb_worker *w, const struct nb_worker_config *config)
     w->mempool = config->mempool;
     w->post = config->post;
     w->desk = config->desk;
+    w->board = config->board;
     memcpy(w->port, config->port, w->n_ports * sizeof *config->port);
     if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
         return -EIO;
@@ -349,6 +353,11 @@ void nb_worker_free(struct nb_worker *w)
 unsigned nb_worker_index(const struct nb_worker *w)
 {
     return w->index;
+}
+
+unsigned nb_worker_count(const struct nb_worker *w)
+{
+    return w->n_workers;
 }
 
 uint64_t nb_worker_now_us(const struct nb_worker *w)

@@ -16,7 +16,7 @@
  *   worker.c     life of a worker, its turn of the loop
  *   tx.c         transmitting, and waiting for room
  *   rx.c         a batch of frames: parse, look up, hand on
- *   home.c       whose segment is it: ours, another worker's, nobody's
+ *   home.c       whose segment is it: ours, another worker's, nobody's · place.c  who is to accept it
  *   icmp.c       whose ICMP error is it; what paths take
  *   letters.c    what arrives over the rings
  *   reta.c       when the indirection table changes
@@ -45,6 +45,7 @@
 #include "load.h"
 #include "mail.h"
 #include "move.h"
+#include "place.h"
 #include "registry.h"
 #include "rss.h"
 
@@ -58,7 +59,8 @@ struct rte_ring;
  * the last owner may have been its first, and home may have been asked on the way. */
 #define NB_HOPS_MOVED (NB_MAX_WORKERS + 2)
 #define NB_NEWS_SIZE  4096  /* flow news kept for the steering thread; 256 KB a worker */
-#define NB_SWEEP_US   1000  /* one flow of registry.away is looked up this often */
+#define NB_SWEEP_US   1000  /* some flows of registry.away are looked up this often, */
+#define NB_SWEEP_PARTS 4096 /* one and such a part of them: each of many every four seconds */
 #define NB_SETTLE_US  20000 /* after a change of RETA, how long packets may still come the old way */
 
 /* A full transmit queue (tx.c). */
@@ -135,6 +137,8 @@ struct nb_worker {
     struct rte_mempool *mempool;
     struct nb_registry registry;
     struct nb_openings *openings;
+    struct nb_board *board;
+    struct nb_place place;
     bool moving;                 /* there is something for nb__moves_tend */
     unsigned n_gates, n_holding; /* flows whose segments, or answers, may have to wait: looked at for each */
     struct nb_gates *gates;
@@ -168,6 +172,7 @@ struct nb_worker_config {
     struct rte_mempool *mempool;
     struct nb_post *post;
     struct nb_call_desk *desk;
+    struct nb_board *board;
     uint8_t isn_secret[16];
     struct nb_tcp_shared *tcp_shared;
     uint64_t now_us;
@@ -237,6 +242,9 @@ void nb__reta_tend(struct nb_worker *w);
 
 /* reta.c: true when a segment that came from the wire has to wait. Asked while n_gates is not 0. */
 bool nb__reta_holds(struct nb_worker *w, const struct nb_arrival *a);
+
+/* reta.c: if there is a flow of ours now under this key, its home, which had us make it, hears which. False: none. */
+bool nb__reta_flow_made_for(struct nb_worker *w, unsigned port, const struct nb_flow_key *key, uint16_t its_home);
 
 /* events.c */
 extern const struct nb_tcp_env nb__worker_env; /* arg: the worker */

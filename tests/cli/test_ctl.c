@@ -353,9 +353,10 @@ static void test_text_of_the_daemon_cannot_move_the_cursor(void **state)
     (void)state;
     assert_int_equal(
         CTL("listener list", HELLO,
-            ANSWER("2", "{\"listeners\":[{\"local\":\"\\u001b[2J\",\"app\":\"a\\nb\",\"module\":\"m\"}]}")),
+            ANSWER("2", "{\"listeners\":[{\"local\":\"\\u001b[2J\",\"app\":\"a\\nb\",\"module\":\"m\","
+                        "\"distribute\":\"home\",\"accepting\":2}]}")),
         NB_EXIT_OK);
-    assert_string_equal(out, "LOCAL  APP  MODULE\n?[2J   a?b  m\n");
+    assert_string_equal(out, "LOCAL  APP  DISTRIBUTE  ACCEPTING  MODULE\n?[2J   a?b  home                2  m\n");
     assert_int_equal(CTL("listener list", HELLO, ERROR("2", "3", "\\u001b[2J")), NB_EXIT_REFUSED);
     assert_string_equal(err, "netbypassctl: listener list: ?[2J\n");
 }

@@ -56,6 +56,13 @@ unsigned nb_runtime_worker_count(const struct nb_runtime *rt)
     return FAKE_WORKERS;
 }
 
+/* The last worker does not accept. */
+uint64_t nb_runtime_not_accepting(const struct nb_runtime *rt, unsigned listener)
+{
+    (void)rt, (void)listener;
+    return UINT64_C(1) << (FAKE_WORKERS - 1);
+}
+
 unsigned nb_runtime_port_count(const struct nb_runtime *rt)
 {
     (void)rt;

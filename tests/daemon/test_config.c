@@ -75,6 +75,7 @@ static const char full[] = "workers: 2\n"
                            "  - module: http\n"
                            "    listen: [\"0.0.0.0:80\", \"10.99.0.2:8080\"]\n"
                            "    options: {size: 64, name: \"a: b\"}\n"
+                           "    distribute: round_robin\n"
                            "  - module: /opt/echo.so\n"
                            "    listen: [192.0.2.1:7]\n"
                            "steering: {policy: exact, exact_after_ms: 5, reserved_rules: 0}\n"
@@ -155,9 +156,9 @@ static void test_show_says_what_the_file_said(void **state)
         "\"arguments\":\"\",\"address\":\"192.0.2.1/31\",\"addresses\":[],\"gateway\":\"none\","
         "\"gateway6\":\"auto\",\"vlan\":0,\"mtu\":1500,\"rx_descriptors\":0,\"tx_descriptors\":0,"
         "\"software_checksums\":false,\"rules_through\":\"auto\"}],\"apps\":[{\"module\":\"http\",\"listen\":[\"0.0.0."
-        "0:80\",\"10.99.0.2:8080\"],"
+        "0:80\",\"10.99.0.2:8080\"],\"distribute\":\"round_robin\","
         "\"options\":{\"size\":\"64\",\"name\":\"a: b\"}},{\"module\":\"/opt/echo.so\","
-        "\"listen\":[\"192.0.2.1:7\"],\"options\":{}}],\"steering\":{\"policy\":\"exact\",\"exact_after_ms\":5,"
+        "\"listen\":[\"192.0.2.1:7\"],\"distribute\":\"home\",\"options\":{}}],\"steering\":{\"policy\":\"exact\",\"exact_after_ms\":5,"
         "\"reserved_rules\":0,\"spill_rules\":0},"
         "\"rebalance\":{\"auto\":false,\"threshold_percent\":2,\"interval_min_ms\":10,\"interval_max_ms\":1000},"
         "\"tcp\":{\"congestion_control\":\"newreno\",\"slow_start\":\"hystart++\",\"ecn\":\"always\",\"pacing\":true},"
@@ -246,6 +247,8 @@ static const struct {
     {PORT "apps: [{module: http, listen: ['0.0.0.0:80', '0.0.0.0:80']}]\n", "0.0.0.0:80 is taken by a listener above"},
     {PORT "apps:\n - {module: a, listen: ['0.0.0.0:80']}\n - {module: b, listen: ['0.0.0.0:80']}\n",
      "nb.yaml:6: listen: 0.0.0.0:80 is taken by a listener above"},
+    {PORT "apps: [{module: http, listen: ['0.0.0.0:80'], distribute: fair}]\n",
+     "distribute: fair is not accepted here; accepted: home, least_loaded, round_robin, application"},
     {PORT "apps: [{module: http, listen: ['0.0.0.0:80'], options: 4}]\n",
      "options: 4 is not accepted here; accepted: at most 32"},
     {PORT "apps: [{module: http, listen: ['0.0.0.0:80'], options: {a: [1]}}]\n", "a: a list is not accepted"},

@@ -710,8 +710,10 @@ static void test_listener_list_and_config_show(void **state)
     config->app[0].app = &app;
     struct json_object *result = call("listener.list", "{}");
     assert_string_equal(json_object_to_json_string_ext(get(result, "listeners"), JSON_C_TO_STRING_PLAIN),
-                        "[{\"local\":\"0.0.0.0:80\",\"app\":\"http responder\",\"module\":\"http\"},"
-                        "{\"local\":\"10.99.0.2:8080\",\"app\":\"http responder\",\"module\":\"http\"}]");
+                        "[{\"local\":\"0.0.0.0:80\",\"app\":\"http responder\",\"module\":\"http\","
+                        "\"distribute\":\"home\",\"accepting\":2},"
+                        "{\"local\":\"10.99.0.2:8080\",\"app\":\"http responder\",\"module\":\"http\","
+                        "\"distribute\":\"home\",\"accepting\":2}]");
     json_object_put(result);
     result = call("config.show", "{}");
     assert_string_equal(json_object_get_string(get(result, "file")), "nb.yaml");

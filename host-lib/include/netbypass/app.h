@@ -28,7 +28,7 @@ struct nb_app_option {
     const char *key, *value;
 };
 
-#define NB_APP_ABI 2
+#define NB_APP_ABI 3
 
 struct nb_app {
     unsigned abi;     /* NB_APP_ABI */
@@ -42,6 +42,10 @@ struct nb_app {
 
     /* Called once per worker when the ports run: from here on connections can be opened (nb_conn_connect). */
     void (*ready)(struct nb_worker *w, void *state);
+
+    /* Which worker is to accept a connection from here (runtime.h: NB_DISTRIBUTE_APPLICATION)? Asked when its SYN comes,
+     * at its home. Returns a number below nb_worker_count(); any other means this worker. */
+    unsigned (*choose_worker)(struct nb_worker *w, void *state, const struct nb_flow_key *key);
 
     /* A connection is established. Return false to refuse it (RST). */
     bool (*on_accept)(struct nb_worker *w, void *state, struct nb_conn c);

@@ -73,6 +73,11 @@ void nb_conn_set_user(struct nb_worker *w, struct nb_conn c, void *user);
  * -ENOTCONN. */
 int nb_conn_pin(struct nb_worker *w, struct nb_conn c, bool on);
 
+/* Give the connection to worker `to`, as netbypassctl flow move does: it leaves at the end of this turn or a little later,
+ * by on_leave and on_arrive (app.h), unless something stands in the way then (the worker counts move_refused). Returns
+ * 0, -ENOTCONN, or -EINVAL: there is no such worker, or it is this one. */
+int nb_conn_move(struct nb_worker *w, struct nb_conn c, unsigned to);
+
 /* Where did it go? For a handle that calls here answer with -ENOTCONN: returns the worker that the connection was moved
  * to and its handle there in *there, or -ENOTCONN for one that ended, and for one that left before the last
  * NB_CONN_MOVES_KEPT that did. -EINPROGRESS: it is on its way. It may have moved on since; then ask there. */
@@ -85,8 +90,15 @@ int nb_conn_key(struct nb_worker *w, struct nb_conn c, struct nb_flow_key *key);
 /* Allocate an mbuf from the worker's own pool for nb_conn_send, with headroom for headers; NULL when exhausted. */
 struct rte_mbuf *nb_conn_buffer(struct nb_worker *w);
 
-/* This worker's number, 0 to workers - 1, and its clock: microseconds, read once per loop. */
+/* The application's instance `state` on this worker accepts connections, as at first, or does not for now. While it does
+ * not, SYNs that reach this worker are accepted by the next worker whose instance does; where none does they are
+ * dropped, and clients try again. Nobody is reset: a handshake that is just being completed goes to that worker, too.
+ * From nb_app.ready on. Returns 0, or -EINVAL: no such instance, or it listens nowhere. */
+int nb_worker_accept(struct nb_worker *w, const void *state, bool on);
+
+/* This worker's number, 0 to workers - 1, how many there are, and its clock: microseconds, read once per loop. */
 unsigned nb_worker_index(const struct nb_worker *w);
+unsigned nb_worker_count(const struct nb_worker *w);
 uint64_t nb_worker_now_us(const struct nb_worker *w);
 
 #endif

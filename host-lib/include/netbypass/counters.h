@@ -28,6 +28,7 @@
     X(ICMP_SENT, "icmp_sent", "ICMP errors sent")                                                                      \
     X(ICMP_LIMITED, "icmp_limited", "ICMP errors not sent because there were too many")                                \
     X(CONNECTIONS_ACCEPTED, "connections_accepted", "passive opens that reached ESTABLISHED")                          \
+    X(HANDED_OVER, "handed_over", "SYNs given to another worker, to be accepted there")                                \
     X(CONNECTIONS_OPENED, "connections_opened", "active opens that reached ESTABLISHED")                               \
     X(PORTS_GRANTED, "ports_granted", "active opens from a local port that another worker granted")                    \
     X(PORT_SHORTAGE, "port_shortage", "active opens given up because no local port was left")                          \
@@ -55,6 +56,8 @@
     X(DROP_FRAGMENT_FULL, "drop_fragment_full", "IP fragments dropped to make room for those of newer datagrams")      \
     X(DROP_NO_LISTENER, "drop_no_listener", "segments for no connection and no listener, answered with RST")           \
     X(DROP_TABLE_FULL, "drop_table_full", "SYNs dropped because the connection table is full")                         \
+    X(DROP_NOT_ACCEPTING, "drop_not_accepting",                                                                        \
+      "SYNs, and ACKs that complete a handshake, dropped because the application accepts nothing for now")             \
     X(DROP_HALF_OPEN_FULL, "drop_half_open_full", "SYNs dropped because too many connections are half-open")           \
     X(DROP_ICMP_STALE, "drop_icmp_stale", "ICMP errors about no connection, or nothing that is in flight (RFC 5927)")  \
     X(DROP_OLD_SEGMENT, "drop_old_segment", "segments outside the receive window (answered with an ACK)")              \

@@ -41,6 +41,16 @@ struct nb_port_config {
     bool software_checksums;    /* compute and verify in software even where the port can */
 };
 
+/* Which worker accepts a connection. Where it is not its home, packets come by a rule (exact) or are forwarded by the
+ * home worker (software). A worker that does not accept (nb_worker_accept) is passed over in any case, and one without
+ * room for further forwarded flows keeps what it is the home of. */
+enum nb_distribution {
+    NB_DISTRIBUTE_HOME,         /* the one that RSS chose */
+    NB_DISTRIBUTE_LEAST_LOADED, /* the one with the fewest connections, if home has noticeably more */
+    NB_DISTRIBUTE_ROUND_ROBIN,  /* one after the other */
+    NB_DISTRIBUTE_APPLICATION,  /* the one that nb_app.choose_worker names */
+};
+
 struct nb_listener_config {
     struct nb_addr address;     /* all zero: any of ours of the family */
     uint8_t family;             /* enum nb_family; 0: IPv4 */
@@ -48,6 +58,7 @@ struct nb_listener_config {
     const struct nb_app *app;
     const struct nb_app_option *options;
     unsigned n_options;
+    enum nb_distribution distribution;
 };
 
 struct nb_limits { /* per worker */
@@ -240,6 +251,9 @@ struct nb_load_sample {
  * keeps its last thousand or so; what it had to forget is passed over. Any control thread. Returns the number. */
 unsigned nb_runtime_load(struct nb_runtime *rt, unsigned worker, uint64_t *cursor, struct nb_load_sample *out,
                          unsigned max);
+
+/* The workers, a bit each, that do not accept for nb_runtime_config.listener[listener] now (nb_worker_accept). */
+uint64_t nb_runtime_not_accepting(const struct nb_runtime *rt, unsigned listener);
 
 struct nb_port_info {
     char device[128], driver[64];

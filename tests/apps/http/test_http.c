@@ -102,6 +102,17 @@ void nb_conn_abort(struct nb_worker *w, struct nb_conn c)
     leave(NB_CLOSED_ABORTED);
 }
 
+static bool accepting = true; /* this worker: it outlives connections */
+
+int nb_worker_accept(struct nb_worker *w, const void *state, bool on)
+{
+    (void)w;
+    assert_ptr_equal(state, model.state);
+    assert_true(on != accepting);
+    accepting = on;
+    return 0;
+}
+
 void nb_conn_set_user(struct nb_worker *w, struct nb_conn c, void *user)
 {
     (void)w, (void)c;
@@ -449,16 +460,19 @@ static void test_reset_with_kept_input_gives_everything_back(void **state)
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
-static void test_connections_beyond_the_pool_are_refused_until_one_ends(void **state)
+static void test_as_many_connections_as_there_may_be_stop_accepting_until_one_ends(void **state)
 {
     (void)state;
     struct model first = model;
+    assert_true(accepting);
     assert_true(accept_again(0));
+    assert_false(accepting);
     void *second = model.user;
-    assert_false(accept_again(0));
     model = first;
     leave(NB_CLOSED_NORMAL);
+    assert_true(accepting);
     assert_true(accept_again(0));
+    assert_false(accepting);
     assert_ptr_not_equal(model.user, second);
     nb_app_http.on_closed(NULL, model.state, handle, second, NB_CLOSED_NORMAL);
 }
@@ -526,7 +540,7 @@ int main(void)
         CASE(test_peer_fin_during_a_response_closes_after_everything_asked),
         CASE(test_peer_fin_then_refusal_closes_at_once),
         CASE(test_reset_with_kept_input_gives_everything_back),
-        CASE(test_connections_beyond_the_pool_are_refused_until_one_ends),
+        CASE(test_as_many_connections_as_there_may_be_stop_accepting_until_one_ends),
         CASE(test_bad_options_are_refused_with_the_accepted_ones),
         CASE(test_start_without_options_has_defaults),
     };

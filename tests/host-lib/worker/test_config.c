@@ -231,7 +231,7 @@ static void test_listener_must_be_able_to_listen(void **state)
     accepted();
     old.abi = 99;
     config.listener[0].app = &old;
-    refused(-EINVAL, "version 99, this is version 2");
+    refused(-EINVAL, "version 99, this is version 3");
     config.listener[0].app = NULL;
     refused(-EINVAL, "no application");
 }
