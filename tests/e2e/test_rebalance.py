@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Work piled on one worker of four is spread by the rebalancer, live: by hand and by itself; the streams stay exact."""
 import contextlib
+import os
+import pty
 import threading
 
 import nbtest
@@ -121,6 +123,24 @@ def test_automatic_mode_spreads_the_flows_and_then_leaves_them_alone(system):
 def carried_out(system, plans):
     status = system.ask("rebalance", "show")[0]
     return status if status["plans"] > plans else None
+
+
+def read_screen(fd):
+    """All that was written to a terminal whose other end is closed."""
+    drawn = b""
+    with os.fdopen(fd, "rb", 0) as screen, contextlib.suppress(OSError):  # EIO is a terminal's end
+        while chunk := screen.read(65536):
+            drawn += chunk
+    return drawn
+
+
+def test_bar_is_drawn_on_a_terminal_only(system):
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "wb", 0) as terminal:
+        system.run("netbypassctl", "rebalance", "--apply", stdout=terminal)
+    drawn = read_screen(ours)
+    check(b"\r[####" in drawn and b"\r\x1b[K" in drawn, f"no bar in {drawn}")
+    equal(system.run("netbypassctl", "rebalance", "--apply").stdout.count(b"[#"), 0, "bars in a file")
 
 
 if __name__ == "__main__":
