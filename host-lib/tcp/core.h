@@ -78,7 +78,7 @@ struct nb_tcp {
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;
     struct nb_destination destinations[NB_DESTINATIONS];
-    bool mtus_known; /* some of them have a path MTU */
+    bool mtus_known; /* some of them, or some connections, have a path MTU */
     uint64_t counters[NB_COUNTER_COUNT];
 };
 

@@ -34,6 +34,7 @@ struct nb_history {
     uint32_t syn_sent_at;          /* when that was not in the beginning; 0: it was */
     uint32_t probes_at_ms;         /* when probing a closed window began; 0: not probing */
     uint32_t md5_key;              /* a reference; 0: unsigned (md5.c) */
+    uint32_t mtu_limited_s;        /* when the path was last found to take less than our port; 0: not yet */
     nb_seq_t rcv_fin;              /* the peer's FIN, ahead of a gap */
     nb_seq_t snd_up;               /* after the last urgent byte written (urgent.c) */
     struct nb_rightsize rightsize; /* how large a receive buffer the path wants */

@@ -60,6 +60,13 @@ static uint32_t least_mtu(const struct nb_flow_key *key)
     return key->family == NB_FAMILY_IPV4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6;
 }
 
+/* This connection has learned that the path takes no more than mtu_high: nb__mtu_age looks at it again later. */
+static void note_limit(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    nb__history(tcp, tcb)->mtu_limited_s = now_s(tcp);
+    tcp->mtus_known = true;
+}
+
 static void remember(struct nb_tcp *tcp, const struct nb_flow_key *key, uint16_t mtu_bytes)
 {
     struct nb_destination *d = nb__destination_get(tcp->destinations, key);
@@ -96,6 +103,7 @@ void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
     tcb->mtu_high = (uint16_t)nb__min(tcb->mtu_high, tcb->mtu_bytes);
     tcb->mtu_low = (uint16_t)nb__min(tcb->mtu_low, tcb->mtu_high);
     remember(tcp, &tcb->flow.key, tcb->mtu_bytes);
+    note_limit(tcp, tcb);
     nb__mss_sync(tcp, tcb);
     if (tcb->state == NB_TCP_SYN_SENT)
         nb__fastopen_syn_too_big(tcp, tcb);
@@ -123,6 +131,29 @@ void nb__mss_sync(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (is_probing(tcp, tcb))
         mss = (uint16_t)nb__min(mss, mss_for(tcb, tcb->mtu_low));
     tcb->mss = (uint16_t)bound_to_half_window(tcb, mss);
+}
+
+/* Segments may be larger now; as many bytes in flight as before. */
+static void grow_segments(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    uint32_t before = tcb->mss;
+    nb__mss_sync(tcp, tcb);
+    tcb->cwnd = (uint32_t)nb__max((uint64_t)tcb->cwnd * before / tcb->mss, 1);
+}
+
+/* Larger than the largest known to pass: at once, or where probing is allowed after a probe has shown it. */
+void nb__mtu_age(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    if (tcb->mtu_high >= tcp->config.mtu_bytes)
+        return;
+    uint32_t noted_s = nb__past(tcb)->mtu_limited_s;
+    uint32_t since_s = noted_s ? noted_s : (uint32_t)(tcb->created_us / 1000000);
+    uint16_t most = nb_tcp_path_mtu(tcp, &tcb->flow.key);
+    if (now_s(tcp) - since_s < MTU_LASTS_S || most <= tcb->mtu_high)
+        return;
+    tcb->mtu_low = (uint16_t)nb__max(tcb->mtu_low, tcb->mtu_high);
+    tcb->mtu_bytes = tcb->mtu_high = most;
+    grow_segments(tcp, tcb);
 }
 
 /* --- probing ---------------------------------------------------------------------------------- */
@@ -179,15 +210,13 @@ void nb__mtu_probe_acked(struct nb_tcp *tcp, struct nb_tcb *tcb)
         return;
     tcb->mtu_low = f->mtu_probe_bytes;
     f->mtu_probe_bytes = 0;
-    uint32_t before = tcb->mss;
-    nb__mss_sync(tcp, tcb);
-    tcb->cwnd = (uint32_t)nb__max((uint64_t)tcb->cwnd * before / tcb->mss, 1);
+    grow_segments(tcp, tcb);
 }
 
 void nb__mtu_probe_failed(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    (void)tcp;
     tcb->mtu_high = (uint16_t)(tcb->flight->mtu_probe_bytes - 1);
+    note_limit(tcp, tcb);
     tcb->flight->mtu_probe_bytes = 0;
     tcb->cwnd++;
 }

@@ -136,6 +136,8 @@ static struct nb_tx *open_record(const struct nb_tcp *tcp, const struct nb_tcb *
 static struct nb_tx *new_record(struct nb_tcp *tcp, struct nb_tcb *tcb, bool pieces)
 {
     nb__cwnd_after_idle(tcp, tcb);
+    if (unlikely(tcp->mtus_known))
+        nb__mtu_age(tcp, tcb);
     tcb->flags &= ~(uint32_t)NB_TCB_PUSH_NOW;
     struct nb_tx *tx = nb__tx_append(tcp, tcb);
     if (tx && pieces)

@@ -121,6 +121,44 @@ static void test_smaller_path_mtu_sends_what_was_too_large_again_without_slowing
     end_free(e);
 }
 
+/* The size of the largest segment that a write of 3000 bytes, from `seq` on, leaves in; all is acknowledged. */
+static uint32_t largest_of_a_write(struct one_end *e, nb_seq_t seq)
+{
+    uint32_t largest = 0;
+    end_write_n(e, 3000);
+    for (unsigned i = 0; i < e->n_sent; i++)
+        largest = e->sent[i].n > largest ? e->sent[i].n : largest;
+    end_forget_sent(e);
+    arrive(e, .flags = ACK, .seq = 1, .ack = seq + 3000);
+    return largest;
+}
+
+/* RFC 1191 §6.3: and if the path is as narrow as before, its router says so again. */
+static void test_path_mtu_is_forgotten_by_a_live_connection_after_ten_minutes(void **state)
+{
+    (void)state;
+    struct one_end *e = established_with_data(2000);
+    end_icmp(e, UNREACHABLE, TOO_BIG, 1, 700);
+    end_forget_sent(e);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 2001);
+    wait_us(e, 599ull * 1000000);
+    assert_int_equal(largest_of_a_write(e, 2001), 660);
+    wait_us(e, 2ull * 1000000);
+    end_write_n(e, 3000);
+    assert_int_equal(end_sent(e)->n, END_MSS);
+    end_forget_sent(e);
+    end_icmp(e, UNREACHABLE, TOO_BIG, 5001, 800);
+    assert_int_equal(end_info(e).pmtu_bytes, 800);
+    end_forget_sent(e);
+    arrive(e, .flags = ACK, .seq = 1, .ack = 8001);
+    wait_us(e, 599ull * 1000000);
+    assert_int_equal(largest_of_a_write(e, 8001), 760);
+    wait_us(e, 2ull * 1000000);
+    assert_int_equal(largest_of_a_write(e, 11001), END_MSS);
+    assert_int_equal(end_info(e).pmtu_bytes, 1500);
+    end_free(e);
+}
+
 static void test_path_mtu_below_what_any_path_has_is_not_believed(void **state)
 {
     (void)state;
@@ -195,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_source_quench_is_ignored),
         cmocka_unit_test(test_half_open_connection_is_forgotten_when_the_way_back_ends),
         cmocka_unit_test(test_smaller_path_mtu_sends_what_was_too_large_again_without_slowing_down),
+        cmocka_unit_test(test_path_mtu_is_forgotten_by_a_live_connection_after_ten_minutes),
         cmocka_unit_test(test_path_mtu_below_what_any_path_has_is_not_believed),
         cmocka_unit_test(test_path_mtu_never_grows_by_hearsay),
         cmocka_unit_test(test_path_mtu_is_remembered_for_ten_minutes),

@@ -216,6 +216,41 @@ static void test_probe_is_made_of_a_small_write_and_what_follows_it(void **state
     end_free(e);
 }
 
+/* Segments above `bytes` that 12 round trips of sending bring. */
+static unsigned count_above(struct one_end *e, uint32_t bytes)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        end_write_n(e, 100000);
+        for (unsigned j = 0; j < e->n_sent; j++)
+            n += e->sent[j].n > bytes;
+        ack_all(e);
+    }
+    while (e->n_sent)
+        ack_all(e);
+    return n;
+}
+
+/* Where probing is allowed, what ICMP said ten minutes ago is put to the test with one segment, not with all. */
+static void test_limit_of_ten_minutes_ago_is_probed_beyond(void **state)
+{
+    (void)state;
+    struct one_end *e = established(ALWAYS);
+    end_write_n(e, 3000);
+    end_icmp(e, 3, 4, 1, 1100);
+    ack_all(e);
+    ack_all(e);
+    assert_int_equal(count_above(e, 1060), 0);
+    wait_us(e, 601ull * 1000000);
+    end_write_n(e, 100000);
+    assert_in_range(largest_sent(e), BASE, 1060);
+    ack_all(e);
+    assert_true(count_above(e, 1060) > 0);
+    assert_in_range(end_info(e).snd_mss_bytes, 1061, FULL);
+    end_forget_sent(e);
+    end_free(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -225,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_probe_that_arrives_makes_segments_larger),
         cmocka_unit_test(test_probe_that_is_lost_alone_is_sent_again_in_small_and_cwnd_stays),
         cmocka_unit_test(test_probe_is_made_of_a_small_write_and_what_follows_it),
+        cmocka_unit_test(test_limit_of_ten_minutes_ago_is_probed_beyond),
         cmocka_unit_test(test_no_probe_is_sent_without_enough_data_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
