@@ -26,7 +26,7 @@ static_assert(NB_DISTRIBUTE_HOME == 0 && NB_DISTRIBUTE_LEAST_LOADED == 1 && NB_D
                   NB_DISTRIBUTE_APPLICATION == 3,
               "in the enum's order");
 
-static const char *const congestion_words[] = {"cubic", "newreno", NULL};
+static const char *const congestion_words[] = {"cubic", "newreno", "bbr", NULL};
 static const char *const slow_start_words[] = {"hystart", "hystart++", "plain", NULL};
 static const char *const ecn_words[] = {"when_asked", "always", "never", NULL};
 static_assert(NB_CONGESTION_NEWRENO == 1 && NB_SLOW_START_HYSTART_PLUS == 1 && NB_SLOW_START_PLAIN == 2 &&
@@ -132,7 +132,7 @@ static const struct nb_keyword rebalance_keywords[] = {
 
 static const struct nb_keyword tcp_keywords[] = {
     {"congestion_control", &nb_type_word, FIELD(struct nb_tcp_choices, congestion_control), .words = congestion_words,
-     .fallback = "cubic", .help = "cubic: RFC 9438. newreno: RFC 5681 and 6582."},
+     .fallback = "cubic", .help = "cubic: RFC 9438. newreno: RFC 5681 and 6582. bbr: draft-ietf-ccwg-bbr-06, always paced."},
     {"slow_start", &nb_type_word, FIELD(struct nb_tcp_choices, slow_start), .words = slow_start_words,
      .fallback = "hystart",
      .help = "How slow start ends before a loss does it: hystart as in Linux (cubic only), "
@@ -141,6 +141,9 @@ static const struct nb_keyword tcp_keywords[] = {
      .help = "Explicit congestion notification (RFC 3168): when the peer asks, asked for by us too, or never."},
     {"pacing", &nb_type_bool, FIELD(struct nb_tcp_choices, pacing), .fallback = "false",
      .help = "Spread each window over its round trip instead of sending it at once."},
+    {"bbr_loss_tolerance", &nb_type_number, FIELD(struct nb_tcp_choices, bbr_loss_percent), .min = 1, .max = 50,
+     .fallback = "2",
+     .help = "Percent of a round trip's segments: fewer losses are the path's own to bbr, more are congestion."},
     {0},
 };
 

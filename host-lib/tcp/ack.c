@@ -213,13 +213,20 @@ static bool may_grow(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const s
 
 static void adjust_cwnd(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_ack *ack)
 {
+    const struct nb_cc *cc = nb_cc_of(tcb);
     uint32_t delivered = tcb->delivered - ack->prior_delivered;
+    if (cc->control) {
+        nb__history(tcp, tcb);
+        cc->control(tcp, tcb, ack);
+        tcb->cwnd_stamp_ms = tcp->now_ms;
+        return;
+    }
     if (nb_tcb_in_reduction(tcb)) {
         nb__reduction_step(tcb, delivered, tcb->flight->lost - ack->prior_lost, ack->flags);
     } else if (may_grow(tcp, tcb, ack)) {
         if (nb_cc_matters(tcb)) {
             nb__history(tcp, tcb);
-            nb_cc_of(tcb)->avoid(tcp, tcb, delivered);
+            cc->avoid(tcp, tcb, delivered);
         }
         tcb->cwnd_stamp_ms = tcp->now_ms;
     }
@@ -345,7 +352,7 @@ static bool is_usual(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const s
     const struct nb_tx *tx = nb__tx_head(tcp, tcb);
     return tx && seg->ack == tcb->snd_nxt && tx->next == tcb->txq.unsent && tx->end == seg->ack && !tx->marks &&
            !(seg->options & NB_SEG_SACK) && (tcb->flags & (NB_TCB_SACK | NB_TCB_ECN)) == NB_TCB_SACK &&
-           tcb->recovery == NB_TCP_RECOVERY_OPEN && !nb__flight_is_unusual(f);
+           tcb->recovery == NB_TCP_RECOVERY_OPEN && !nb__flight_is_unusual(f) && !nb_cc_controls(tcb);
 }
 
 static void grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t segs, uint32_t rtt_us)

@@ -13,6 +13,7 @@
 const struct nb_cc *const nb_cc_algorithms[NB_CC_COUNT] = {
     [NB_CC_NEWRENO] = &nb_cc_newreno,
     [NB_CC_CUBIC] = &nb_cc_cubic,
+    [NB_CC_BBR] = &nb_cc_bbr,
 };
 
 enum nb_cc_algorithm nb_cc_find(const char *name)
@@ -26,7 +27,7 @@ enum nb_cc_algorithm nb_cc_find(const char *name)
     return NB_CC_COUNT;
 }
 
-void nb_cc_start(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+void nb_cc_start(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (tcb->history)
         nb_cc_of(tcb)->start(tcp, tcb);
@@ -40,6 +41,11 @@ bool nb_cc_matters(const struct nb_tcb *tcb)
 const struct nb_cc *nb_cc_of(const struct nb_tcb *tcb)
 {
     return nb_cc_algorithms[tcb->cc];
+}
+
+bool nb_cc_controls(const struct nb_tcb *tcb)
+{
+    return nb_cc_of(tcb)->control != NULL;
 }
 
 uint32_t nb_cc_slow_start(struct nb_tcb *tcb, uint32_t acked)

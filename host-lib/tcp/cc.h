@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct nb_ack;
 struct nb_tcb;
 struct nb_tcp;
+struct nb_tx;
 
 /* CUBIC (RFC 9438) and HyStart's; NewReno needs none. */
 struct nb_cc_state {
@@ -37,37 +39,48 @@ struct nb_cc {
     const char *name;
 
     /* The connection is established. */
-    void (*start)(const struct nb_tcp *tcp, struct nb_tcb *tcb);
+    void (*start)(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
     /* Outside recovery, so many segments were acknowledged. */
     void (*avoid)(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked);
+
+    /* In the place of avoid, PRR and the pacing rate from cwnd: each ACK, in recovery, too, when everything else about
+     * it is done. The algorithm sets cwnd and the pacing rate; the connection is always paced. */
+    void (*control)(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_ack *ack);
 
     /* A loss or mark was found: the new ssthresh. */
     uint32_t (*ssthresh)(const struct nb_tcp *tcp, struct nb_tcb *tcb);
 
     /* It was none: the cwnd to go back to. */
-    uint32_t (*undo)(const struct nb_tcb *tcb);
+    uint32_t (*undo)(struct nb_tcb *tcb);
 
-    /* May be NULL. A round trip was measured. */
+    /* These may be NULL. A round trip was measured; */
     void (*sample)(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t rtt_us);
-    void (*event)(const struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_cc_event event);
+    void (*event)(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_cc_event event);
+
+    /* a record was marked lost, for whatever reason; */
+    void (*lost)(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_tx *tx);
+
+    /* how many segments are sent in one burst. */
+    uint32_t (*burst_segs)(const struct nb_tcb *tcb);
 };
 
-enum nb_cc_algorithm { NB_CC_NEWRENO, NB_CC_CUBIC, NB_CC_COUNT };
+enum nb_cc_algorithm { NB_CC_NEWRENO, NB_CC_CUBIC, NB_CC_BBR, NB_CC_COUNT };
 extern const struct nb_cc *const nb_cc_algorithms[NB_CC_COUNT];
-extern const struct nb_cc nb_cc_newreno, nb_cc_cubic;
+extern const struct nb_cc nb_cc_newreno, nb_cc_cubic, nb_cc_bbr;
 
 /* By name, as users know them ("reno" is "newreno" as well); NB_CC_COUNT: unknown. */
 enum nb_cc_algorithm nb_cc_find(const char *name);
 
 /* Begin anew, if there is anything to forget. */
-void nb_cc_start(const struct nb_tcp *tcp, struct nb_tcb *tcb);
+void nb_cc_start(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* May what was acknowledged make cwnd grow, or HyStart end slow start? */
 bool nb_cc_matters(const struct nb_tcb *tcb);
 
-/* The algorithm of a connection. */
+/* The algorithm of a connection; and does it control cwnd and pacing rate by itself? */
 const struct nb_cc *nb_cc_of(const struct nb_tcb *tcb);
+bool nb_cc_controls(const struct nb_tcb *tcb);
 
 /* Slow start (RFC 5681 §3.1): grow by what was acknowledged, up to ssthresh. Returns what is left over. */
 uint32_t nb_cc_slow_start(struct nb_tcb *tcb, uint32_t acked);

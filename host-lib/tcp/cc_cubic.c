@@ -229,7 +229,7 @@ static uint32_t ssthresh(const struct nb_tcp *tcp, struct nb_tcb *tcb)
     return nb__max((uint64_t)tcb->cwnd * BETA / BETA_ONE, 2);
 }
 
-static uint32_t undo(const struct nb_tcb *tcb)
+static uint32_t undo(struct nb_tcb *tcb)
 {
     return nb__max(tcb->cwnd, nb__prior_cwnd(tcb));
 }
@@ -246,13 +246,13 @@ static void resume(const struct nb_tcp *tcp, struct nb_tcb *tcb)
         s->epoch_ms = tcp->now_ms;
 }
 
-static void start(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+static void start(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     tcb->history->cc = (struct nb_cc_state){0};
     round_begins(tcp, tcb);
 }
 
-static void event(const struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_cc_event e)
+static void event(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_cc_event e)
 {
     switch (e) {
     case NB_CC_EVENT_TX_START:

@@ -7,7 +7,7 @@
 #include "minmax.h"
 #include "tcb.h"
 
-static void start(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+static void start(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     (void)tcp, (void)tcb;
 }
@@ -34,7 +34,7 @@ static uint32_t ssthresh(const struct nb_tcp *tcp, struct nb_tcb *tcb)
     return nb__max(tcb->cwnd / 2, 2);
 }
 
-static uint32_t undo(const struct nb_tcb *tcb)
+static uint32_t undo(struct nb_tcb *tcb)
 {
     return nb__max(tcb->cwnd, nb__prior_cwnd(tcb));
 }

@@ -9,7 +9,7 @@
  *   pace.c       not all at once; hystart_plus.c ending slow start in time
  *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
  *   history.c    what is remembered from flight to flight
- *   loss.h       loss recovery and its files; cwnd.c, cc.h congestion control; ecn.c
+ *   loss.h       loss recovery and its files; cwnd.c, cc.h, bbr.h congestion control; ecn.c
  *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
  *   urgent.c     urgent data
  *   md5.c        TCP-MD5: keys, who signs, what is admitted
@@ -24,6 +24,7 @@
 #ifndef NB_TCP_CORE_H
 #define NB_TCP_CORE_H
 
+#include "bbr.h"
 #include "cc.h"
 #include "chrono.h"
 #include "cwnd.h"
@@ -74,6 +75,7 @@ struct nb_tcp {
     struct nb_flight_pool flights;
     struct nb_history_pool histories;
     struct nb_md5_pool md5;
+    struct nb_bbr_pool bbrs;
     struct nb_reasm_pool reasm;
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;

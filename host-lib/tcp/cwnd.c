@@ -67,7 +67,8 @@ static void in_use(struct nb_tcp *tcp, struct nb_tcb *tcb)
 static inline void not_in_use(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t packets_out)
 {
     tcb->cwnd_used = nb__max(tcb->cwnd_used, packets_out);
-    if (tcp->settings.slow_start_after_idle && tcp->now_ms - tcb->cwnd_stamp_ms >= tcb->rto_us / 1000)
+    if (tcp->settings.slow_start_after_idle && tcp->now_ms - tcb->cwnd_stamp_ms >= tcb->rto_us / 1000 &&
+        !nb_cc_controls(tcb))
         application_limited(tcp, tcb);
     if (tcb->flags & NB_TCB_WANT_WRITABLE && tcb->txq.unsent == NB_TX_NONE)
         nb__chrono_start(tcp, tcb, NB_CHRONO_SNDBUF_LIMITED);
@@ -106,7 +107,7 @@ void nb__cwnd_after_idle(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (!tcp->settings.slow_start_after_idle || nb__packets_out(tcb))
         return;
     int64_t idle_us = (int64_t)(uint32_t)(tcp->now_ms - tcb->data_sent_ms) * 1000;
-    if (idle_us <= tcb->rto_us)
+    if (idle_us <= tcb->rto_us || nb_cc_controls(tcb))
         return;
     uint32_t restart = nb__min(NB_INITIAL_CWND, tcb->cwnd), cwnd = tcb->cwnd;
     tcb->ssthresh = nb__current_ssthresh(tcb);
@@ -132,6 +133,9 @@ void nb__pacing_update(const struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 uint32_t nb__burst_segs(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint16_t mss)
 {
+    const struct nb_cc *cc = nb_cc_of(tcb);
+    if (cc->burst_segs && tcb->history)
+        return cc->burst_segs(tcb);
     uint64_t bytes = nb__min(tcb->pacing_rate >> BURST_SHIFT, BURST_BYTES_MAX);
     /* Within a data centre, larger bursts do no harm. */
     uint32_t shift = tcb->min_rtt_us >> tcp->settings.tso_rtt_log;

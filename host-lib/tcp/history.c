@@ -66,6 +66,10 @@ void nb__history_copy(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_hi
         return;
     tcb->history = block_get(&tcp->histories);
     *tcb->history = *theirs;
+    if (theirs->bbr) {
+        tcb->history->bbr = nb__bbr_get(&tcp->bbrs);
+        *tcb->history->bbr = *theirs->bbr;
+    }
 }
 
 void nb__history_drop(struct nb_tcp *tcp, struct nb_tcb *tcb)
@@ -73,6 +77,7 @@ void nb__history_drop(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (!tcb->history)
         return;
     nb__md5_put(tcp, tcb->history->md5_key);
+    nb__bbr_put(&tcp->bbrs, tcb->history->bbr);
     tcb->history->next_free = tcp->histories.free;
     tcp->histories.free = tcb->history;
     tcb->history = NULL;

@@ -16,11 +16,13 @@
 #include "rightsize.h"
 #include "seq.h"
 
+struct nb_bbr;
 struct nb_tcb;
 struct nb_tcp;
 
 struct nb_history {
     struct nb_cc_state cc;
+    struct nb_bbr *bbr;   /* bbr.h; NULL: it never used BBR */
     uint64_t pace_us;     /* when the next burst may leave (pace.c) */
     uint32_t cwnd_credit; /* segments acknowledged that have not made cwnd grow yet */
     uint16_t reorderings_seen;

@@ -54,6 +54,9 @@ struct nb_rate_sample {
     uint64_t prior_us;        /* of the connection when the most recent of the delivered records was sent */
     uint32_t prior_delivered; /* likewise; 0: no sample */
     uint32_t interval_us;
+    uint32_t tx_in_flight, prior_lost; /* when it was sent; segments */
+    uint32_t delivered, lost;          /* since then */
+    uint64_t bytes_per_s;              /* 0: the time was too short to tell */
     nb_seq_t last_end;
     bool app_limited, retransmitted;
 };

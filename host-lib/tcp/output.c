@@ -189,6 +189,8 @@ static bool transmit(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, b
     tx->first_sent_us = f->first_sent_us;
     tx->delivered_us = f->delivered_us;
     tx->delivered = tcb->delivered;
+    tx->in_flight = nb__in_flight(tcb) + tx->segs;
+    tx->lost = f->lost;
     tx->app_limited = f->app_limited != 0;
     nb__tx_list(tcp, tcb, tx);
     nb__pace_sent(tcp, tcb, nb__tx_bytes(tx));

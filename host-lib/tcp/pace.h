@@ -10,7 +10,7 @@
 /* Where the operator (settings.pacing), the user (SO_MAX_PACING_RATE) or the algorithm wants it. */
 static inline bool nb__is_paced(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    return tcp->settings.pacing || tcb->options->max_pacing_rate;
+    return tcp->settings.pacing || tcb->options->max_pacing_rate || nb_cc_controls(tcb);
 }
 
 /* Is it too early for the next burst? Then a timer asks again when it is not. */

@@ -45,7 +45,7 @@ void nb__reduction_step(struct nb_tcb *tcb, uint32_t delivered, uint32_t lost, u
 void nb__reduction_end(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     bool reduced = tcb->recovery == NB_TCP_RECOVERY_CWR || tcb->flight->undo_possible;
-    if (tcb->ssthresh >= NB_INFINITE_SSTHRESH || !reduced)
+    if (tcb->ssthresh >= NB_INFINITE_SSTHRESH || !reduced || nb_cc_controls(tcb))
         return;
     tcb->cwnd = tcb->ssthresh;
     tcb->cwnd_stamp_ms = tcp->now_ms;

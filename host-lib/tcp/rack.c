@@ -57,8 +57,10 @@ int64_t nb__rack_remaining_us(const struct nb_tcp *tcp, const struct nb_tcb *tcb
 void nb__mark_lost(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 {
     struct nb_flight *f = tcb->flight;
+    const struct nb_cc *cc = nb_cc_of(tcb);
     if (tx->marks & NB_TX_SACKED)
         return;
+    uint32_t lost = f->lost;
     struct nb_tx *hint = nb__tx_at(tcp, f->retransmit_hint);
     if (!hint || seq_lt(tx->seq, hint->seq))
         f->retransmit_hint = (uint32_t)(tx - tcp->tx.records);
@@ -70,6 +72,10 @@ void nb__mark_lost(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
         tx->marks &= (uint8_t)~NB_TX_RETRANS;
         f->retrans_out -= tx->segs;
         f->lost += tx->segs;
+    }
+    if (cc->lost && f->lost != lost) {
+        nb__history(tcp, tcb);
+        cc->lost(tcp, tcb, tx);
     }
 }
 
@@ -115,7 +121,8 @@ void nb__reorder_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (nb__in_flight(tcb) != before) {
         if (tcb->recovery != NB_TCP_RECOVERY_RECOVERY) {
             nb__enter_recovery(tcp, tcb, false);
-            nb__reduction_step(tcb, 1, f->lost - lost, 0);
+            if (!nb_cc_controls(tcb))
+                nb__reduction_step(tcb, 1, f->lost - lost, 0);
         }
         nb__retransmit_lost(tcp, tcb);
     }

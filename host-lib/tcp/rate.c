@@ -16,6 +16,8 @@ void nb__rate_delivered(struct nb_tcb *tcb, struct nb_ack *ack, struct nb_tx *tx
         return;
     rate->prior_delivered = tx->delivered;
     rate->prior_us = tx->delivered_us;
+    rate->prior_lost = tx->lost;
+    rate->tx_in_flight = tx->in_flight;
     rate->app_limited = tx->app_limited;
     rate->retransmitted = tx->marks & NB_TX_EVER_RETRANS;
     rate->last_end = tx->end;
@@ -23,31 +25,34 @@ void nb__rate_delivered(struct nb_tcb *tcb, struct nb_ack *ack, struct nb_tx *tx
     f->first_sent_us = tx->sent_us;
 }
 
-/* §3.3 GenerateRateSample: so many segments in so much time. */
-static void take_sample(struct nb_tcb *tcb, uint32_t delivered, uint64_t interval_us, bool app_limited)
+/* §3.3 GenerateRateSample: so many segments in so much time, as bytes a second. 0: that is less than a round trip. */
+static uint64_t take_sample(struct nb_tcb *tcb, uint32_t delivered, uint64_t interval_us, bool app_limited)
 {
     if (interval_us < tcb->min_rtt_us)
-        return;
+        return 0;
     uint64_t now = (uint64_t)delivered * tcb->mss * 1000000 / interval_us;
     if (!app_limited || now >= tcb->delivery_rate) {
         tcb->delivery_rate = now;
         tcb->flags =
             app_limited ? tcb->flags | NB_TCB_RATE_APP_LIMITED : tcb->flags & ~(uint32_t)NB_TCB_RATE_APP_LIMITED;
     }
+    return now;
 }
 
 void nb__rate_finish(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack)
 {
     struct nb_flight *f = tcb->flight;
-    const struct nb_rate_sample *rate = &ack->rate;
+    struct nb_rate_sample *rate = &ack->rate;
     if (f->app_limited && (int32_t)(tcb->delivered - f->app_limited) > 0)
         f->app_limited = 0;
     if (tcb->delivered != ack->prior_delivered)
         f->delivered_us = tcp->now_us;
     if (!rate->prior_us || f->reneged)
         return;
-    take_sample(tcb, tcb->delivered - rate->prior_delivered, nb__max(rate->interval_us, tcp->now_us - rate->prior_us),
-                rate->app_limited);
+    rate->delivered = tcb->delivered - rate->prior_delivered;
+    rate->lost = f->lost - rate->prior_lost;
+    uint64_t interval_us = nb__max(rate->interval_us, tcp->now_us - rate->prior_us);
+    rate->bytes_per_s = take_sample(tcb, rate->delivered, interval_us, rate->app_limited);
 }
 
 void nb__rate_of_one(const struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_tx *tx)

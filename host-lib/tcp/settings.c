@@ -50,6 +50,7 @@ void nb_tcp_settings_init(struct nb_tcp_settings *settings)
         .dsack = true,
         .window_scaling = true,
         .slow_start_after_idle = true,
+        .bbr_loss_percent = 2, /* the draft's LossThresh */
         .hystart = NB_HYSTART_CLASSIC,
         .autocorking = true,
         .moderate_rcvbuf = true,

@@ -35,6 +35,7 @@ static bool pools_init(struct nb_tcp *tcp)
     return nb__tcb_pool_init(tcp) && nb__md5_pool_init(&tcp->md5) && nb__time_wait_init(tcp) &&
            nb__tx_pool_init(&tcp->tx, records) && nb__flight_pool_init(&tcp->flights, limits->connections) &&
            nb__history_pool_init(&tcp->histories, 2 * limits->connections) &&
+           nb__bbr_pool_init(&tcp->bbrs, 2 * limits->connections) &&
            nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs, connection_mbufs);
 }
 
@@ -51,6 +52,7 @@ static void settings_init(struct nb_tcp *tcp)
 static void pools_fini(struct nb_tcp *tcp)
 {
     nb_reasm_fini(&tcp->reasm);
+    nb__bbr_pool_fini(&tcp->bbrs);
     nb__history_pool_fini(&tcp->histories);
     nb__flight_pool_fini(&tcp->flights);
     nb__tx_pool_fini(&tcp->tx);

@@ -135,6 +135,8 @@ void nb__tx_sent_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
     f->packets_out = 1;
     tx->sent_us = tx->first_sent_us = tx->delivered_us = tcp->now_us;
     tx->delivered = tcb->delivered;
+    tx->in_flight = 1;
+    tx->lost = 0;
     tx->segs = 1;
     tx->mss = tcb->mss;
     tx->sent_next = tx->sent_prev = NB_TX_NONE;

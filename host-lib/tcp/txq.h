@@ -11,6 +11,7 @@
 #ifndef NB_TCP_TXQ_H
 #define NB_TCP_TXQ_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,12 +49,13 @@ struct nb_tx {
     uint64_t sent_us;
     uint64_t delivered_us, first_sent_us; /* of the connection when this was sent (draft-cheng-iccrg-delivery-rate) */
     uint32_t delivered;
-    uint32_t cost; /* charged to the send buffer */
-    uint16_t segs; /* at that many bytes each: */
+    uint32_t in_flight, lost; /* segments: with this one; ever marked lost in this flight before */
+    uint32_t cost;            /* charged to the send buffer */
+    uint16_t segs;            /* at that many bytes each: */
     uint16_t mss;
     uint8_t flags, marks;
     uint8_t pieces;
-    bool app_limited, listed; /* listed: in the order of transmission */
+    bool app_limited : 1, listed : 1; /* listed: in the order of transmission */
 };
 
 struct nb_tx_pool {
@@ -64,6 +66,8 @@ struct nb_tx_pool {
 struct nb_txq {
     uint32_t head, tail, unsent;
 };
+
+static_assert(sizeof(struct nb_tx) == 72, "there is one for each buffer");
 
 bool nb__tx_pool_init(struct nb_tx_pool *pool, uint32_t capacity);
 void nb__tx_pool_fini(struct nb_tx_pool *pool);

@@ -12,6 +12,8 @@
 #include "../wire/ipv6.h"
 #include "config.h"
 
+#define BBR_LOSS_PERCENT_MAX 50u /* half of what is sent: beyond it nothing would be congestion */
+
 void nb_runtime_config_init(struct nb_runtime_config *config)
 {
     memset(config, 0, sizeof *config);
@@ -215,7 +217,10 @@ static int check_cpus(const struct nb_runtime_config *config, struct nb_error *e
 
 static int check_choices(const struct nb_tcp_choices *c, struct nb_error *err)
 {
-    if (c->congestion_control > NB_CONGESTION_NEWRENO || c->slow_start > NB_SLOW_START_PLAIN || c->ecn > NB_ECN_NEVER)
+    if (c->bbr_loss_percent > BBR_LOSS_PERCENT_MAX)
+        return nb_error_set(err, -EINVAL, "tcp: BBR's loss tolerance of %u %% is above %u", c->bbr_loss_percent,
+                            BBR_LOSS_PERCENT_MAX);
+    if (c->congestion_control > NB_CONGESTION_BBR || c->slow_start > NB_SLOW_START_PLAIN || c->ecn > NB_ECN_NEVER)
         return nb_error_set(err, -EINVAL, "tcp: congestion control %d, slow start %d or ECN %d is not one of runtime.h",
                             (int)c->congestion_control, (int)c->slow_start, (int)c->ecn);
     return 0;

@@ -146,7 +146,8 @@ static int init_net(struct nb_worker *w, const struct nb_worker_config *config, 
 
 static void apply_choices(struct nb_tcp_settings *settings, const struct nb_tcp_choices *choices)
 {
-    static const char *const congestion[] = {[NB_CONGESTION_CUBIC] = "cubic", [NB_CONGESTION_NEWRENO] = "reno"};
+    static const char *const congestion[] = {
+        [NB_CONGESTION_CUBIC] = "cubic", [NB_CONGESTION_NEWRENO] = "reno", [NB_CONGESTION_BBR] = "bbr"};
     static const uint8_t hystart[] = {[NB_SLOW_START_HYSTART] = NB_HYSTART_CLASSIC,
                                       [NB_SLOW_START_HYSTART_PLUS] = NB_HYSTART_PLUS,
                                       [NB_SLOW_START_PLAIN] = NB_HYSTART_OFF};
@@ -158,6 +159,8 @@ static void apply_choices(struct nb_tcp_settings *settings, const struct nb_tcp_
     settings->hystart = hystart[choices->slow_start];
     settings->ecn = ecn[choices->ecn];
     settings->pacing = choices->pacing;
+    if (choices->bbr_loss_percent)
+        settings->bbr_loss_percent = choices->bbr_loss_percent;
 }
 
 static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)

@@ -467,7 +467,7 @@ static void step_options(struct world *w)
     o->send_buffer_bytes = bits & 64 ? 2000u + numbers * 64u : 0;
     o->recv_buffer_bytes = bits & 128 ? 4000u + numbers * 64u : 0;
     o->notsent_lowat_bytes = numbers & 64 ? numbers * 8u : 0;
-    o->congestion = (uint8_t)(1 + numbers % 2);
+    o->congestion = (uint8_t)(1 + numbers % NB_CC_COUNT);
     for (unsigned i = 0; i < TUPLES; i++) {
         if (!w->tcb[i])
             continue;

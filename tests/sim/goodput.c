@@ -156,6 +156,8 @@ static void end_init(struct path *p, unsigned i, const struct cell *cell, uint32
     e->tcp = nb_tcp_new(&config, &env, p->now);
     struct nb_tcp_settings *settings = nb_tcp_settings(e->tcp);
     settings->wmem[2] = settings->wmem[1] = 2 * window_bytes; /* it counts what keeping the bytes costs, too */
+    if (getenv("GOODPUT_BBR_LOSS"))
+        settings->bbr_loss_percent = (uint8_t)atoi(getenv("GOODPUT_BBR_LOSS"));
     snprintf(settings->congestion_control, sizeof settings->congestion_control, "%s", cell->congestion);
 }
 

@@ -35,6 +35,7 @@ static uint32_t pick(uint64_t *state, const uint32_t *of, unsigned n)
 static struct run_options options_for(uint64_t seed)
 {
     uint64_t state = mix(seed);
+    static const char *const congestions[] = {NULL, "reno", "bbr"};
     struct run_options o = {.seed = seed, .family = PICK(NB_FAMILY_IPV4, NB_FAMILY_IPV6)};
     o.simultaneous_open = PICK(0, 0, 0, 1);
     o.link.delay_us = PICK(10, 200, 5000, 40000);
@@ -48,7 +49,7 @@ static struct run_options options_for(uint64_t seed)
         o.side[i].by_chain = PICK(0, 0, 1);
         o.side[i].plain = PICK(0, 0, 0, 1);
         o.side[i].ecn = PICK(0, 1);
-        o.side[i].congestion = PICK(0, 1) ? "reno" : NULL;
+        o.side[i].congestion = congestions[PICK(0, 1, 2)];
     }
     return o;
 }

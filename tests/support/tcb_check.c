@@ -38,7 +38,7 @@ static const char *check_sending(const struct nb_tcb *tcb)
         {!synchronized || seq_leq(tcb->sendq.head_seq, tcb->snd_una) || tcb->snd_una == tcb->snd_end + 1,
          "what is unacknowledged is in the send queue"},
         {!synchronized || tcb->cwnd >= 1, "cwnd is a segment at least"},
-        {!synchronized || pending || !something_to_do || tcb->timers & NB_TCB_TIMERS_SEND,
+        {!synchronized || pending || !something_to_do || tcb->timers & (NB_TCB_TIMERS_SEND | NB_TCB_TIMER_PACE),
          "something unacknowledged or unsent has a timer"},
         {!(tcb->timers) || nb_timer_armed(&tcb->timer), "a deadline has an armed timer"},
     };

@@ -71,7 +71,8 @@ struct nb_limits { /* per worker */
 };
 
 /* How all connections send. Zero is the default: as Linux does. */
-enum nb_congestion_control { NB_CONGESTION_CUBIC, NB_CONGESTION_NEWRENO };    /* RFC 9438; RFC 5681 and 6582 */
+/* RFC 9438; RFC 5681 and 6582; draft-ietf-ccwg-bbr-06 */
+enum nb_congestion_control { NB_CONGESTION_CUBIC, NB_CONGESTION_NEWRENO, NB_CONGESTION_BBR };
 enum nb_slow_start { NB_SLOW_START_HYSTART, NB_SLOW_START_HYSTART_PLUS, NB_SLOW_START_PLAIN }; /* PLUS: RFC 9406 */
 enum nb_ecn_choice { NB_ECN_WHEN_ASKED, NB_ECN_ALWAYS, NB_ECN_NEVER };                /* RFC 3168: of the peer's SYN, of ours */
 
@@ -80,6 +81,7 @@ struct nb_tcp_choices {
     enum nb_slow_start slow_start; /* how it ends before a loss; HYSTART is CUBIC's only */
     enum nb_ecn_choice ecn;
     bool pacing;                   /* spread each window over its round trip, as Linux's fq does */
+    uint8_t bbr_loss_percent;      /* of a round: what BBR takes for the path's own; up to 50, 0: the draft's 2 */
 };
 
 struct nb_runtime_config {

@@ -291,6 +291,7 @@ static void test_congestion_control_is_found_by_its_names(void **state)
     assert_true(reno >= 0 && cubic >= 0 && reno != cubic);
     assert_int_equal(nb_tcp_congestion_by_name("newreno"), reno);
     assert_string_equal(nb_tcp_congestion_name(cubic), "cubic");
+    assert_string_equal(nb_tcp_congestion_name(nb_tcp_congestion_by_name("bbr")), "bbr");
     assert_int_equal(nb_tcp_congestion_by_name("vegas"), -1);
 }
 

@@ -239,13 +239,16 @@ static void test_listener_must_be_able_to_listen(void **state)
 static void test_tcp_choices_must_be_known(void **state)
 {
     (void)state;
-    config.tcp = (struct nb_tcp_choices){NB_CONGESTION_NEWRENO, NB_SLOW_START_PLAIN, NB_ECN_NEVER, true};
+    config.tcp = (struct nb_tcp_choices){NB_CONGESTION_BBR, NB_SLOW_START_PLAIN, NB_ECN_NEVER, true, 50};
     accepted();
     config.tcp.ecn = NB_ECN_NEVER + 1;
     refused(-EINVAL, "tcp: ");
     config.tcp.ecn = NB_ECN_NEVER;
     config.tcp.slow_start = NB_SLOW_START_PLAIN + 1;
     refused(-EINVAL, "tcp: ");
+    config.tcp.slow_start = NB_SLOW_START_PLAIN;
+    config.tcp.bbr_loss_percent = 51;
+    refused(-EINVAL, "loss tolerance of 51 % is above 50");
 }
 
 static void test_every_counter_has_a_name_and_a_sentence(void **state)
