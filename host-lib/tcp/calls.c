@@ -126,7 +126,9 @@ int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size
     if (err)
         return err;
     size_t want = nb__min(nb__min(n, nb_tcp_writable(tcp, tcb)), INT_MAX);
-    size_t taken = nb__append(tcp, tcb, bytes, want, NB_TCP_WRITE_UNBOUNDED);
+    size_t taken = nb__append_alone(tcp, tcb, bytes, want);
+    if (taken < want)
+        taken += nb__append(tcp, tcb, (const char *)bytes + taken, want - taken, NB_TCP_WRITE_UNBOUNDED);
     if (taken < want)
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
     if (taken)

@@ -212,6 +212,10 @@ void nb__record_fin(struct nb_tcp *tcp, struct nb_tcb *tcb);
 /* Append a copy to the send queue, in records of a burst's size; flags of stream.h. Returns the bytes taken. */
 size_t nb__append(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n, unsigned flags);
 
+/* The same if nothing is queued and n bytes fit a segment; otherwise, or if buffers are short, some may be left, which
+ * nb__append takes. */
+size_t nb__append_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n);
+
 /* Append a chain; takes it. False when a bound is reached. */
 bool nb__append_chain(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *chain);
 

@@ -8,6 +8,7 @@
 
 #include "../wire/segment_emit.h"
 #include "../wire/segment_plain.h"
+#include "output.h"
 #include "core.h"
 #include "ecn.h"
 #include "minmax.h"
@@ -126,50 +127,102 @@ static bool is_plain(const struct nb_tcb *tcb)
     return (tcb->flags & asked) == NB_TCB_TIMESTAMPS && tcb->reasm == NB_REASM_NONE && asks_nothing_of_ip(tcb);
 }
 
-/* A packet with room for plain headers and with its payload, and the payload's checksum if that is wanted. */
-static struct rte_mbuf *plain_packet(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint64_t *sum)
+/* A packet with room for plain headers and n bytes of payload, and the payload's checksum if that is wanted. */
+static __rte_always_inline struct rte_mbuf *plain_by_copy(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq,
+                                                          unsigned n, uint64_t *sum)
 {
-    const bool offload = tcp->config.checksum_offload;
-    if (n > COPY_BYTES_MAX) {
-        struct rte_mbuf *packet = packet_by_reference(tcp, tcb, NB_SEG_PLAIN_HEADER_BYTES, seq, n);
-        if (packet && !offload)
-            *sum = nb_checksum_add_mbuf(0, packet->next, 0, n);
-        return packet;
-    }
     struct rte_mbuf *packet = packet_new(tcp, NB_SEG_PLAIN_HEADER_BYTES + n);
     if (packet && n) {
         void *payload = rte_pktmbuf_mtod_offset(packet, void *, NB_SEG_PLAIN_HEADER_BYTES);
         nb_sendq_copy(&tcb->sendq, seq, payload, n);
-        *sum = offload ? 0 : nb_checksum_add(0, payload, n);
+        *sum = tcp->config.checksum_offload ? 0 : nb_checksum_add(0, payload, n);
     }
     return packet;
 }
 
-/* The same segment as the functions below make, in one go. */
-static bool emit_plain(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
+static struct rte_mbuf *plain_by_reference(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n,
+                                           uint64_t *sum)
 {
-    const struct nb_seg_plain plain = {.key = &tcb->flow.key,
-                                       .seq = seq,
-                                       .ack = tcb->rcv_nxt,
-                                       .ts_value = tcp->now_ms + tcb->ts_offset,
-                                       .ts_echo = tcb->ts_recent,
-                                       .window = nb__window_field(tcp, tcb),
-                                       .flags = flags | NB_TCP_ACK};
-    uint64_t sum = 0;
-    struct rte_mbuf *packet = plain_packet(tcp, tcb, seq, n, &sum);
-    if (!packet)
-        return false;
-    nb_seg_emit_plain(packet, &plain, sum, tcp->config.checksum_offload);
+    struct rte_mbuf *packet = packet_by_reference(tcp, tcb, NB_SEG_PLAIN_HEADER_BYTES, seq, n);
+    if (packet && !tcp->config.checksum_offload)
+        *sum = nb_checksum_add_mbuf(0, packet->next, 0, n);
+    return packet;
+}
+
+static inline struct nb_seg_plain plain_of(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, uint8_t flags)
+{
+    return (struct nb_seg_plain){.key = &tcb->flow.key,
+                                 .seq = seq,
+                                 .ack = tcb->rcv_nxt,
+                                 .ts_value = tcp->now_ms + tcb->ts_offset,
+                                 .ts_echo = tcb->ts_recent,
+                                 .window = nb__window_field(tcp, tcb),
+                                 .flags = flags | NB_TCP_ACK};
+}
+
+static __rte_always_inline void leave_plain(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packet, unsigned n)
+{
     nb__ack_sent(tcb);
     tcb->data_segs_out += n > 0;
     part_with(tcp, tcb, packet);
+}
+
+/* The same segment as the functions below make, in one go, if n is no more than is copied. */
+static bool emit_plain(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
+{
+    const struct nb_seg_plain plain = plain_of(tcp, tcb, seq, flags);
+    uint64_t sum = 0;
+    struct rte_mbuf *packet = plain_by_copy(tcp, tcb, seq, n, &sum);
+    if (!packet)
+        return false;
+    nb_seg_emit_plain(packet, &plain, sum, tcp->config.checksum_offload);
+    leave_plain(tcp, tcb, packet, n);
     return true;
 }
 
-bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
+static bool emit_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags);
+
+/* --- segments in a row ------------------------------------------------------------------------ */
+
+void nb__row_begin(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg_row *row)
 {
-    if (likely(is_plain(tcb)))
-        return emit_plain(tcp, tcb, seq, n, flags);
+    row->plain = is_plain(tcb);
+    if (!row->plain)
+        return;
+    const struct nb_seg_plain plain = plain_of(tcp, tcb, 0, 0);
+    row->headers = nb_seg_headers_of(&plain);
+}
+
+bool nb__row_emit(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg_row *row, nb_seq_t seq, unsigned n,
+                  uint8_t flags)
+{
+    uint64_t sum = 0;
+    if (!row->plain)
+        return emit_otherwise(tcp, tcb, seq, n, flags);
+    struct rte_mbuf *packet =
+        n > COPY_BYTES_MAX ? plain_by_reference(tcp, tcb, seq, n, &sum) : plain_by_copy(tcp, tcb, seq, n, &sum);
+    if (!packet)
+        return false;
+    nb_seg_emit_next(packet, &row->headers, seq, flags, sum, tcp->config.checksum_offload);
+    leave_plain(tcp, tcb, packet, n);
+    return true;
+}
+
+/* --- one segment ------------------------------------------------------------------------------ */
+
+static bool emit_row_of_one(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
+{
+    struct nb_seg_row row;
+    nb__row_begin(tcp, tcb, &row);
+    return nb__row_emit(tcp, tcb, &row, seq, n, flags);
+}
+
+/* Large, or with something that a plain segment does not have. */
+static __rte_noinline bool emit_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n,
+                                          uint8_t flags)
+{
+    if (is_plain(tcb))
+        return emit_row_of_one(tcp, tcb, seq, n, flags);
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
     bool new_data = n && seq_geq(seq, tcb->snd_nxt);
     struct nb_seg_out out = segment_of(tcp, tcb, seq, flags | nb__ecn_flags(tcb, new_data));
@@ -183,6 +236,13 @@ bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigne
     tcb->data_segs_out += n > 0;
     leave(tcp, tcb, packet, &out);
     return true;
+}
+
+bool nb__emit_data(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, unsigned n, uint8_t flags)
+{
+    if (likely(n <= COPY_BYTES_MAX && is_plain(tcb)))
+        return emit_plain(tcp, tcb, seq, n, flags);
+    return emit_otherwise(tcp, tcb, seq, n, flags);
 }
 
 void nb__emit_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq)

@@ -100,8 +100,8 @@ uint16_t nb__mss_offered(const struct nb_seg *seg)
     return seg->key.family == NB_FAMILY_IPV4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
 }
 
-/* Of what we are willing to do (in the flags) what the peer's SYN offers, too. */
-static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+/* What the peer's SYN does not offer is no longer in the flags. */
+static __rte_noinline void withdraw_offers(struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     static const struct {
         uint8_t option;
@@ -114,6 +114,14 @@ static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
     for (unsigned i = 0; i < RTE_DIM(agreements); i++)
         if (!(seg->options & agreements[i].option))
             tcb->flags &= ~agreements[i].flag;
+}
+
+/* Of what we are willing to do (in the flags) what the peer's SYN offers, too. */
+static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    const uint8_t usual = NB_SEG_TIMESTAMP | NB_SEG_SACK_PERMITTED | NB_SEG_WSCALE;
+    if (unlikely((seg->options & usual) != usual))
+        withdraw_offers(tcb, seg);
     if (tcb->flags & NB_TCB_WSCALE)
         tcb->snd_scale = seg->wscale;
     else

@@ -64,7 +64,7 @@ static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
            !(tcb->flags & (NB_TCB_PEER_FIN | NB_TCB_FASTOPEN | (uint32_t)NB_TCB_SIGNED));
 }
 
-static void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+static __rte_always_inline void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     nb__ts_recent_update(tcp, tcb, seg);
     if (seg->ack != tcb->snd_una || !seg->payload_bytes || tcb->flight || tcb->timers & NB_TCB_TIMER_PERSIST) {
@@ -210,7 +210,7 @@ static void check_urgent(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb
 }
 
 /* Third, security and compartment, does not exist here. */
-static void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+static __rte_noinline void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     if (repeated_syn(tcp, tcb, seg))
         return;

@@ -162,12 +162,14 @@ static bool emit_record(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx
 {
     nb_seq_t seq = tx->seq;
     uint32_t left = nb__tx_bytes(tx), emitted = 0;
+    struct nb_seg_row row;
     /* A burst's last segment is pushed, which makes receivers that merge segments hand it on. */
     uint8_t last =
         (uint8_t)((tx->flags & NB_TX_FIN ? NB_TCP_FIN : 0) | (tx->flags & NB_TX_PSH || tx->segs > 1 ? NB_TCP_PSH : 0));
+    nb__row_begin(tcp, tcb, &row);
     do {
         uint32_t n = nb__min(left, tx->mss);
-        if (!nb__emit_data(tcp, tcb, seq, n, n == left ? last : 0))
+        if (!nb__row_emit(tcp, tcb, &row, seq, n, n == left ? last : 0))
             break;
         emitted++;
         seq += n;

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../wire/segment_plain.h"
+
 struct nb_tcb;
 struct nb_tcp;
 struct nb_tx;
@@ -36,6 +38,17 @@ bool nb__port_room(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Send queued data. True when there is some, none may be sent and none is in flight: then somebody has to ask again. */
 bool nb__send_queued(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_nagle nagle, enum nb_send_mode mode);
+
+/* emit.c: segments of one record, sent one after the other with nothing in between that changes the TCB: their headers
+ * are made once if they are plain (segment_plain.h). nb__row_emit is else what nb__emit_data is. */
+struct nb_seg_row {
+    bool plain;
+    struct nb_seg_headers headers;
+};
+
+void nb__row_begin(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg_row *row);
+bool nb__row_emit(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg_row *row, nb_seq_t seq, unsigned n,
+                  uint8_t flags);
 
 /* The same, and probing starts where it says so. */
 void nb__push(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_nagle nagle);

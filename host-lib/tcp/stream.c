@@ -164,8 +164,8 @@ static size_t fill(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, con
 }
 
 /* What nearly every response is: written to a connection that has nothing queued, and no more than fits a segment. So
- * it becomes one record and one buffer. Returns the bytes taken; the ordinary way goes on from there. */
-static size_t append_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n)
+ * it becomes one record and one buffer. */
+size_t nb__append_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n)
 {
     if (tcb->txq.head != NB_TX_NONE || n > tcb->mss || !n)
         return 0;
@@ -207,9 +207,7 @@ static void send_on_the_way(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct
 size_t nb__append(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size_t n, unsigned flags)
 {
     bool pieces = flags & NB_TCP_WRITE_PIECES, bounded = !(flags & NB_TCP_WRITE_UNBOUNDED);
-    size_t taken = flags == NB_TCP_WRITE_UNBOUNDED ? append_alone(tcp, tcb, bytes, n) : 0;
-    if (taken == n)
-        return n;
+    size_t taken = 0;
     uint32_t size = goal(tcb);
     while (taken < n) {
         struct nb_tx *tx = open_record(tcp, tcb, size, pieces);

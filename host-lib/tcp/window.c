@@ -7,6 +7,9 @@
  */
 #include "window.h"
 
+#include <rte_branch_prediction.h>
+#include <rte_common.h>
+
 #include "../wire/tcp_option.h"
 #include "core.h"
 #include "minmax.h"
@@ -48,32 +51,43 @@ uint32_t nb__window_bound(const struct nb_tcb *tcb)
     return tcb->rcv_ssthresh + (1u << tcb->rcv_scale);
 }
 
-uint32_t nb__window_select(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+/* In units that the field can express, rounded up. */
+static uint32_t in_units(const struct nb_tcb *tcb, uint32_t window)
+{
+    uint32_t unit = 1u << tcb->rcv_scale;
+    return (window + unit - 1) & ~(unit - 1);
+}
+
+/* Something is unread, the user has a wish, or the window is not scaled. */
+static __rte_noinline uint32_t select_otherwise(const struct nb_tcb *tcb)
 {
     uint32_t size = clamp(tcb), room = tcb->rcv_unread < size ? size - tcb->rcv_unread : 0;
-    (void)tcp;
     /* Nearly full: offer nothing rather than a silly window. */
     if (room < size / 2 && room < nb__min(size >> 4, tcb->rcv_mss))
         return 0;
     uint32_t window = nb__min(room, tcb->rcv_ssthresh);
-    if (tcb->rcv_scale) { /* in units that the field can express, rounded up */
-        uint32_t unit = 1u << tcb->rcv_scale;
-        return (window + unit - 1) & ~(unit - 1);
-    }
+    if (tcb->rcv_scale)
+        return in_units(tcb, window);
     uint32_t now = nb_tcb_rcv_wnd(tcb), mss = nb__min(tcb->rcv_mss, size);
     if (window + mss <= now || window > now + mss)
         return window / mss * mss;
     return now;
 }
 
+uint32_t nb__window_select(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    (void)tcp;
+    if (unlikely(tcb->rcv_unread || !tcb->rcv_scale || tcb->options != &nb_tcp_options_default))
+        return select_otherwise(tcb);
+    return in_units(tcb, nb__min(tcb->rcv_buffer, tcb->rcv_ssthresh));
+}
+
 /* Never to the left (RFC 9293 §3.8.6), except for what the scale rounds. */
 static uint32_t move_edge(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     uint32_t now = nb_tcb_rcv_wnd(tcb), window = nb__window_select(tcp, tcb);
-    if (window < now) {
-        uint32_t unit = 1u << tcb->rcv_scale;
-        window = (now + unit - 1) & ~(unit - 1);
-    }
+    if (window < now)
+        window = in_units(tcb, now);
     window = nb__min(window, (uint32_t)UINT16_MAX << tcb->rcv_scale);
     tcb->rcv_adv = tcb->rcv_nxt + window;
     return window;

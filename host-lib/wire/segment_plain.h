@@ -1,6 +1,6 @@
 /* segment_plain.h - write the headers of the two segments that nearly all are: IPv4 with nothing asked of it, and as
  * TCP options a timestamp alone, or all that a SYN usually has. What segment_emit.c asks of every field is known here,
- * so it is a row of stores, summed up on the way.
+ * so it is a row of stores, summed up on the way. Of segments in a row, only what differs is written anew.
  */
 #ifndef NB_WIRE_SEGMENT_PLAIN_H
 #define NB_WIRE_SEGMENT_PLAIN_H
@@ -90,6 +90,69 @@ static inline void nb_seg_emit_plain_syn(struct rte_mbuf *packet, const struct n
     static_assert(sizeof options == NB_OPTIONS_SYN_BYTES, "they fill the header");
 
     nb__put_headers(packet, s, options, RTE_DIM(options), 0, offload);
+}
+
+/* --- one after the other ---------------------------------------------------------------------- */
+
+/* The headers of segments that are sent in a row: made once, without what differs, which is length, sequence number and
+ * flags. sums are those of the words that are there, the pseudo header among TCP's. */
+struct nb_seg_headers {
+    uint32_t w[NB_SEG_PLAIN_HEADER_BYTES / 4];
+    uint64_t ip_sum, tcp_sum;
+};
+
+enum { NB__WORD_LENGTH = 0, NB__WORD_SEQ = 6, NB__WORD_FLAGS = 8 };
+
+static inline struct nb_seg_headers nb_seg_headers_of(const struct nb_seg_plain *s)
+{
+    const uint32_t local = s->key->local.word[0], remote = s->key->remote.word[0];
+    const uint32_t tcp_bytes = (uint32_t)sizeof(struct rte_tcp_hdr) + NB_OPTION_TIMESTAMP_PADDED;
+    struct nb_seg_headers h = {.w = {
+                                   htonl(RTE_IPV4_VHL_DEF << 24),
+                                   htonl(RTE_IPV4_HDR_DF_FLAG),
+                                   htonl(NB_IPV4_TTL << 24 | IPPROTO_TCP << 16),
+                                   local,
+                                   remote,
+                                   htonl((uint32_t)s->key->local_port << 16 | s->key->remote_port),
+                                   0,
+                                   htonl(s->ack),
+                                   htonl(tcp_bytes / 4 << 28 | (uint32_t)s->flags << 16 | s->window),
+                                   0,
+                                   htonl(NB_OPTION_TIMESTAMP_LEAD),
+                                   htonl(s->ts_value),
+                                   htonl(s->ts_echo),
+                               }};
+
+    for (unsigned i = 0; i < 5; i++)
+        h.ip_sum += h.w[i];
+    h.tcp_sum = (uint64_t)local + remote + htonl(IPPROTO_TCP);
+    for (unsigned i = 5; i < RTE_DIM(h.w); i++)
+        h.tcp_sum += h.w[i];
+    return h;
+}
+
+/* Like nb_seg_emit_plain; flags are added to those that all have. */
+static inline void nb_seg_emit_next(struct rte_mbuf *packet, const struct nb_seg_headers *h, nb_seq_t seq,
+                                    uint8_t flags, uint64_t payload_sum, bool offload)
+{
+    uint32_t *w = rte_pktmbuf_mtod(packet, uint32_t *);
+    struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)w;
+    struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
+    const uint32_t bytes = packet->pkt_len, l4_length = htonl(bytes - (uint32_t)sizeof *ip);
+    const uint32_t length = htonl(bytes), seq_word = htonl(seq), flag_word = htonl((uint32_t)flags << 16);
+
+    memcpy(w, h->w, sizeof h->w);
+    w[NB__WORD_LENGTH] = h->w[NB__WORD_LENGTH] | length;
+    w[NB__WORD_SEQ] = seq_word;
+    w[NB__WORD_FLAGS] = h->w[NB__WORD_FLAGS] | flag_word;
+    packet->tx_offload = rte_mbuf_tx_offload(0, sizeof *ip, NB_SEG_PLAIN_HEADER_BYTES - sizeof *ip, 0, 0, 0, 0);
+    if (offload) {
+        packet->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM;
+        tcp->cksum = nb_checksum_fold((uint64_t)w[3] + w[4] + htonl(IPPROTO_TCP) + l4_length);
+        return;
+    }
+    ip->hdr_checksum = nb_checksum_finish(h->ip_sum + length);
+    tcp->cksum = nb_checksum_finish(nb_checksum_join(h->tcp_sum + l4_length + seq_word + flag_word, payload_sum));
 }
 
 #endif

@@ -97,7 +97,7 @@ static __rte_always_inline bool nb__usual_length(const struct rte_mbuf *m, uint3
     return likely(m->nb_segs == 1) ? frame_bytes <= m->data_len : frame_bytes == m->pkt_len;
 }
 
-static inline bool nb__rx_usual(const struct nb_net_port *p, unsigned port, struct rte_mbuf *m, bool trusted,
+static __rte_always_inline bool nb__rx_usual(const struct nb_net_port *p, unsigned port, struct rte_mbuf *m, bool trusted,
                                 struct nb_seg *seg)
 {
     const struct nb__usual_frame *f = rte_pktmbuf_mtod(m, const struct nb__usual_frame *);
