@@ -104,8 +104,7 @@ void nb__sock_consume(struct nb_sockets *ns, struct nb_sock *sock, size_t n)
         nb_tcp_consumed(ns->tcp, sock->tcb, n);
 }
 
-/* Nothing (more) to read: is that the end? 1: yes, return what there is; 0: worth waiting; negative: this error. */
-static int stream_end(struct nb_sock *sock, bool have_some)
+int nb__sock_stream_end(struct nb_sock *sock, bool have_some)
 {
     bool closed = nb__sock_tcp_state(sock) == NB_TCP_CLOSED;
     if (have_some)
@@ -147,7 +146,7 @@ static ssize_t receive(struct nb_sockets *ns, struct nb_sock *sock, const struct
             nb__sock_consume(ns, sock, (size_t)n);
         if (done >= target && (done > 0 || want == 0))
             return (ssize_t)done;
-        int end = stream_end(sock, done > 0);
+        int end = nb__sock_stream_end(sock, done > 0);
         if (end)
             return end > 0 ? (ssize_t)done : end;
         int err = nb__sock_wait(ns, sock, EPOLLIN | EPOLLRDHUP, deadline);

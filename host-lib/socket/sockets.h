@@ -142,6 +142,9 @@ uint32_t nb__sock_events(struct nb_sockets *ns, struct nb_sock *sock);
 /* n bytes were read: free what is used up and open the window. */
 void nb__sock_consume(struct nb_sockets *ns, struct nb_sock *sock, size_t n);
 
+/* Nothing (more) to read: is that the end? 1: yes, return what there is; 0: worth waiting; negative: this error. */
+int nb__sock_stream_end(struct nb_sock *sock, bool have_some);
+
 /* The unread byte so many behind the first. */
 uint8_t nb__sock_byte_at(const struct nb_sock *sock, uint32_t at);
 

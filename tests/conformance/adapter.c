@@ -261,15 +261,25 @@ static int do_pipe(void *userdata, int fds[2])
     return pipe(fds);
 }
 
-/* From a socket into a pipe: as much as there is, at most n. */
+static ssize_t into_pipe(void *pipe_fd, const void *bytes, size_t n)
+{
+    ssize_t written = write(*(int *)pipe_fd, bytes, n);
+    return written < 0 ? -errno : written;
+}
+
+static ssize_t splice_out(void *userdata, int in, int out, size_t n, unsigned flags)
+{
+    struct stack *stack = enter(userdata);
+    int wait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+    return leave(stack, nb_sock_splice(stack->sockets, in, n, wait, into_pipe, &out));
+}
+
 static int do_splice(void *userdata, int in, loff_t *in_at, int out, loff_t *out_at, size_t n, unsigned flags)
 {
     char piece[PIECE_BYTES];
     n = n < sizeof piece ? n : sizeof piece;
-    if (is_ours(userdata, in)) {
-        ssize_t got = do_recv(userdata, in, piece, n, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0);
-        return (int)(got > 0 ? write(out, piece, (size_t)got) : got);
-    }
+    if (is_ours(userdata, in))
+        return (int)splice_out(userdata, in, out, n, flags);
     if (is_ours(userdata, out)) {
         ssize_t got = read(in, piece, n);
         return (int)(got > 0 ? do_send(userdata, out, piece, (size_t)got, 0) : got);

@@ -111,6 +111,27 @@ static void call_data(struct program *p, struct nb_sockets *ns, int fd, uint8_t 
         require(bytes[i] == (i < got ? 0 : 0xee), "just the bytes that were sent are received, and as many as is said");
 }
 
+/* A key for one of the hosts, or a prefix. */
+static void draw_key(struct program *p, uint8_t *value)
+{
+    struct sockaddr_in at = sock_world_v4(take8(p) & 1, 0);
+    struct tcp_md5sig key = {
+        .tcpm_flags = take8(p) & 3, .tcpm_prefixlen = take8(p) % 40, .tcpm_keylen = take8(p) % 100};
+    memcpy(&key.tcpm_addr, &at, sizeof at);
+    key.tcpm_key[0] = take8(p) & 1;
+    memcpy(value, &key, sizeof key);
+}
+
+static ssize_t take_some(void *arg, const void *bytes, size_t n)
+{
+    struct program *p = arg;
+    const uint8_t *b = bytes;
+    for (size_t i = 0; i < n; i++)
+        require(b[i] == 0, "what is spliced was sent");
+    uint8_t choice = take8(p);
+    return choice == 255 ? -EPIPE : choice & 1 ? (ssize_t)(n / 2) : (ssize_t)n;
+}
+
 static void call_option(struct program *p, struct nb_sockets *ns, int fd)
 {
     static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
@@ -119,6 +140,10 @@ static void call_option(struct program *p, struct nb_sockets *ns, int fd)
     socklen_t bytes = take8(p);
     uint32_t number = take8(p) & 1 ? take16(p) : take8(p);
     memcpy(value, &number, sizeof number);
+    if (level == IPPROTO_TCP && (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT)) {
+        draw_key(p, value);
+        bytes = sizeof(struct tcp_md5sig);
+    }
     if (take8(p) & 1)
         require_result(nb_sock_setsockopt(ns, fd, level, name, value, bytes), 0);
     else
@@ -156,7 +181,10 @@ static void call_other(struct program *p, struct nb_sockets *ns, int fd)
     int n = take8(p) & 1;
     struct sockaddr_storage name;
     socklen_t bytes = take8(p);
-    switch (take8(p) % 5) {
+    switch (take8(p) % 6) {
+    case 5:
+        require_result(nb_sock_splice(ns, fd, take16(p), n ? MSG_DONTWAIT : 0, take_some, p), UINT16_MAX);
+        break;
     case 0:
         require_result(nb_sock_shutdown(ns, fd, take8(p) % 4), 0);
         break;

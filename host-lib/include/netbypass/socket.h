@@ -57,6 +57,13 @@ ssize_t nb_sock_recvfrom(struct nb_sockets *ns, int fd, void *bytes, size_t n, i
 ssize_t nb_sock_writev(struct nb_sockets *ns, int fd, const struct iovec *iov, int n_iov);
 ssize_t nb_sock_readv(struct nb_sockets *ns, int fd, const struct iovec *iov, int n_iov);
 
+/* What splice(2) out of a socket does: up to n unread bytes are handed to take() where they lie, piece by piece, without
+ * a copy. take returns how many of them it took, fewer than it got to end the call, or a negative errno. Waits as a
+ * read does (flags: MSG_DONTWAIT). Returns the bytes taken; 0 at the end of the stream, and before an urgent byte,
+ * which only the reading calls pass. (Into a socket, and for sendfile(2), there is nb_sock_send: it copies once.) */
+typedef ssize_t nb_sock_taker(void *arg, const void *bytes, size_t n);
+ssize_t nb_sock_splice(struct nb_sockets *ns, int fd, size_t n, int flags, nb_sock_taker *take, void *arg);
+
 /* --- settings --------------------------------------------------------------------------------- */
 
 int nb_sock_setsockopt(struct nb_sockets *ns, int fd, int level, int name, const void *value, socklen_t bytes);
