@@ -144,6 +144,9 @@ static const struct nb_keyword tcp_keywords[] = {
     {"bbr_loss_tolerance", &nb_type_number, FIELD(struct nb_tcp_choices, bbr_loss_percent), .min = 1, .max = 50,
      .fallback = "2",
      .help = "Percent of a round trip's segments: fewer losses are the path's own to bbr, more are congestion."},
+    {"fast_open", &nb_type_number, FIELD(struct nb_tcp_choices, fast_open), .min = 0, .max = 65535, .fallback = "0",
+     .help = "Connections of each listener and worker that an application may have before their handshake is done, with "
+             "the request that their SYN brought (RFC 7413). Such a request may come twice. 0: none."},
     {0},
 };
 

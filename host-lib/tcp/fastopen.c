@@ -1,11 +1,15 @@
 /* fastopen.c - see fastopen.h.
  *
  * Cookies are computed as Linux does, SipHash of both addresses under the server's key, so that servers of either kind
- * behind one load balancer understand each other's.
+ * behind one load balancer understand each other's. Without keys of anybody's choice, keys come from the process's secret
+ * and the time: new ones every 71 minutes, so that a cookie is good at every worker, whichever made it, and for one to two
+ * of those epochs.
  */
 #include "fastopen.h"
 
 #include <string.h>
+
+#include <rte_common.h>
 
 #include "../wire/segment_emit.h"
 #include "core.h"
@@ -16,7 +20,9 @@
 #include "room.h"
 #include "stream.h"
 
-#define COOKIE_BYTES 8 /* what our server side makes */
+#define COOKIE_BYTES 8  /* what our server side makes */
+#define EPOCH_SHIFT  32 /* of microseconds */
+#define EPOCH_KEYS   2  /* of this epoch and the one before */
 #define OPTION_BYTES_KEPT                                                                                              \
     40 /* room left in a SYN with data for options that middleboxes add: RFC 7413 §4.1.3 in spirit */
 
@@ -210,16 +216,42 @@ static bool queue_has_room(const struct nb_listener *listener)
     return listener->fastopen_pending < listener->options->fastopen_queue;
 }
 
+static void make_key(const struct nb_tcp *tcp, uint64_t epoch, uint8_t key[NB_FASTOPEN_KEY_BYTES])
+{
+    for (uint64_t half = 0; half < 2; half++) {
+        const uint64_t words[] = {epoch, half, NB_FASTOPEN_KEY_BYTES};
+        uint64_t hash = nb_siphash(tcp->config.isn_secret, words, RTE_DIM(words));
+        memcpy(key + half * sizeof hash, &hash, sizeof hash);
+    }
+}
+
+static unsigned key_count(const struct nb_tcp *tcp, const struct nb_tcp_options *o)
+{
+    unsigned chosen = o->fastopen_keys ? o->fastopen_keys : tcp->settings.fastopen_keys;
+    return chosen ? chosen : EPOCH_KEYS;
+}
+
+static void key_at(const struct nb_tcp *tcp, const struct nb_tcp_options *o, unsigned i,
+                   uint8_t key[NB_FASTOPEN_KEY_BYTES])
+{
+    if (o->fastopen_keys)
+        memcpy(key, o->fastopen_key[i], NB_FASTOPEN_KEY_BYTES);
+    else if (tcp->settings.fastopen_keys)
+        memcpy(key, tcp->settings.fastopen_key[i], NB_FASTOPEN_KEY_BYTES);
+    else
+        make_key(tcp, (tcp->now_us >> EPOCH_SHIFT) - i, key);
+}
+
 /* The key that made this cookie: 1 primary, 2 backup, 0 none. *made is what the primary makes. */
 static unsigned check_cookie(struct nb_tcp *tcp, const struct nb_listener *listener, const struct nb_seg *syn,
                              struct nb_cookie *made)
 {
-    const struct nb_tcp_options *o = listener->options;
-    unsigned keys = o->fastopen_keys ? o->fastopen_keys : tcp->settings.fastopen_keys, matched = 0;
-    *made = (struct nb_cookie){.bytes = -1};
-    for (unsigned i = keys; i-- > 0;) {
+    unsigned matched = 0;
+    for (unsigned i = key_count(tcp, listener->options); i-- > 0;) {
         struct nb_cookie cookie = {0};
-        make_cookie(o->fastopen_keys ? o->fastopen_key[i] : tcp->settings.fastopen_key[i], syn, &cookie);
+        uint8_t key[NB_FASTOPEN_KEY_BYTES];
+        key_at(tcp, listener->options, i, key);
+        make_cookie(key, syn, &cookie);
         if (syn->cookie.bytes == cookie.bytes && memcmp(syn->cookie.value, cookie.value, COOKIE_BYTES) == 0)
             matched = i + 1;
         *made = cookie;

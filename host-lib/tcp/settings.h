@@ -31,7 +31,7 @@ struct nb_tcp_settings {
     uint32_t fastopen; /* enum nb_fastopen_bit */
     uint32_t fastopen_blackhole_timeout_s;
     uint8_t fastopen_key[2][NB_FASTOPEN_KEY_BYTES];
-    uint8_t fastopen_keys; /* how many are set; 0: none, the server side stays off */
+    uint8_t fastopen_keys; /* how many are set; 0: keys are made of the process's secret */
     uint32_t invalid_ratelimit_ms;
     uint32_t challenge_ack_limit;
     uint32_t keepalive_time_s, keepalive_interval_s;

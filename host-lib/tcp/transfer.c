@@ -199,6 +199,13 @@ static void copy_tcb(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_tra
     nb__txq_init(&tcb->txq);
 }
 
+/* Those of the same listener here: what moves has no others (nb_transfer_obstacle). */
+static const struct nb_tcp_options *listeners_options(struct nb_tcp *tcp, const void *listener_user)
+{
+    const struct nb_listener *l = listener_user ? nb_listen_of(&tcp->listen, listener_user) : NULL;
+    return l ? l->options : &nb_tcp_options_default;
+}
+
 struct nb_tcb *nb_transfer_arrive(struct nb_tcp *tcp, struct nb_berth *berth, struct nb_transfer *t,
                                   void *listener_user, uint64_t now_us)
 {
@@ -210,6 +217,7 @@ struct nb_tcb *nb_transfer_arrive(struct nb_tcp *tcp, struct nb_berth *berth, st
         return NULL;
     copy_tcb(tcp, tcb, t);
     tcb->listener_user = listener_user;
+    tcb->options = listeners_options(tcp, listener_user);
     copy_records(tcp, tcb, berth, t);
     tcb->txq.unsent = ours(t, t->tcb.txq.unsent);
     if (t->tcb.flight)

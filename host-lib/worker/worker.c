@@ -161,6 +161,7 @@ static void apply_choices(struct nb_tcp_settings *settings, const struct nb_tcp_
     settings->pacing = choices->pacing;
     if (choices->bbr_loss_percent)
         settings->bbr_loss_percent = choices->bbr_loss_percent;
+    settings->fastopen |= choices->fast_open ? NB_FASTOPEN_SERVER : 0u;
 }
 
 static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
@@ -183,6 +184,7 @@ static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
         return -ENOMEM;
     w->counters = nb_tcp_counters(w->tcp);
     apply_choices(nb_tcp_settings(w->tcp), &config->runtime->tcp);
+    w->listener_options.fastopen_queue = config->runtime->tcp.fast_open;
     return 0;
 }
 
@@ -228,6 +230,8 @@ static int start_service(struct nb_worker *w, struct nb_service *s, struct nb_er
     if (!c->tcp_port)
         return 0;
     rc = nb_tcp_listen(w->tcp, &c->address, nb__config_family(c), c->tcp_port, s);
+    if (w->listener_options.fastopen_queue)
+        nb_tcp_listener_set_options(w->tcp, s, &w->listener_options);
     if (rc < 0)
         return nb_error_set(err, rc, "listener %s on TCP port %u: %s", c->app->name, c->tcp_port,
                             rc == -EADDRINUSE ? "another listener has this address and port" : strerror(-rc));

@@ -37,6 +37,7 @@
 #include <netbypass/runtime.h>
 
 #include "../net/net.h"
+#include "../tcp/options.h"
 #include "../tcp/tcp.h"
 #include "../wire/segment.h"
 #include "call.h"
@@ -155,6 +156,7 @@ struct nb_worker {
 
     struct nb_load load;
 
+    struct nb_tcp_options listener_options; /* of all of them */
     struct nb_service service[NB_MAX_LISTENERS];
     unsigned n_batch; /* segments of the last batch of this turn */
     struct nb_arrival batch[NB_BURST];

@@ -152,6 +152,13 @@ static void with_tables(struct world_options *o)
     o->rule_permille = o->seed % 3 ? 0 : 50;
 }
 
+/* Without resets: a tuple that is used anew at once, by another worker, may overtake what the old one still sends. */
+static void accepted_anywhere(struct world_options *o)
+{
+    o->else_permille = 500;
+    o->reta_permille = o->seed % 2 ? 0 : 20;
+}
+
 static void with_hangs(struct world_options *o)
 {
     o->asleep_permille = 5;
@@ -170,6 +177,7 @@ KIND(test_buckets_that_move_keep_order, 3, 10, 11000000, with_tables)
 KIND(test_buckets_among_many_owners_keep_order, 5, 5, 12000000, with_tables)
 KIND(test_reset_and_reused_tuples_end_as_they_should, 4, 8, 6000000, with_aborts)
 KIND(test_rules_of_reset_and_reused_tuples_go_with_them, 4, 5, 10000000, with_rules_and_aborts)
+KIND(test_connections_accepted_anywhere_end_as_they_should, 4, 8, 13000000, accepted_anywhere)
 KIND(test_workers_that_hang_lose_nothing, 3, 10, 7000000, with_hangs)
 
 int main(void)
@@ -186,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_buckets_among_many_owners_keep_order),
         cmocka_unit_test(test_reset_and_reused_tuples_end_as_they_should),
         cmocka_unit_test(test_rules_of_reset_and_reused_tuples_go_with_them),
+        cmocka_unit_test(test_connections_accepted_anywhere_end_as_they_should),
         cmocka_unit_test(test_workers_that_hang_lose_nothing),
     };
 

@@ -192,10 +192,19 @@ static int on_start(struct nb_worker *w, const struct nb_app_option *options, un
     return 0;
 }
 
+static unsigned choose_worker(struct nb_worker *w, void *state, const struct nb_flow_key *key)
+{
+    struct world *world = *(struct world **)state;
+
+    (void)key;
+    return world_chance(world, world->o->else_permille) ? world_below(world, world->workers) : nb_worker_index(w);
+}
+
 const struct nb_app world_server = {
     .abi = NB_APP_ABI,
     .name = "streams",
     .start = on_start,
+    .choose_worker = choose_worker,
     .on_accept = on_accept,
     .on_data = on_data,
     .on_writable = on_writable,

@@ -101,8 +101,11 @@ struct world *world_new(unsigned workers)
         (struct nb_port_address){.address = {{US}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
     w->config.port[0].rx_descriptors = w->config.port[0].tx_descriptors = 64;
     w->config.n_listeners = 1;
-    w->config.listener[0] =
-        (struct nb_listener_config){.tcp_port = PORT, .app = &world_server, .options = &option, .n_options = 1};
+    w->config.listener[0] = (struct nb_listener_config){.tcp_port = PORT,
+                                                        .app = &world_server,
+                                                        .options = &option,
+                                                        .n_options = 1,
+                                                        .distribution = NB_DISTRIBUTE_APPLICATION};
     w->config.limits = (struct nb_limits){.connections = 128,
                                           .time_wait = 128,
                                           .half_open = 64,

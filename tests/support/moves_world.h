@@ -27,6 +27,7 @@ struct world_options {
     unsigned abort_permille;  /* of connections are reset by the client somewhere, and their tuple used anew */
     unsigned hold_permille;   /* of received data stays with the server's application for a while */
     unsigned pin_permille;    /* of steps in which the application pins or unpins a connection */
+    unsigned else_permille;   /* of connections are accepted by any worker, the others by their home */
     unsigned reta_permille;   /* of steps change the indirection table */
     unsigned rule_permille;   /* of steps give a flow a rule or take it, as steering would */
     bool disorder_allowed;    /* sleeps are longer than gates wait: only streams and ends count */

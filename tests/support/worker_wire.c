@@ -84,7 +84,7 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
     diary.reason = reason;
 }
 
-const struct nb_app echo = {
+static const struct nb_app echo = {
     .abi = NB_APP_ABI,
     .name = "echo",
     .start = on_start,
@@ -286,7 +286,14 @@ struct client client_at_home(unsigned queue)
 void send_through(struct nb_test_port *port, const uint8_t mac[6], unsigned queue, struct client *c,
                          uint8_t flags, const char *text)
 {
-    struct nb_seg_out out = {.key = &c->key, .seq = c->seq, .ack = c->ack, .window = 65535, .flags = flags};
+    bool with_cookie = flags & NB_TCP_SYN && c->cookie;
+    struct nb_seg_out out = {.key = &c->key,
+                             .seq = c->seq,
+                             .ack = c->ack,
+                             .window = 65535,
+                             .flags = flags,
+                             .options = with_cookie ? NB_SEG_FASTOPEN : 0,
+                             .cookie = c->cookie};
     unsigned header = nb_seg_header_bytes(&out), n = (unsigned)strlen(text);
     struct rte_mbuf *m = frame(mac, NB_ETH_IPV4, header + n);
 

@@ -31,6 +31,7 @@ struct client {
     struct nb_flow_key key; /* as the client sees it: its own side is local */
     nb_seq_t seq, ack;
     unsigned home;
+    const struct nb_cookie *cookie; /* goes with its SYN; NULL: none */
 };
 
 /* A TCP segment sent to the client. */

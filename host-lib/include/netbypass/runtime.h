@@ -82,6 +82,10 @@ struct nb_tcp_choices {
     enum nb_ecn_choice ecn;
     bool pacing;                   /* spread each window over its round trip, as Linux's fq does */
     uint8_t bbr_loss_percent;      /* of a round: what BBR takes for the path's own; up to 50, 0: the draft's 2 */
+    /* Fast Open (RFC 7413): so many connections of each listener and worker may be with the application before their
+     * handshake is done, with the data of their SYN. That data may come twice, so only for applications which can bear
+     * it. 0: none. */
+    uint16_t fast_open;
 };
 
 struct nb_runtime_config {

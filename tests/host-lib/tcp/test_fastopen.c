@@ -184,6 +184,33 @@ static void test_cookie_of_the_backup_key_is_taken_and_the_new_one_told(void **s
     end_free(e);
 }
 
+/* Of the process's secret and the time: the same at every instance. */
+static struct one_end *server_without_a_key(uint64_t epochs_later)
+{
+    struct one_end *e = server();
+    nb_tcp_settings(e->tcp)->fastopen_keys = 0;
+    e->now += epochs_later << 32;
+    return e;
+}
+
+static void test_without_a_chosen_key_a_cookie_is_good_everywhere_for_two_epochs(void **state)
+{
+    (void)state;
+    struct one_end *e = server_without_a_key(0);
+    struct nb_cookie given = syn_arrives(e, &request, "")->seg.cookie;
+    assert_int_equal(given.bytes, 8);
+    end_free(e);
+    for (unsigned later = 0; later < 3; later++) {
+        e = server_without_a_key(later);
+        struct end_packet *p = syn_arrives(e, &given, "hello");
+        assert_int_equal(p->ack, later < 2 ? 6 : 1);
+        assert_int_equal((p->seg.options & NB_SEG_FASTOPEN) != 0, later > 0);
+        if (later)
+            assert_memory_not_equal(p->seg.cookie.value, given.value, 8);
+        end_free(e);
+    }
+}
+
 /* --- client ----------------------------------------------------------------------------------- */
 
 static size_t open_fast(struct one_end *e, const char *text)
@@ -294,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_more_pending_connections_than_the_queue_takes_wait_for_their_handshake),
         cmocka_unit_test(test_syn_in_window_of_a_pending_connection_is_challenged),
         cmocka_unit_test(test_cookie_of_the_backup_key_is_taken_and_the_new_one_told),
+        cmocka_unit_test(test_without_a_chosen_key_a_cookie_is_good_everywhere_for_two_epochs),
         cmocka_unit_test(test_cookie_is_asked_for_and_used_with_data_the_next_time),
         cmocka_unit_test(test_data_that_the_server_left_out_is_sent_again_at_once),
         cmocka_unit_test(test_lost_syn_is_repeated_without_data_and_cookie),

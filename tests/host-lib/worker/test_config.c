@@ -239,7 +239,11 @@ static void test_listener_must_be_able_to_listen(void **state)
 static void test_tcp_choices_must_be_known(void **state)
 {
     (void)state;
-    config.tcp = (struct nb_tcp_choices){NB_CONGESTION_BBR, NB_SLOW_START_PLAIN, NB_ECN_NEVER, true, 50};
+    config.tcp = (struct nb_tcp_choices){.congestion_control = NB_CONGESTION_BBR,
+                                         .slow_start = NB_SLOW_START_PLAIN,
+                                         .ecn = NB_ECN_NEVER,
+                                         .pacing = true,
+                                         .bbr_loss_percent = 50};
     accepted();
     config.tcp.ecn = NB_ECN_NEVER + 1;
     refused(-EINVAL, "tcp: ");

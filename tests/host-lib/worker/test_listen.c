@@ -72,6 +72,43 @@ static void test_cookie_of_one_worker_opens_at_another_in_every_step_of_a_reta_c
     assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
 }
 
+/* --- Fast Open -----------------------------------------------------------------------------------------------------
+ */
+
+static void fast_open(struct nb_runtime_config *c)
+{
+    c->tcp.fast_open = 8;
+}
+
+static int setup_fast_open(void **state)
+{
+    (void)state;
+    return setup_with(fast_open);
+}
+
+static void test_fast_open_cookie_of_one_worker_is_good_at_another(void **state)
+{
+    const struct nb_cookie request = {0};
+    struct client asks = client_at_home(0), fast = client_at_home(1);
+    struct nb_cookie given;
+    struct reply r;
+
+    (void)state;
+    asks.cookie = &request;
+    given = exchange_on(0, &asks, NB_TCP_SYN, "").seg.cookie;
+    assert_int_equal(given.bytes, 8);
+    assert_int_equal(diary.accepted, 0);
+    fast.cookie = &given;
+    r = exchange_on(1, &fast, NB_TCP_SYN, "early");
+    assert_int_equal(r.seg.ack, fast.seq);
+    assert_int_equal(diary.accepted, 1);
+    assert_true(receive(&fast, &r)); /* the answer does not wait for the handshake, either */
+    assert_string_equal(r.text, "early");
+    send_on(1, &fast, NB_TCP_ACK, "");
+    settle();
+    echo_on(1, &fast, "later");
+}
+
 /* --- distribution --------------------------------------------------------------------------------------------------
  */
 
@@ -477,6 +514,7 @@ int main(void)
 #define T(name, setup_with_it) cmocka_unit_test_setup_teardown(name, setup_with_it, teardown)
     const struct CMUnitTest tests[] = {
         T(test_cookie_of_one_worker_opens_at_another_in_every_step_of_a_reta_change, setup_under_pressure),
+        T(test_fast_open_cookie_of_one_worker_is_good_at_another, setup_fast_open),
         T(test_in_turn_every_worker_accepts_as_many_and_nothing_remains, setup_in_turn),
         T(test_repeated_syn_finds_the_worker_that_has_it, setup_in_turn),
         T(test_flows_accepted_elsewhere_survive_every_step_of_a_reta_change, setup_in_turn),
