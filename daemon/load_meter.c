@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define COPY 256 /* samples copied at a time */
+#define COPY           256 /* samples copied at a time */
+#define AWAY_FROM_HOME 8   /* an eighth of the band: below that there are many, and each is little */
 
 /* --- gathering ---------------------------------------------------------------------------------------------------- */
 
@@ -109,13 +110,19 @@ static void add(struct nb_load_meter *m, struct nb_balance_input *in, const stru
     m->item[in->n_items++] = *item;
 }
 
-/* A heavy flow that still is where it was seen, and that nobody holds there. */
+/* Heavy enough to be moved by itself? One that does not come by its bucket cannot go with it, so less will do. */
+static bool is_item(uint32_t load, uint32_t band, bool by_bucket)
+{
+    return load && load >= (by_bucket ? band : band / AWAY_FROM_HOME);
+}
+
+/* Such a flow, if it still is where it was seen, and nobody holds it there. */
 static void add_flow(struct nb_load_meter *m, struct nb_balance_input *in, struct nb_meter_flow *f)
 {
     uint32_t load = share(m, in, f->worker, f->samples);
     struct nb_flow_info info;
 
-    if (load < in->band || load == 0)
+    if (!is_item(load, in->band, f->by_bucket))
         return;
     if (f->by_bucket)
         m->bucket[f->port][f->bucket] = 0; /* who moves it, moves the flow */

@@ -51,7 +51,8 @@ uint32_t nb_load_meter_samples(const struct nb_load_meter *meter);
 void nb_load_meter_loads(const struct nb_load_meter *meter, uint32_t load[NB_MAX_WORKERS]);
 
 /* The span up to now. in->item points into the meter. A flow is an item of its own when its load is at least the band
- * and it may move; its bucket is none, then. Everything else are buckets. `rules` is how many may be added. */
+ * and it may move; its bucket is none, then. So is one away from home, which no bucket takes along, when it is an
+ * eighth of that. Everything else are buckets. `rules` is how many may be added. */
 void nb_load_meter_read(struct nb_load_meter *meter, uint32_t band, unsigned rules, struct nb_balance_input *in);
 
 #endif

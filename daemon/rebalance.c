@@ -204,15 +204,28 @@ static void note_look(struct nb_rebalancer *r, const struct nb_rebalance_plan *p
     pthread_mutex_unlock(&r->lock);
 }
 
+/* Others who want to work have their turn. */
+static void yield(struct nb_rebalancer *r)
+{
+    pthread_mutex_unlock(&r->working);
+    sleep_ms(1);
+    pthread_mutex_lock(&r->working);
+}
+
+/* In portions. Who asks for a plan meanwhile takes the rest of this one's place. */
 static void carry_out(struct nb_rebalancer *r, const struct nb_rebalance_plan *plan)
 {
-    const struct nb_rebalance_result none = {0};
+    bool done = false;
 
-    r->asked.id = 0; /* who has asked for a plan must ask again */
-    nb__rebalance_begin(r, plan);
-    while (!nb__rebalance_go_on(r, APPLY_MS))
-        continue;
-    account(r, &none);
+    nb__rebalance_begin(r, plan); /* its id is 0: who has asked for a plan before must ask again */
+    while (!done && r->asked.id == 0) {
+        struct nb_rebalance_result before = r->result;
+
+        done = nb__rebalance_go_on(r, APPLY_MS);
+        account(r, &before);
+        if (!done)
+            yield(r);
+    }
     pthread_mutex_lock(&r->lock);
     r->status.plans++;
     pthread_mutex_unlock(&r->lock);

@@ -1,6 +1,7 @@
 /* rebalance_apply.c - carrying out a plan: first the buckets, each port's table rewritten once; then the flows that are
  * no longer at home because of that, unless they came along with their buckets; then the heavy flows, one by one.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 
 #define TOGETHER 32     /* moves under way at the same time: a worker takes 64 */
 #define PAUSE_NS 200000 /* between looks at moves under way */
+#define TRIES    10     /* for flows that are busy: a table that has just changed keeps them so for some milliseconds */
+#define RETRY_NS 5000000
 
 uint64_t nb__rebalance_now_ms(void)
 {
@@ -96,14 +99,23 @@ static void begin_move(struct nb_rebalancer *r, struct batch *batch, uint64_t fl
     nb_runtime_move_begin(r->rt, flow, to, &batch->ticket[batch->n++]);
 }
 
-static void end_moves(struct nb_rebalancer *r, struct batch *batch)
+/* A busy one, that is not pinned, may be moved in a moment. */
+static bool try_again(struct nb_rebalancer *r, const struct nb_move_report *report)
+{
+    return report->result == -EBUSY && strncmp(report->why, "pinned", 6) && r->follow_tries < TRIES;
+}
+
+static void end_moves(struct nb_rebalancer *r, struct batch *batch, bool followers)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
 
     for (unsigned i = 0; i < batch->n; i++) {
         while (!nb_runtime_move_done(&batch->ticket[i]))
             nanosleep(&pause, NULL);
-        note_report(r, &batch->ticket[i].report);
+        if (followers && try_again(r, &batch->ticket[i].report))
+            r->follow_again = true;
+        else
+            note_report(r, &batch->ticket[i].report);
     }
     batch->n = 0;
 }
@@ -145,7 +157,6 @@ static void change_tables(struct nb_rebalancer *r)
         r->result.refused += n;
         snprintf(r->result.why, sizeof r->result.why, "%.60s", err.text);
     }
-    nb_steering_resync(r->steering);
 }
 
 /* Did this flow's bucket go from its worker to where it is at home now? One with a rule has been placed on purpose. */
@@ -168,19 +179,32 @@ static bool follows(const struct nb_rebalancer *r, const struct nb_flow_info *fl
     return steered.method != NB_METHOD_EXACT;
 }
 
+static bool begin_following_again(struct nb_rebalancer *r)
+{
+    const struct timespec pause = {.tv_nsec = RETRY_NS};
+
+    if (!r->follow_again)
+        return false;
+    nanosleep(&pause, NULL);
+    r->follow_again = false;
+    r->follow_tries++;
+    r->follow_worker = 0;
+    return true;
+}
+
 /* Some more of them. False: there are none left. */
 static bool move_followers(struct nb_rebalancer *r)
 {
     struct nb_flow_info flow[TOGETHER];
     struct batch batch = {.n = 0};
 
-    if (r->follow_worker >= nb_runtime_worker_count(r->rt))
+    if (r->follow_worker >= nb_runtime_worker_count(r->rt) && !begin_following_again(r))
         return false;
     unsigned n = nb_runtime_flows(r->rt, r->follow_worker, &r->follow_cursor, flow, TOGETHER);
     for (unsigned i = 0; i < n; i++)
         if (follows(r, &flow[i]))
             begin_move(r, &batch, flow[i].id, flow[i].home_queue);
-    end_moves(r, &batch);
+    end_moves(r, &batch, true);
     if (r->follow_cursor == 0)
         r->follow_worker++;
     return true;
@@ -196,7 +220,8 @@ void nb__rebalance_begin(struct nb_rebalancer *r, const struct nb_rebalance_plan
     r->result = (struct nb_rebalance_result){.total = plan->n_steps};
     r->n_times = 0;
     r->tables_changed = false;
-    r->follow_worker = 0;
+    r->follow_worker = r->follow_tries = 0;
+    r->follow_again = false;
     r->follow_cursor = 0;
 }
 
@@ -213,6 +238,7 @@ static void go_on_with_buckets(struct nb_rebalancer *r)
     r->tables_changed = true;
     if (move_followers(r))
         return;
+    nb_steering_resync(r->steering); /* not before: flows that are about to follow need no rules */
     for (; is_bucket(r, r->result.done); r->result.done++)
         remember(r, &r->asked.step[r->result.done].item);
 }
@@ -227,7 +253,7 @@ static void go_on_with_flows(struct nb_rebalancer *r)
         remember(r, &step->item);
         begin_move(r, &batch, step->item.flow, step->to);
     }
-    end_moves(r, &batch);
+    end_moves(r, &batch, false);
 }
 
 bool nb__rebalance_go_on(struct nb_rebalancer *r, unsigned limit_ms)

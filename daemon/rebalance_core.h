@@ -40,7 +40,8 @@ struct nb_rebalancer {
     struct nb_rebalance_result result;
     uint64_t asked_id;
     bool tables_changed; /* of the plan; flows follow, and so far they are: */
-    unsigned follow_worker;
+    unsigned follow_worker, follow_tries; /* tries: walks over all workers */
+    bool follow_again;                    /* some were busy */
     uint64_t follow_cursor;
     struct nb_rebalance_moved moved[NB_REBALANCE_RESTING];
     uint64_t n_moved; /* ever */

@@ -485,6 +485,22 @@ static void test_rebalance_plans_and_moves_heavy_flows(void **state)
                  NB_PROTOCOL_NOT_FOUND, "plan 77 is not there any more");
 }
 
+/* One per cent each, below the threshold: but there is no bucket that would take them along. */
+static void test_rebalance_moves_light_flows_that_are_away_from_home(void **state)
+{
+    (void)state;
+    fake_runtime.flows[0] = 82;
+    fake_runtime.busy[0] = 20;
+    struct json_object *plan = call("rebalance.plan", "{\"over_ms\":10}"), *moves = get(plan, "moves");
+    assert_true(json_object_array_length(moves) > 9);
+    for (size_t i = 0; i < json_object_array_length(moves); i++) {
+        struct json_object *move = json_object_array_get_idx(moves, i);
+        assert_string_equal(json_object_get_string(get(move, "kind")), "flow");
+        assert_int_equal(json_object_get_int(get(move, "load_permille")), 10);
+    }
+    json_object_put(plan);
+}
+
 /* Once their bucket is worker 1's. */
 static void rehomed(unsigned worker, unsigned index, struct nb_flow_info *info)
 {
@@ -812,6 +828,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flow_list_of_a_worker_that_does_not_exist_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drained_worker_loses_its_buckets_and_its_flows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebalance_plans_and_moves_heavy_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rebalance_moves_light_flows_that_are_away_from_home, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebalance_moves_buckets_and_their_flows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebalance_by_itself_waits_for_a_second_look_and_lets_rest_what_it_moved,
                                         setup, teardown),
