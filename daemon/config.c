@@ -158,13 +158,25 @@ static const struct nb_keyword limits_keywords[] = {
     {"half_open", &nb_type_number, FIELD(struct nb_limits, half_open), .min = 1, .max = 16777216, .fallback = "4096",
      .help = "Connections in SYN-RECEIVED; beyond it SYNs are dropped and counted (drop_half_open_full)."},
     {"send_buffer", &nb_type_number, FIELD(struct nb_limits, send_buffer_bytes), .min = 4096, .max = 67108864,
-     .fallback = "262144", .help = "Bytes a connection may have queued for sending."},
+     .fallback = "4194304",
+     .help =
+         "Bytes a connection may have queued for sending. It begins with 262144 and grows with the path, to a quarter "
+         "of the packet buffers at most."},
     {"recv_buffer", &nb_type_number, FIELD(struct nb_limits, recv_buffer_bytes), .min = 4096, .max = 67108864,
-     .fallback = "262144",
+     .fallback = "16777216",
      .help = "Bytes a connection may hold received but not consumed: the largest window we advertise. It begins with "
              "65536 and grows as the path and the application's reading want."},
     {"mbufs", &nb_type_number, FIELD(struct nb_limits, mbufs), .min = 1024, .max = 16777216, .fallback = "16384",
      .help = "Packet buffers; when all are in use packets are dropped and counted (drop_no_mbuf)."},
+    {"memory_pressure", &nb_type_number, FIELD(struct nb_limits, memory_pressure), .min = 1, .max = 90,
+     .fallback = "50",
+     .help =
+         "Percent of the packet buffers that connections may hold at ease. Above it, until three quarters of it are "
+         "reached again, buffers do not grow and windows of connections that lag are cut."},
+    {"memory_high", &nb_type_number, FIELD(struct nb_limits, memory_high), .min = 1, .max = 90, .fallback = "75",
+     .help =
+         "Percent of the packet buffers that connections may hold at all. Above it new data is refused to those that "
+         "have some unread or unsent, and SYNs are dropped (drop_memory). Not below memory_pressure."},
     {0},
 };
 

@@ -92,8 +92,7 @@ static int check_address(const struct nb_config *c, unsigned i, unsigned k, cons
 /* Another host of one of the port's networks. Every IPv6 link has link-local addresses. */
 static bool is_neighbour(const struct nb_config_port *p, uint8_t family, const struct nb_addr *gateway)
 {
-    const struct nb_prefix link_local = {
-        .address.word = {htonl(0xfe800000)}, .bits = 10, .family = NB_FAMILY_IPV6};
+    const struct nb_prefix link_local = {.address.word = {htonl(0xfe800000)}, .bits = 10, .family = NB_FAMILY_IPV6};
     const struct nb_prefix *has[NB_PORT_ADDRESSES_MAX];
     unsigned n = nb_config_addresses(p, has);
     bool inside = nb_prefix_contains(&link_local, family, gateway);
@@ -192,6 +191,11 @@ int nb_config_check(const struct nb_config *c, struct nb_error *err)
     if (!rc && listeners > NB_MAX_LISTENERS)
         rc = nb_error_set(err, -EINVAL, "%s: %u listeners; at most %d are possible", c->file, listeners,
                           NB_MAX_LISTENERS);
+    if (!rc && c->limits.memory_pressure > c->limits.memory_high)
+        rc = nb_error_set(err, -EINVAL,
+                          "%s: limits: memory_pressure: %u is not accepted here; accepted: at most "
+                          "memory_high, %u",
+                          c->file, c->limits.memory_pressure, c->limits.memory_high);
     if (!rc && c->n_cpus && c->workers > c->n_cpus)
         rc = nb_error_set(err, -EINVAL, "%s: workers: %u, but cpus names only %u", c->file, c->workers, c->n_cpus);
     if (!rc && c->rebalance.interval_min_ms > c->rebalance.interval_max_ms)
@@ -199,4 +203,3 @@ int nb_config_check(const struct nb_config *c, struct nb_error *err)
                           c->rebalance.interval_min_ms, c->rebalance.interval_max_ms);
     return rc;
 }
-

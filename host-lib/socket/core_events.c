@@ -1,4 +1,5 @@
 /* core_events.c - what TCP reports, turned into socket state and announcements. */
+#include "../tcp/chain.h"
 #include "../tcp/stream.h"
 #include "error_queue.h"
 #include "options.h"
@@ -44,6 +45,21 @@ void nb_sockets_on_connected(struct nb_sockets *ns, struct nb_tcb *tcb)
     nb__watch_announce(ns, &sock->file, 0);
 }
 
+/* Put payload behind what is unread; small segments into the last buffer, so that they do not take one each. */
+static void keep(struct nb_sockets *ns, struct nb_sock *sock, struct rte_mbuf *m)
+{
+    if (sock->rx_tail && nb_chain_copy_small(sock->rx_tail, m)) {
+        nb_tcp_counters(ns->tcp)[NB_COUNTER_MEMORY_COLLAPSED]++;
+        return;
+    }
+    nb_tcp_kept(ns->tcp, sock->tcb, m->nb_segs);
+    if (sock->rx_tail)
+        sock->rx_tail->next = m;
+    else
+        sock->rx_head = m;
+    sock->rx_tail = rte_pktmbuf_lastseg(m);
+}
+
 void nb_sockets_on_data(struct nb_sockets *ns, struct nb_tcb *tcb, struct rte_mbuf *m)
 {
     struct nb_sock *sock = nb_tcb_user(tcb);
@@ -52,11 +68,7 @@ void nb_sockets_on_data(struct nb_sockets *ns, struct nb_tcb *tcb, struct rte_mb
         return;
     }
     sock->rx_bytes += m->pkt_len;
-    if (sock->rx_tail)
-        sock->rx_tail->next = m;
-    else
-        sock->rx_head = m;
-    sock->rx_tail = rte_pktmbuf_lastseg(m);
+    keep(ns, sock, m);
     if (sock->rx_bytes >= sock->options->recv_lowat || sock->urgent)
         nb__watch_announce(ns, &sock->file, READABLE | (sock->urgent ? EPOLLPRI : 0u));
 }

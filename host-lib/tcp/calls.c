@@ -11,6 +11,7 @@
 #include "../wire/segment_emit.h"
 #include "core.h"
 #include "minmax.h"
+#include "room.h"
 #include "stream.h"
 #include "window.h"
 
@@ -106,10 +107,10 @@ static uint32_t queued_payload(const struct nb_tcb *tcb)
 
 size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    uint32_t limit = tcp->config.limits.send_buffer_bytes;
-    if (sendable(tcb) != 0 || queued_payload(tcb) >= limit)
+    uint32_t queued = queued_payload(tcb), most = nb__room_now(tcp, queued, nb__room_bytes(tcp, tcb));
+    if (sendable(tcb) != 0 || queued >= most)
         return 0;
-    return limit - queued_payload(tcb);
+    return most - queued;
 }
 
 /* A write came up short: the next ACK that makes room tells the application, or the timer if nothing is under way. */
@@ -131,6 +132,8 @@ int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size
         taken += nb__append(tcp, tcb, (const char *)bytes + taken, want - taken, NB_TCP_WRITE_UNBOUNDED);
     if (taken < want)
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
+    if (want < n && tcp->memory.level)
+        nb__count(tcp, NB_COUNTER_MEMORY_WRITE_REFUSED);
     if (taken)
         nb__mark_push(tcp, tcb);
     if (taken < n)
@@ -149,6 +152,8 @@ int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data)
         return 0;
     }
     if (n > nb_tcp_writable(tcp, tcb) || !nb__append_chain(tcp, tcb, data)) {
+        if (tcp->memory.level)
+            nb__count(tcp, NB_COUNTER_MEMORY_WRITE_REFUSED);
         want_writable(tcp, tcb);
         return -ENOBUFS;
     }
@@ -158,8 +163,10 @@ int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data)
 
 void nb_tcp_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, size_t n)
 {
-    uint32_t read = (uint32_t)nb__min(n, tcb->rcv_unread);
+    uint32_t before = tcb->rcv_unread, read = (uint32_t)nb__min(n, before);
     tcb->rcv_unread -= read;
+    if (tcb->rcv_kept)
+        nb__memory_consumed(tcp, tcb, before);
     nb__ack_data_read(tcp, tcb, read);
 }
 

@@ -2,6 +2,7 @@
 #ifndef NB_TCP_CHAIN_H
 #define NB_TCP_CHAIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_branch_prediction.h>
@@ -21,5 +22,10 @@ static __rte_always_inline void nb_packet_free(struct rte_mbuf *m)
     else
         rte_pktmbuf_free(m);
 }
+
+/* A small segment m comes after `last`, the last link of a chain, which is ours alone: if its bytes fit behind last's,
+ * they are copied there, m is freed, and true returned. So that single bytes do not take a buffer each. last's own
+ * pkt_len follows, the length of a chain of more links does not. */
+bool nb_chain_copy_small(struct rte_mbuf *last, struct rte_mbuf *m);
 
 #endif

@@ -15,7 +15,7 @@
  *   md5.c        TCP-MD5: keys, who signs, what is admitted
  *   icmp.c       errors that routers and the peer's host report
  *   window.c     the receive window, rightsize.c how large it should be, delack.c when to acknowledge
- *   room.c       the send buffer
+ *   room.c       the send buffer; memory.c what everybody together may hold
  *   timewait.c   compact records for TIME-WAIT · reasm.c out-of-order data · sendq.c the send queue
  *   tcb.c        the pool of connections · listen.c listeners · isn.c initial sequence numbers
  *   transfer.c   a connection goes to another worker's core
@@ -34,6 +34,7 @@
 #include "isn.h"
 #include "listen.h"
 #include "md5.h"
+#include "memory.h"
 #include "options.h"
 #include "pmtu.h"
 #include "reasm.h"
@@ -69,6 +70,7 @@ struct nb_tcp {
     char cc_name[sizeof((struct nb_tcp_settings *)0)->congestion_control]; /* the setting when it was last looked up, */
     uint8_t cc;                                                            /* and what it means */
 
+    struct nb_memory memory;
     struct nb_listen_table listen;
     struct nb_sendq_pool send;
     struct nb_tx_pool tx;
@@ -87,6 +89,12 @@ struct nb_tcp {
 static inline void nb__count(struct nb_tcp *tcp, enum nb_counter counter)
 {
     tcp->counters[counter]++;
+}
+
+/* Packet buffers that connections hold (memory.h). */
+static inline uint32_t nb__memory_held(const struct nb_tcp *tcp)
+{
+    return tcp->send.mbufs + tcp->reasm.mbufs + tcp->memory.kept;
 }
 
 static inline uint32_t nb__now32(const struct nb_tcp *tcp)

@@ -129,7 +129,6 @@ static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
     if (tcb->flags & NB_TCB_TIMESTAMPS)
         tcb->ts_recent = seg->ts_value;
     tcb->peer_mss = (uint16_t)nb__min(nb__mss_offered(seg), nb__own_mss(tcb));
-    nb__mtu_options_agreed(tcp, tcb);
     nb__mss_sync(tcp, tcb);
     tcb->advertised_mss = nb__own_mss(tcb);
     tcb->rcv_mss = (uint16_t)nb__min(nb__min(tcb->mss, MSS_DEFAULT_IPV4), nb__max(tcb->rcv_ssthresh / 2, NB_LEAST_MSS));
@@ -207,6 +206,10 @@ static void open_passively(struct nb_tcp *tcp, struct nb_listener *listener, str
                            const nb_seq_t *iss_above)
 {
     struct nb_cookie cookie;
+    if (unlikely(tcp->memory.level >= NB_MEMORY_HIGH)) {
+        nb__count(tcp, NB_COUNTER_DROP_MEMORY);
+        return;
+    }
     bool cookie_only = nb__syncookies_in_use(tcp), room = tcp->half_open < tcp->config.limits.half_open;
     if ((!room && !cookie_only) || (tcp->env.accepting && !tcp->env.accepting(tcp->env.arg, listener->user))) {
         nb__count(tcp, NB_COUNTER_DROP_HALF_OPEN_FULL);

@@ -32,6 +32,7 @@ struct nb_history {
     uint32_t out_of_order, dsacks, rtos, rto_recoveries, delivered_ce;
     uint32_t forwarded;            /* packets that came over another worker */
     uint32_t limited_ms[2];        /* chrono.c: by the peer's window, by our buffer */
+    uint16_t mtu_low, mtu_high; /* search range (RFC 4821 §7.3), see pmtu.c; 0: as at first */
     uint32_t challenge_at;         /* the last time we answered something unacceptable; 0: never */
     uint32_t syn_sent_at;          /* when that was not in the beginning; 0: it was */
     uint32_t probes_at_ms;         /* when probing a closed window began; 0: not probing */

@@ -90,8 +90,7 @@ uint16_t nb_tcp_path_mtu(struct nb_tcp *tcp, const struct nb_flow_key *key)
 
 void nb__mtu_init(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    tcb->mtu_bytes = tcb->mtu_high = nb_tcp_path_mtu(tcp, &tcb->flow.key);
-    nb__mtu_options_agreed(tcp, tcb);
+    tcb->mtu_bytes = nb_tcp_path_mtu(tcp, &tcb->flow.key);
 }
 
 void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
@@ -100,8 +99,6 @@ void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
     if (mtu_bytes >= tcb->mtu_bytes || tcb->options->pmtu_dont)
         return;
     tcb->mtu_bytes = (uint16_t)mtu_bytes;
-    tcb->mtu_high = (uint16_t)nb__min(tcb->mtu_high, tcb->mtu_bytes);
-    tcb->mtu_low = (uint16_t)nb__min(tcb->mtu_low, tcb->mtu_high);
     remember(tcp, &tcb->flow.key, tcb->mtu_bytes);
     note_limit(tcp, tcb);
     nb__mss_sync(tcp, tcb);
@@ -113,9 +110,16 @@ void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
 
 /* --- segments to fit -------------------------------------------------------------------------- */
 
-void nb__mtu_options_agreed(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+static uint16_t mtu_high(const struct nb_tcb *tcb)
 {
-    tcb->mtu_low = (uint16_t)nb__min(tcp->settings.base_mss + header_bytes(tcb), tcb->mtu_high);
+    uint16_t known = nb__past(tcb)->mtu_high;
+    return known ? (uint16_t)nb__min(known, tcb->mtu_bytes) : tcb->mtu_bytes;
+}
+
+static uint16_t mtu_low(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    uint16_t known = nb__past(tcb)->mtu_low;
+    return (uint16_t)nb__min(known ? known : tcp->settings.base_mss + header_bytes(tcb), mtu_high(tcb));
 }
 
 /* Peers with tiny windows get segments of at most half of it, so that there are always two under way. */
@@ -129,7 +133,7 @@ void nb__mss_sync(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     uint16_t mss = mss_for(tcb, tcb->mtu_bytes);
     if (is_probing(tcp, tcb))
-        mss = (uint16_t)nb__min(mss, mss_for(tcb, tcb->mtu_low));
+        mss = (uint16_t)nb__min(mss, mss_for(tcb, mtu_low(tcp, tcb)));
     tcb->mss = (uint16_t)bound_to_half_window(tcb, mss);
 }
 
@@ -144,15 +148,17 @@ static void grow_segments(struct nb_tcp *tcp, struct nb_tcb *tcb)
 /* Larger than the largest known to pass: at once, or where probing is allowed after a probe has shown it. */
 void nb__mtu_age(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    if (tcb->mtu_high >= tcp->config.mtu_bytes)
+    uint16_t high = mtu_high(tcb);
+    if (high >= tcp->config.mtu_bytes)
         return;
     uint32_t noted_s = nb__past(tcb)->mtu_limited_s;
     uint32_t since_s = noted_s ? noted_s : (uint32_t)(tcb->created_us / 1000000);
     uint16_t most = nb_tcp_path_mtu(tcp, &tcb->flow.key);
-    if (now_s(tcp) - since_s < MTU_LASTS_S || most <= tcb->mtu_high)
+    if (now_s(tcp) - since_s < MTU_LASTS_S || most <= high)
         return;
-    tcb->mtu_low = (uint16_t)nb__max(tcb->mtu_low, tcb->mtu_high);
-    tcb->mtu_bytes = tcb->mtu_high = most;
+    struct nb_history *h = nb__history(tcp, tcb);
+    h->mtu_low = (uint16_t)nb__max(mtu_low(tcp, tcb), high);
+    tcb->mtu_bytes = h->mtu_high = most;
     grow_segments(tcp, tcb);
 }
 
@@ -165,7 +171,8 @@ static bool may_probe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint32
     nb_seq_t from = tcb->snd_nxt;
     bool calm = tcb->recovery == NB_TCP_RECOVERY_OPEN && (!tcb->flight || !tcb->flight->mtu_probe_bytes);
     return calm && is_probing(tcp, tcb) && tcb->cwnd >= NB_INITIAL_CWND + 1 && tcb->reasm == NB_REASM_NONE &&
-           probe <= mss_for(tcb, tcb->mtu_high) && tcb->mtu_high - tcb->mtu_low >= (int)tcp->settings.probe_threshold &&
+           probe <= mss_for(tcb, mtu_high(tcb)) &&
+           mtu_high(tcb) - mtu_low(tcp, tcb) >= (int)tcp->settings.probe_threshold &&
            seq_geq(tcb->snd_end, from + needed) && seq_leq(from + needed, nb_tcb_wnd_end(tcb)) &&
            nb__in_flight(tcb) + 2 <= tcb->cwnd;
 }
@@ -190,7 +197,7 @@ uint32_t nb__mtu_probe(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (!is_probing(tcp, tcb))
         return 0;
-    uint32_t bytes = mss_for(tcb, (uint32_t)(tcb->mtu_low + tcb->mtu_high) / 2);
+    uint32_t bytes = mss_for(tcb, (uint32_t)(mtu_low(tcp, tcb) + mtu_high(tcb)) / 2);
     if (!may_probe(tcp, tcb, bytes))
         return 0;
     struct nb_tx *tx = cut_probe(tcp, tcb, bytes);
@@ -208,14 +215,14 @@ void nb__mtu_probe_acked(struct nb_tcp *tcp, struct nb_tcb *tcb)
     struct nb_flight *f = tcb->flight;
     if (!f->mtu_probe_bytes || seq_lt(tcb->snd_una, f->mtu_probe_end))
         return;
-    tcb->mtu_low = f->mtu_probe_bytes;
+    nb__history(tcp, tcb)->mtu_low = f->mtu_probe_bytes;
     f->mtu_probe_bytes = 0;
     grow_segments(tcp, tcb);
 }
 
 void nb__mtu_probe_failed(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    tcb->mtu_high = (uint16_t)(tcb->flight->mtu_probe_bytes - 1);
+    nb__history(tcp, tcb)->mtu_high = (uint16_t)(tcb->flight->mtu_probe_bytes - 1);
     note_limit(tcp, tcb);
     tcb->flight->mtu_probe_bytes = 0;
     tcb->cwnd++;
@@ -229,7 +236,7 @@ void nb__mtu_blackhole(struct nb_tcp *tcp, struct nb_tcb *tcb)
         tcb->flags |= NB_TCB_RTO_BLACKHOLE;
     } else {
         uint32_t mss = nb__max(nb__min(tcb->mss >> 1, tcp->settings.base_mss), tcp->settings.min_snd_mss);
-        tcb->mtu_low = (uint16_t)(mss + header_bytes(tcb));
+        nb__history(tcp, tcb)->mtu_low = (uint16_t)(mss + header_bytes(tcb));
     }
     nb__mss_sync(tcp, tcb);
 }

@@ -10,9 +10,6 @@ struct nb_tcp;
 /* A connection begins. */
 void nb__mtu_init(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
-/* What the SYNs agreed on says how long headers are: where a search begins. */
-void nb__mtu_options_agreed(const struct nb_tcp *tcp, struct nb_tcb *tcb);
-
 /* Payload of a segment for what we know of path and peer. */
 void nb__mss_sync(struct nb_tcp *tcp, struct nb_tcb *tcb);
 

@@ -8,12 +8,11 @@
 #include "chain.h"
 #include "minmax.h"
 
-bool nb_reasm_init(struct nb_reasm_pool *pool, uint32_t ranges, uint32_t mbufs_max, uint32_t connection_mbufs_max)
+#define LIST_MBUFS_MAX (UINT16_MAX / 2) /* a range's mbufs are counted in 16 bits, also while two become one */
+
+bool nb_reasm_init(struct nb_reasm_pool *pool, uint32_t ranges, uint32_t mbufs_max)
 {
-    *pool = (struct nb_reasm_pool){.capacity = ranges,
-                                   .free_head = NB_REASM_NONE,
-                                   .mbufs_max = mbufs_max,
-                                   .connection_mbufs_max = nb__min(connection_mbufs_max, UINT16_MAX / 2)};
+    *pool = (struct nb_reasm_pool){.capacity = ranges, .free_head = NB_REASM_NONE, .mbufs_max = mbufs_max};
     pool->ranges = calloc(ranges ? ranges : 1, sizeof *pool->ranges);
     if (!pool->ranges)
         return false;
@@ -109,7 +108,16 @@ static struct nb_reasm_range *range_get(struct nb_reasm_pool *pool, uint32_t *he
 static void range_append(struct nb_reasm_pool *pool, uint32_t head, struct nb_reasm_range *r, struct rte_mbuf *m,
                          struct rte_mbuf *last)
 {
-    r->right += m->pkt_len;
+    uint32_t n = m->pkt_len;
+    if (r->first && nb_chain_copy_small(r->last, m)) {
+        r->right += n;
+        r->first->pkt_len += r->first == r->last ? 0 : n;
+        touch(pool, head, index_of(pool, r));
+        if (pool->collapsed)
+            ++*pool->collapsed;
+        return;
+    }
+    r->right += n;
     r->mbufs += m->nb_segs;
     list_of(pool, head)->mbufs += m->nb_segs;
     pool->mbufs += m->nb_segs;
@@ -163,10 +171,10 @@ static uint32_t find_before(const struct nb_reasm_pool *pool, uint32_t head, nb_
     return index_of(pool, r);
 }
 
-static bool within_bounds(const struct nb_reasm_pool *pool, uint32_t head, const struct rte_mbuf *m)
+static bool within_bounds(const struct nb_reasm_pool *pool, uint32_t head, const struct rte_mbuf *m, uint32_t most)
 {
     uint32_t mbufs = head == NB_REASM_NONE ? 0 : pool->ranges[head].list.mbufs;
-    return mbufs + m->nb_segs <= pool->connection_mbufs_max && pool->mbufs + m->nb_segs <= pool->mbufs_max;
+    return mbufs + m->nb_segs <= nb__min(most, LIST_MBUFS_MAX) && pool->mbufs + m->nb_segs <= pool->mbufs_max;
 }
 
 /* --- in and out ------------------------------------------------------------------------------- */
@@ -178,7 +186,8 @@ static bool within_bounds(const struct nb_reasm_pool *pool, uint32_t head, const
  *        |-------------------------------|      the new data
  *           ^ cut here            ^ and here; what it covers is dropped in its favour
  */
-bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, struct rte_mbuf *m)
+bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, struct rte_mbuf *m,
+                     uint32_t list_mbufs_max)
 {
     nb_seq_t end = seq + m->pkt_len;
     uint32_t prev = find_before(pool, *head, seq), next = prev == NB_REASM_NONE ? *head : pool->ranges[prev].next;
@@ -188,7 +197,7 @@ bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, s
         touch(pool, *head, prev);
         goto out;
     }
-    kept = within_bounds(pool, *head, m);
+    kept = within_bounds(pool, *head, m, list_mbufs_max);
     if (!kept)
         goto out;
     if (before && before->right != seq)

@@ -45,15 +45,16 @@ struct nb_reasm_pool {
     struct nb_reasm_range *ranges;
     uint32_t capacity, free_head;
     uint32_t mbufs, mbufs_max; /* held by all connections, and how many may be */
-    uint32_t connection_mbufs_max;
+    uint64_t *collapsed;       /* counts small segments that were copied together; NULL: nobody asks */
 };
 
-bool nb_reasm_init(struct nb_reasm_pool *pool, uint32_t ranges, uint32_t mbufs_max, uint32_t connection_mbufs_max);
+bool nb_reasm_init(struct nb_reasm_pool *pool, uint32_t ranges, uint32_t mbufs_max);
 void nb_reasm_fini(struct nb_reasm_pool *pool);
 
-/* Keep payload m (data only) that begins at seq in the list *head; takes m. False when a bound was reached: m is freed
- * and nothing kept. */
-bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, struct rte_mbuf *m);
+/* Keep payload m (data only) that begins at seq in the list *head, which may hold list_mbufs_max; takes m. False when a
+ * bound was reached: m is freed and nothing kept. */
+bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, struct rte_mbuf *m,
+                     uint32_t list_mbufs_max);
 
 /* If the first range begins at or before rcv_nxt, take it out: the chain of its bytes from rcv_nxt on. NULL: none is
  * ready. Ranges that lie wholly before rcv_nxt are dropped on the way. */

@@ -3,7 +3,9 @@
  * Charged are payload and a fixed sum for each record (txq.h). A write may begin a record while the charge is below the
  * buffer's size, so the last one may overshoot; somebody who waits is told when a third of the buffer is free again.
  * Those are Linux's rules, and programs depend on them. The size follows cwnd (twice what a window needs) up to a
- * bound, unless the user chose one.
+ * bound, unless the user chose one (Linux's tcp_sndbuf_expand).
+ *
+ * In-process applications see payload only, and begin with more: what they may queue follows cwnd in the same way.
  */
 #include "room.h"
 
@@ -14,15 +16,25 @@
 #define PACKET_TAIL_BYTES    320 /* and its descriptor's tail, */
 #define PACKET_HEAD_BYTES    256 /* and head: what it charges for a packet being rounded up with these */
 #define WINDOWS_BUFFERED     2   /* one in flight, one to be sent while that is acknowledged */
+#define CONNECTION_SHARE     2   /* of the buffers that all send queues may hold, one grows to no more than a part */
 
 static uint32_t chosen(const struct nb_tcb *tcb)
 {
     return tcb->options->send_buffer_bytes;
 }
 
-static uint32_t size(const struct nb_tcb *tcb)
+uint32_t nb__room_grown(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    return chosen(tcb) ? chosen(tcb) : tcb->snd_buffer;
+    uint64_t segs = nb__min((uint64_t)WINDOWS_BUFFERED * tcb->cwnd, tcp->send.mbufs_max / CONNECTION_SHARE);
+    return (uint32_t)nb__min(nb__max(segs * tcb->mss, NB_ROOM_FIRST_BYTES), tcp->config.limits.send_buffer_bytes);
+}
+
+static uint32_t size(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    uint32_t most = !(tcb->flags & NB_TCB_SOCKET) ? nb__room_bytes(tcp, tcb)
+                    : chosen(tcb)                 ? chosen(tcb)
+                                                  : tcb->snd_buffer;
+    return nb__room_now(tcp, tcb->queued_bytes, most);
 }
 
 static uint32_t power_of_two_above(uint32_t n)
@@ -69,19 +81,20 @@ static uint32_t unsent(const struct nb_tcb *tcb)
 
 bool nb__has_room(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    return tcb->queued_bytes < size(tcb) && unsent(tcb) < notsent_lowat(tcp, tcb);
+    return tcb->queued_bytes < size(tcp, tcb) && unsent(tcb) < notsent_lowat(tcp, tcb);
 }
 
 bool nb__is_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    int64_t room = (int64_t)size(tcb) - tcb->queued_bytes;
+    int64_t room = (int64_t)size(tcp, tcb) - tcb->queued_bytes;
     return room >= tcb->queued_bytes >> 1 && (uint64_t)unsent(tcb) << 1 < notsent_lowat(tcp, tcb);
 }
 
-/* Linux's tcp_should_expand_sndbuf: no user's choice stands against it, and cwnd is in use. */
-static bool should_expand(const struct nb_tcb *tcb)
+/* Linux's tcp_should_expand_sndbuf: no user's choice stands against it, there is memory, and it is the buffer, not
+ * cwnd, that holds the sender back. */
+static bool should_expand(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    return !chosen(tcb) && nb__packets_out(tcb) < tcb->cwnd;
+    return !chosen(tcb) && tcp->memory.level == NB_MEMORY_CALM && nb__in_flight(tcb) < tcb->cwnd;
 }
 
 void nb__room_after_ack(struct nb_tcp *tcp, struct nb_tcb *tcb)
@@ -103,7 +116,7 @@ void nb__offer_room(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (!(tcb->flags & NB_TCB_WANT_WRITABLE) || tcb->flags & NB_TCB_FIN_QUEUED)
         return;
-    if (should_expand(tcb)) {
+    if (should_expand(tcp, tcb)) {
         expand(tcp, tcb);
         tcb->cwnd_stamp_ms = tcp->now_ms;
     }

@@ -215,8 +215,10 @@ size_t nb__append(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, siz
             nb__mark_push(tcp, tcb);
             tx = NULL;
         }
-        if (!tx && bounded && !nb__has_room(tcp, tcb))
+        if (!tx && bounded && !nb__has_room(tcp, tcb)) {
+            tcp->counters[NB_COUNTER_MEMORY_WRITE_REFUSED] += tcp->memory.level != NB_MEMORY_CALM;
             break;
+        }
         if (!tx && !(tx = new_record(tcp, tcb, pieces)))
             break;
         size_t want = nb__min(n - taken, size - nb__tx_bytes(tx)),

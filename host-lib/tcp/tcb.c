@@ -98,6 +98,7 @@ void nb__tcb_release(struct nb_tcp *tcp, struct nb_tcb *tcb)
     nb__flight_drop(tcp, tcb);
     nb__history_drop(tcp, tcb);
     nb_reasm_free(&tcp->reasm, &tcb->reasm);
+    nb__memory_release(tcp, tcb);
     nb_flow_remove(tcp->config.flows, &tcb->flow, tcb->hash);
     nb__tcb_set_state(tcp, tcb, NB_TCP_CLOSED);
     tcb->timers = 0;

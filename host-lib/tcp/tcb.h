@@ -159,10 +159,10 @@ struct nb_tcb {
     uint32_t life_at_ms; /* deadline of NB_TCB_TIMER_LIFE */
     uint32_t hash;
     nb_seq_t iss, irs;
+    uint32_t rcv_kept;   /* packet buffers of rcv_unread, see memory.h */
     uint16_t advertised_mss;
     uint16_t peer_mss;          /* from its SYN */
     uint16_t mtu_bytes;         /* of the path, as far as we know */
-    uint16_t mtu_low, mtu_high; /* search range (RFC 4821 §7.3) */
     uint16_t reordering;        /* segments */
     uint16_t queue;             /* the last packet's */
     uint8_t backoff;            /* doublings of the RTO, or of the interval of probes */

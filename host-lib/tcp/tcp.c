@@ -14,11 +14,8 @@
  * way. */
 #define SEND_SHARE 2
 
-/* Out-of-order data may hold one part in so many, and one connection's no smaller segments, on average,
- * than these: a peer that sends single bytes ahead of a gap must not take everybody's buffers. */
-#define REASM_SHARE            4
-#define REASM_SEGMENT_BYTES    512
-#define REASM_CONNECTION_MBUFS 64 /* at least */
+/* Out-of-order data may hold one part in so many. */
+#define REASM_SHARE 4
 
 /* Connections without room to send that are looked at again when a burst ends: twice what a burst can bring. */
 #define RESUME_MAX 64u
@@ -29,14 +26,13 @@ static bool pools_init(struct nb_tcp *tcp)
     tcp->send =
         (struct nb_sendq_pool){.mempool = tcp->config.mempool, .mbufs_max = nb__max(limits->mbufs / SEND_SHARE, 1)};
     uint32_t reasm_mbufs = nb__max(limits->mbufs / REASM_SHARE, 1u);
-    uint32_t connection_mbufs = nb__max(limits->recv_buffer_bytes / REASM_SEGMENT_BYTES, REASM_CONNECTION_MBUFS);
     /* A record stands for at least one buffer; FINs need one without. */
     uint32_t records = limits->mbufs + limits->connections;
     return nb__tcb_pool_init(tcp) && nb__md5_pool_init(&tcp->md5) && nb__time_wait_init(tcp) &&
            nb__tx_pool_init(&tcp->tx, records) && nb__flight_pool_init(&tcp->flights, limits->connections) &&
            nb__history_pool_init(&tcp->histories, 2 * limits->connections) &&
            nb__bbr_pool_init(&tcp->bbrs, 2 * limits->connections) &&
-           nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs, connection_mbufs);
+           nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs);
 }
 
 /* The configuration's limits are the bounds that settings begin with. */
@@ -44,7 +40,8 @@ static void settings_init(struct nb_tcp *tcp)
 {
     const struct nb_limits *limits = &tcp->config.limits;
     nb_tcp_settings_init(&tcp->settings);
-    tcp->settings.wmem[1] = tcp->settings.wmem[2] = limits->send_buffer_bytes;
+    tcp->settings.wmem[2] = limits->send_buffer_bytes;
+    tcp->settings.wmem[1] = (uint32_t)nb__min(tcp->settings.wmem[1], limits->send_buffer_bytes);
     tcp->settings.rmem[2] = (uint32_t)nb__min(2 * (uint64_t)limits->recv_buffer_bytes, INT32_MAX); /* with overhead */
     tcp->settings.rmem[1] = (uint32_t)nb__min(tcp->settings.rmem[1], tcp->settings.rmem[2]);
 }
@@ -71,6 +68,7 @@ struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tc
         tcp->config.shared = &tcp->alone;
     tcp->env = *env;
     settings_init(tcp);
+    nb__memory_init(&tcp->memory, &config->limits);
     nb_timer_wheel_init(&tcp->wheel, now_us);
     nb__set_now(tcp, now_us);
     if (!pools_init(tcp)) {
@@ -78,6 +76,7 @@ struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tc
         free(tcp);
         return NULL;
     }
+    tcp->reasm.collapsed = &tcp->counters[NB_COUNTER_MEMORY_COLLAPSED];
     return tcp;
 }
 
@@ -194,6 +193,8 @@ void nb_tcp_flush(struct nb_tcp *tcp, uint64_t now_us)
 {
     struct nb_tcb *tcb;
     nb__set_now(tcp, now_us);
+    if (unlikely(tcp->memory.level || nb__memory_held(tcp) >= tcp->memory.low))
+        nb__memory_look(tcp);
     resume_stalled(tcp);
     while ((tcb = nb__tcb_take(tcp, &tcp->pending)))
         finish(tcp, tcb);

@@ -183,6 +183,10 @@ size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 /* Nagle's algorithm on (as it is at first) or off. */
 void nb_tcp_set_nodelay(struct nb_tcp *tcp, struct nb_tcb *tcb, bool nodelay);
 void nb_tcp_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, size_t n);
+
+/* Whoever got env->data has kept so many packet buffers of it, until it says that the bytes are consumed. They count
+ * for the worker's bounds (memory.h). */
+void nb_tcp_kept(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned n);
 int nb_tcp_shutdown(struct nb_tcp *tcp, struct nb_tcb *tcb);
 int nb_tcp_close(struct nb_tcp *tcp, struct nb_tcb *tcb);
 void nb_tcp_abort(struct nb_tcp *tcp, struct nb_tcb *tcb);

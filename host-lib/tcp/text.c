@@ -51,9 +51,22 @@ static struct rte_mbuf *take_payload(struct nb_seg *seg, uint32_t skip, uint32_t
     return nb_chain_skip(m, seg->payload_offset + skip);
 }
 
+/* Is there no room for what is next in order? Its sender still has it, and tries again. */
+static bool refused(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    if (likely(!(tcb->rcv_unread | tcp->memory.level)) || nb__memory_admits(tcp, tcb, seg->m->nb_segs))
+        return false;
+    seg->flags &= (uint8_t)~NB_TCP_FIN; /* it comes after that */
+    tcb->flags |= NB_TCB_ACK_NOW;
+    nb__tcb_pend(tcp, tcb);
+    return true;
+}
+
 void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     uint32_t n = seg->payload_bytes;
+    if (refused(tcp, tcb, seg))
+        return;
     data_arrives(tcp, tcb, seg, n);
     nb__tcb_pend(tcp, tcb);
     deliver(tcp, tcb, take_payload(seg, 0, n));
@@ -88,7 +101,8 @@ static void place_text(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq, str
         deliver_reassembled(tcp, tcb);
         return;
     }
-    bool kept = nb_reasm_insert(&tcp->reasm, &tcb->reasm, seq, m);
+    uint32_t bound = nb__memory_ahead(tcp, tcb);
+    bool kept = nb_reasm_insert(&tcp->reasm, &tcb->reasm, seq, m, bound);
     nb__count(tcp, kept ? NB_COUNTER_OUT_OF_ORDER : NB_COUNTER_DROP_REASSEMBLY_FULL);
     nb__history(tcp, tcb)->out_of_order += kept;
     nb__emit_ack(tcp, tcb, tcb->snd_nxt); /* not held back: the sender counts them */
@@ -123,6 +137,8 @@ static void process_text(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         refuse_text(tcp, tcb, seg);
         return;
     }
+    if (seq_leq(seg->seq, tcb->rcv_nxt) && refused(tcp, tcb, seg))
+        return;
     uint32_t n = end - (seg->seq + skip);
     data_arrives(tcp, tcb, seg, n);
     place_text(tcp, tcb, seg->seq + skip, take_payload(seg, skip, n));

@@ -232,6 +232,7 @@ struct nb_tcb *nb_transfer_arrive(struct nb_tcp *tcp, struct nb_berth *berth, st
     nb_berth_give_back(tcp, berth);
     nb__tcb_set_state(tcp, tcb, t->tcb.state);
     tcp->live++;
+    tcp->memory.kept += tcb->rcv_kept;
     nb__timers_adopt(tcp, tcb);
     nb__tcb_pend(tcp, tcb);
     return tcb;

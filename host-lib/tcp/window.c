@@ -15,6 +15,7 @@
 #include "minmax.h"
 
 #define INITIAL_WINDOW_BYTES 65535u
+#define PRESSURE_SEGMENTS    4
 
 /* Half of what settings and users name is overhead, as in Linux. */
 #define OVERHEAD 2
@@ -107,18 +108,29 @@ uint16_t nb__window_syn_field(struct nb_tcp *tcp, struct nb_tcb *tcb)
     return (uint16_t)window;
 }
 
+/* Linux's tcp_adjust_rcv_ssthresh: who lags behind is offered little. */
+static void clamp_under_pressure(struct nb_tcp *tcp, struct nb_tcb *tcb)
+{
+    uint32_t little = PRESSURE_SEGMENTS * (uint32_t)tcb->advertised_mss;
+    if ((!tcb->rcv_unread && tcb->reasm == NB_REASM_NONE) || tcb->rcv_ssthresh <= little)
+        return;
+    tcb->rcv_ssthresh = little;
+    nb__count(tcp, NB_COUNTER_MEMORY_CLAMPED);
+}
+
 void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes)
 {
     uint32_t most = clamp(tcb);
-    (void)tcp;
-    if (tcb->rcv_ssthresh < most && tcb->rcv_unread < most / 2)
+    if (unlikely(tcp->memory.level))
+        clamp_under_pressure(tcp, tcb);
+    else if (tcb->rcv_ssthresh < most && tcb->rcv_unread < most / 2)
         tcb->rcv_ssthresh = nb__min(tcb->rcv_ssthresh + nb__min(bytes, 2u * tcb->rcv_mss), most);
 }
 
 void nb__window_enlarge(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t bytes)
 {
     uint32_t most = tcp->settings.rmem[2] / OVERHEAD;
-    if (tcp->settings.moderate_rcvbuf && !tcb->options->recv_buffer_bytes)
+    if (tcp->settings.moderate_rcvbuf && !tcb->options->recv_buffer_bytes && tcp->memory.level == NB_MEMORY_CALM)
         tcb->rcv_buffer = (uint32_t)nb__max(tcb->rcv_buffer, nb__min(bytes, most));
 }
 

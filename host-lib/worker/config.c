@@ -24,9 +24,11 @@ void nb_runtime_config_init(struct nb_runtime_config *config)
         .connections = 16384,
         .time_wait = 16384,
         .half_open = 4096,
-        .send_buffer_bytes = 256 * 1024,
-        .recv_buffer_bytes = 256 * 1024,
+        .send_buffer_bytes = 4 << 20,
+        .recv_buffer_bytes = 16 << 20,
         .mbufs = 8192,
+        .memory_pressure = 50,
+        .memory_high = 75,
     };
     config->idle_sleep_us = 100;
 }
@@ -240,6 +242,10 @@ static int check_counts(const struct nb_runtime_config *config, struct nb_error 
     if (!l->connections || !l->half_open || !l->send_buffer_bytes || !l->recv_buffer_bytes || !l->mbufs)
         return nb_error_set(err, -EINVAL,
                             "limits: connections, half_open, send_buffer, recv_buffer and mbufs must be above 0");
+    if (l->memory_high > NB_MEMORY_HIGH_MAX || (l->memory_high && l->memory_pressure > l->memory_high))
+        return nb_error_set(
+            err, -EINVAL, "limits: memory_pressure %u and memory_high %u: percents in this order up to %u are accepted",
+            l->memory_pressure, l->memory_high, NB_MEMORY_HIGH_MAX);
     return 0;
 }
 

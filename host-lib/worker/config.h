@@ -10,6 +10,8 @@
 #define NB_VLAN_MAX            4094 /* IEEE 802.1Q: 4095 is reserved */
 #define NB_DESCRIPTORS_DEFAULT 512  /* a burst of 512 full frames is 400 us at 10 Gb/s: longer than a worker sleeps */
 
+#define NB_MEMORY_HIGH_MAX 90 /* percent of the buffers: what is left receives and answers */
+
 /* 0, or a negative errno with *err saying what is wrong and what would be accepted. */
 int nb__config_check(const struct nb_runtime_config *config, struct nb_error *err);
 

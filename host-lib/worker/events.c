@@ -129,7 +129,10 @@ static void on_data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)
     const struct nb_app *app = app_of(tcb);
 
     if (app && app->on_data) {
+        unsigned links = m->nb_segs;
+
         app->on_data(w, service_of(tcb)->state, nb_tcb_conn(tcb), nb_tcb_user(tcb), m);
+        nb_tcp_kept(w->tcp, tcb, links); /* unless it has consumed everything */
         return;
     }
     nb_tcp_consumed(w->tcp, tcb, rte_pktmbuf_pkt_len(m));

@@ -82,7 +82,7 @@ static const char full[] = "workers: 2\n"
                            "tcp: {congestion_control: newreno, slow_start: hystart++, ecn: always, pacing: true,\n"
                            "  bbr_loss_tolerance: 6, fast_open: 9}\n"
                            "limits: {connections: 10, time_wait: 11, half_open: 12, send_buffer: 8192,\n"
-                           "  recv_buffer: 16384, mbufs: 2048}\n"
+                           "  recv_buffer: 16384, mbufs: 2048, memory_pressure: 40, memory_high: 60}\n"
                            "idle_sleep_us: 0\n"
                            "eal: [--no-huge, -m, \"512\"]\n"
                            "control:\n"
@@ -134,6 +134,8 @@ static void test_every_key_lands_in_its_field(void **state)
     assert_int_equal(c->limits.send_buffer_bytes, 8192);
     assert_int_equal(c->limits.recv_buffer_bytes, 16384);
     assert_int_equal(c->limits.mbufs, 2048);
+    assert_int_equal(c->limits.memory_pressure, 40);
+    assert_int_equal(c->limits.memory_high, 60);
     assert_int_equal(c->idle_sleep_us, 0);
     assert_int_equal(c->n_eal, 3);
     assert_string_equal(c->eal[2], "512");
@@ -168,7 +170,7 @@ static void test_show_says_what_the_file_said(void **state)
         "\"bbr_loss_tolerance\":6,\"fast_open\":9},"
         "\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,"
         "\"send_buffer\":8192,"
-        "\"recv_buffer\":16384,\"mbufs\":2048},\"idle_sleep_us\":0,\"eal\":[\"--no-huge\",\"-m\",\"512\"],"
+        "\"recv_buffer\":16384,\"mbufs\":2048,\"memory_pressure\":40,\"memory_high\":60},\"idle_sleep_us\":0,\"eal\":[\"--no-huge\",\"-m\",\"512\"],"
         "\"control\":{\"socket\":\"/tmp/nb.sock\",\"operators\":{\"users\":[0,1234],\"groups\":[0]}},"
         "\"log\":\"debug\"}";
     const char *said = json_object_to_json_string_ext(shown, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -261,6 +263,9 @@ static const struct {
     {PORT "steering: auto\n", "steering: auto is not accepted here; accepted: a section"},
     {PORT "limits: {connections: 0}\n", "connections: 0 is not accepted"},
     {PORT "limits: {send_buffer: 4095}\n", "send_buffer: 4095 is not accepted"},
+    {PORT "limits: {memory_high: 91}\n", "memory_high: 91 is not accepted"},
+    {PORT "limits: {memory_pressure: 50, memory_high: 49}\n",
+     "memory_pressure: 50 is not accepted here; accepted: at most memory_high, 49"},
     {PORT "control: {operators: {users: [no-such-user]}}\n",
      "users[0]: no-such-user is not accepted here; accepted: the name of a user"},
     {PORT "control: {operators: {groups: [4294967295]}}\n", "groups[0]: 4294967295 is not accepted"},

@@ -126,6 +126,16 @@ static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reaso
     e->tcb = NULL;
 }
 
+/* The receiver's buffer grows by itself, to what is the default where that is enough for the path. */
+#define DEFAULT_GOOD_FOR_MS 100
+
+static uint32_t default_recv_buffer(void)
+{
+    static struct nb_runtime_config config;
+    nb_runtime_config_init(&config);
+    return config.limits.recv_buffer_bytes;
+}
+
 static void end_init(struct path *p, unsigned i, const struct cell *cell, uint32_t window_bytes)
 {
     struct end *e = &p->end[i];
@@ -134,17 +144,18 @@ static void end_init(struct path *p, unsigned i, const struct cell *cell, uint32
         .family = NB_FAMILY_IPV4, .local_port = (uint16_t)(1000 + i), .remote_port = (uint16_t)(1000 + !i)};
     e->key.local.word[0] = 0x0100000a + (i << 24);
     e->key.remote.word[0] = 0x0100000a + ((uint32_t)!i << 24);
-    struct nb_tcp_config config = {.limits = {.connections = 1,
-                                              .time_wait = 1,
-                                              .half_open = 1,
-                                              .send_buffer_bytes = window_bytes,
-                                              .recv_buffer_bytes = window_bytes,
-                                              .mbufs = MBUFS},
-                                   .worker = (uint16_t)i,
-                                   .mempool = pool,
-                                   .flows = e->flows,
-                                   .checksum_offload = true,
-                                   .mtu_bytes = MTU};
+    struct nb_tcp_config config = {
+        .limits = {.connections = 1,
+                   .time_wait = 1,
+                   .half_open = 1,
+                   .send_buffer_bytes = window_bytes,
+                   .recv_buffer_bytes = cell->rtt_ms <= DEFAULT_GOOD_FOR_MS ? default_recv_buffer() : window_bytes,
+                   .mbufs = MBUFS},
+        .worker = (uint16_t)i,
+        .mempool = pool,
+        .flows = e->flows,
+        .checksum_offload = true,
+        .mtu_bytes = MTU};
     struct nb_tcp_env env = {.arg = e,
                              .output = on_output,
                              .accepted = on_accepted,

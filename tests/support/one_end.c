@@ -111,13 +111,16 @@ static void on_data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)
 {
     struct one_end *e = arg;
     uint32_t n = m->pkt_len;
+    unsigned links = m->nb_segs;
     assert_true(e->n_received + n <= END_BYTES_MAX);
     const void *bytes = rte_pktmbuf_read(m, 0, n, e->received + e->n_received);
     if (bytes != e->received + e->n_received)
         memcpy(e->received + e->n_received, bytes, n);
     e->n_received += n;
     rte_pktmbuf_free(m);
-    if (!e->hold)
+    if (e->hold)
+        nb_tcp_kept(e->tcp, tcb, links); /* as if */
+    else
         nb_tcp_consumed(e->tcp, tcb, n);
     if (e->on_data)
         e->on_data(e);

@@ -42,6 +42,12 @@
     X(SYNCOOKIES_SENT, "syncookies_sent", "SYNs answered with a cookie because too many connections are half-open")    \
     X(SYNCOOKIES_RETURNED, "syncookies_returned", "connections that such a cookie has opened")                         \
     X(OUT_OF_ORDER, "out_of_order", "segments that arrived ahead of a gap and were kept")                              \
+    X(MEMORY_PRESSURE, "memory_pressure",                                                                              \
+      "times that connections came to hold more buffers than limits allow at ease")                                    \
+    X(MEMORY_PRUNED, "memory_pruned", "buffers of out-of-order data given up for lack of memory")                      \
+    X(MEMORY_COLLAPSED, "memory_collapsed", "small segments copied into the buffer of the one before them")            \
+    X(MEMORY_CLAMPED, "memory_clamped", "times that a connection's window was cut for lack of memory")                 \
+    X(MEMORY_WRITE_REFUSED, "memory_write_refused", "writes that came up short for lack of memory")                    \
     X(TIME_WAIT_REUSED, "time_wait_reused", "new connections that took over a TIME-WAIT tuple (RFC 6191)")             \
     X(DROP_NOT_FOR_US, "drop_not_for_us", "frames with another destination MAC or IP address")                         \
     X(DROP_VLAN, "drop_vlan", "frames without the VLAN tag of their port, or with one where it has none")              \
@@ -69,6 +75,8 @@
     X(DROP_NO_ACK, "drop_no_ack", "segments without ACK for an open connection")                                       \
     X(DROP_STRAY_RST, "drop_stray_rst", "resets for no connection, for one in TIME-WAIT (RFC 1337), or unproven")      \
     X(DROP_REASSEMBLY_FULL, "drop_reassembly_full", "out-of-order segments dropped because the bound was reached")     \
+    X(DROP_RECEIVE_FULL, "drop_receive_full", "segments in order dropped because too many before them are unread")     \
+    X(DROP_MEMORY, "drop_memory", "SYNs dropped because connections hold too many buffers")                            \
     X(DROP_NO_MBUF, "drop_no_mbuf", "packets not sent or kept because the worker's buffer pool was empty")             \
     X(DROP_TX_FULL, "drop_tx_full", "packets dropped because the transmit queue stayed full")                          \
     X(DROP_TX_REFUSED, "drop_tx_refused", "packets that the port's driver refused to transmit")                        \

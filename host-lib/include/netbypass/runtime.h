@@ -65,9 +65,11 @@ struct nb_limits { /* per worker */
     uint32_t connections;       /* TCBs; beyond it SYNs are dropped and counted (table_full) */
     uint32_t time_wait;         /* TIME-WAIT records; beyond it the oldest goes */
     uint32_t half_open;         /* connections in SYN-RECEIVED */
-    uint32_t send_buffer_bytes; /* per connection */
-    uint32_t recv_buffer_bytes; /* per connection, the window we advertise at most */
+    uint32_t send_buffer_bytes; /* a connection's, at most: it begins with 256 KB and follows the path */
+    uint32_t recv_buffer_bytes; /* likewise, from 64 KB: the window we advertise at most */
     uint32_t mbufs;             /* packet buffers of the worker's pool */
+    uint32_t memory_pressure;   /* percent of them held by connections: from here on nothing grows; 0: 50 */
+    uint32_t memory_high;       /* percent: from here on new data is refused; 0: 75 */
 };
 
 /* How all connections send. Zero is the default: as Linux does. */

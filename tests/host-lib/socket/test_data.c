@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include <cmocka.h>
+#include <rte_mempool.h>
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -71,6 +72,26 @@ static void test_blocking_receive_waits_for_data(void **state)
     assert_int_equal(nb_sock_send(f.a, f.p.client, "later", 5, 0), 5);
     assert_int_equal(get(&f, bytes, sizeof bytes, 0), 5);
     assert_in_range(f.w->now - began, SOCK_WORLD_RTT / 2, SOCK_WORLD_RTT / 2 + 100);
+    sock_world_free(f.w);
+}
+
+/* Single bytes that nobody reads share buffers. */
+static void test_small_segments_that_wait_share_a_buffer(void **state)
+{
+    (void)state;
+    struct fixture f = connected(true);
+    int on = 1;
+    char bytes[400], expected[300];
+    nb_sock_setsockopt(f.a, f.p.client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    unsigned before = rte_mempool_in_use_count(f.w->host[0].pool);
+    for (unsigned i = 0; i < sizeof expected; i++) {
+        expected[i] = (char)i;
+        assert_int_equal(nb_sock_send(f.a, f.p.client, &expected[i], 1, 0), 1);
+        sock_world_run(f.w, SOCK_WORLD_RTT * 2);
+    }
+    assert_in_range(rte_mempool_in_use_count(f.w->host[0].pool), before, before + 4);
+    assert_int_equal(get(&f, bytes, sizeof bytes, 0), sizeof expected);
+    assert_memory_equal(bytes, expected, sizeof expected);
     sock_world_free(f.w);
 }
 
@@ -306,6 +327,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_receive_returns_what_there_is),
         cmocka_unit_test(test_blocking_receive_waits_for_data),
+        cmocka_unit_test(test_small_segments_that_wait_share_a_buffer),
         cmocka_unit_test(test_receive_that_may_not_wait_says_eagain),
         cmocka_unit_test(test_peek_leaves_what_it_shows),
         cmocka_unit_test(test_trunc_discards),

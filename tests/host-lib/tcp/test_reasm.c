@@ -15,7 +15,8 @@
 #include "../../../host-lib/tcp/reasm.h"
 #include "mbufs.h"
 
-#define BASE 0xffffffe0u /* the third column lies beyond the wrap */
+#define BASE     0xffffffe0u /* the third column lies beyond the wrap */
+#define LIST_MAX 40          /* mbufs of one list */
 
 static struct rte_mempool *mbufs;
 static struct nb_reasm_pool pool;
@@ -26,7 +27,7 @@ static int setup(void **state)
     (void)state;
     mbufs = support_pool_new(255);
     head = NB_REASM_NONE;
-    return nb_reasm_init(&pool, 64, 64, 40) ? 0 : -1;
+    return nb_reasm_init(&pool, 64, 64) ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -79,7 +80,7 @@ static void put(const char *picture, unsigned links)
         while (*end == '#')
             end++;
         uint32_t from = (uint32_t)(p - picture) * 10, to = (uint32_t)(end - picture) * 10;
-        assert_true(nb_reasm_insert(&pool, &head, BASE + from, bytes(from, to, links)));
+        assert_true(nb_reasm_insert(&pool, &head, BASE + from, bytes(from, to, links), 40));
         p = end;
     }
 }
@@ -218,12 +219,12 @@ static int setup_many(void **state)
     (void)state;
     mbufs = support_pool_new(4 * MANY - 1);
     head = NB_REASM_NONE;
-    return nb_reasm_init(&pool, 2 * MANY, 3 * MANY, 3 * MANY) ? 0 : -1;
+    return nb_reasm_init(&pool, 2 * MANY, 3 * MANY) ? 0 : -1;
 }
 
 static bool piece(uint32_t i)
 {
-    return nb_reasm_insert(&pool, &head, BASE + 10 * i, bytes(10 * i, 10 * i + 10, 1));
+    return nb_reasm_insert(&pool, &head, BASE + 10 * i, bytes(10 * i, 10 * i + 10, 1), 3 * MANY);
 }
 
 static void test_range_beyond_the_bound_is_refused_and_freed(void **state)
@@ -276,11 +277,25 @@ static void test_blocks_beyond_the_youngest_are_the_lowest(void **state)
     assert_int_equal(blocks[2].left - BASE, 20);
 }
 
+/* Single bytes, one after the other, share buffers; the range grows as ever. */
+static void test_small_pieces_share_a_buffer(void **state)
+{
+    (void)state;
+    uint64_t collapsed = 0;
+    pool.collapsed = &collapsed;
+    for (uint32_t i = 0; i < 200; i++)
+        assert_true(nb_reasm_insert(&pool, &head, BASE + 10 + i, bytes(10 + i, 11 + i, 1), LIST_MAX));
+    assert_int_equal(pool.mbufs, 1);
+    assert_int_equal(collapsed, 199);
+    check_range(&pool.ranges[head]);
+    pool.collapsed = NULL;
+}
+
 static void test_mbufs_of_one_connection_are_bounded(void **state)
 {
     (void)state;
     uint32_t i = 0;
-    while (nb_reasm_insert(&pool, &head, BASE + 10 + i, bytes(10 + i, 11 + i, 1)))
+    while (nb_reasm_insert(&pool, &head, BASE + 10 + 2 * i, bytes(10 + 2 * i, 11 + 2 * i, 1), LIST_MAX))
         i++;
     assert_int_equal(i, 40);
 }
@@ -290,8 +305,8 @@ static void test_mbufs_of_all_connections_are_bounded(void **state)
     (void)state;
     uint32_t other = NB_REASM_NONE, i = 0;
     for (uint32_t j = 0; j < 30; j++)
-        assert_true(nb_reasm_insert(&pool, &head, BASE + 10 + j, bytes(10 + j, 11 + j, 1)));
-    while (nb_reasm_insert(&pool, &other, BASE + 10 + i, bytes(10 + i, 11 + i, 1)))
+        assert_true(nb_reasm_insert(&pool, &head, BASE + 10 + 2 * j, bytes(10 + 2 * j, 11 + 2 * j, 1), LIST_MAX));
+    while (nb_reasm_insert(&pool, &other, BASE + 10 + 2 * i, bytes(10 + 2 * i, 11 + 2 * i, 1), LIST_MAX))
         i++;
     assert_int_equal(i, 34);
     nb_reasm_free(&pool, &other);
@@ -308,7 +323,7 @@ static void test_random_pieces_agree_with_a_bitmap(void **state)
         for (unsigned n = 0; n < 12; n++) {
             unsigned from = (unsigned)rand() % 58, length = 1 + (unsigned)rand() % (60 - from > 9 ? 9 : 60 - from);
             assert_true(nb_reasm_insert(&pool, &head, BASE + from * 10,
-                                        bytes(from * 10, (from + length) * 10, 1 + (unsigned)rand() % 3)));
+                                        bytes(from * 10, (from + length) * 10, 1 + (unsigned)rand() % 3), LIST_MAX));
             memset(want + from, '#', length);
             check_kept(want);
         }
@@ -328,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_range_beyond_the_bound_is_refused_and_freed, setup_many, teardown),
         cmocka_unit_test_setup_teardown(test_many_gaps_are_filled_from_every_side, setup_many, teardown),
         T(test_blocks_beyond_the_youngest_are_the_lowest),
+        T(test_small_pieces_share_a_buffer),
         T(test_mbufs_of_one_connection_are_bounded),
         T(test_mbufs_of_all_connections_are_bounded),
         T(test_random_pieces_agree_with_a_bitmap),

@@ -81,6 +81,13 @@ static void test_counts_at_and_beyond_their_limits(void **state)
     config.n_listeners = 0;
     config.limits.connections = 0;
     refused(-EINVAL, "connections");
+    config.limits.connections = 1;
+    config.limits.memory_pressure = config.limits.memory_high = NB_MEMORY_HIGH_MAX;
+    accepted();
+    config.limits.memory_high = NB_MEMORY_HIGH_MAX + 1;
+    refused(-EINVAL, "up to 90");
+    config.limits.memory_high = NB_MEMORY_HIGH_MAX - 1;
+    refused(-EINVAL, "memory_pressure 90");
 }
 
 static void test_cpu_that_is_not_ours(void **state)
