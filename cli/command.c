@@ -13,6 +13,7 @@ const struct nb_object nb_objects[] = {
     {"flow", nb_flow_commands, "TCP connections, as the NIC sees them"},
     {"rule", nb_rule_commands, "entries of the NICs' steering tables"},
     {"worker", nb_worker_commands, "threads that poll a queue of every port and run a stack"},
+    {"bucket", nb_bucket_commands, "entries of ports' indirection tables, which make workers homes of flows"},
     {"rebalance", nb_rebalance_commands, "work moved from busy workers to idle ones"},
     {"port", nb_port_commands, "NIC ports"},
     {"listener", nb_listener_commands, "where connections are accepted"},

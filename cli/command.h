@@ -37,8 +37,10 @@ struct nb_object {
 };
 
 extern const struct nb_object nb_objects[];
+extern const struct nb_column nb_moved_view[]; /* worker.c: many flows that moved */
 extern const struct nb_command nb_flow_commands[], nb_rule_commands[], nb_worker_commands[], nb_port_commands[],
-    nb_rebalance_commands[], nb_listener_commands[], nb_stats_commands[], nb_config_commands[], nb_version_commands[];
+    nb_rebalance_commands[], nb_bucket_commands[], nb_listener_commands[], nb_stats_commands[], nb_config_commands[],
+    nb_version_commands[];
 
 /* Find what the words mean. *object and *command are set as far as they were understood. Returns the number of words
  * used, or -1 with words in *err. */

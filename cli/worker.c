@@ -70,7 +70,7 @@ static const struct nb_word drain_words[] = {
     {0},
 };
 
-static const struct nb_column drain_view[] = {
+const struct nb_column nb_moved_view[] = {
     {"WORKER", "worker", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"MOVED", "moved", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"REFUSED", "refused", nb_format_plain, NB_RIGHT, NB_ALWAYS},
@@ -95,7 +95,7 @@ const struct nb_command nb_worker_commands[] = {
      .method = "worker.drain",
      .words = drain_words,
      .result = "drain",
-     .view = drain_view,
+     .view = nb_moved_view,
      .help = "Move everything away from a worker, live."},
     {.name = "resume",
      .method = "worker.resume",

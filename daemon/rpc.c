@@ -30,6 +30,7 @@ const struct nb_rpc_method *const nb_rpc_methods[] = {
     nb_flow_methods,
     nb_move_methods,
     nb_drain_methods,
+    nb_bucket_methods,
     nb_rebalance_methods,
     nb_rule_methods,
     nb_worker_methods,

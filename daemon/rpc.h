@@ -93,8 +93,9 @@ struct nb_rpc_method {
 int nb_rpc_check_worker(const struct nb_rpc *rpc, const struct nb_arg *worker, struct nb_error *err);
 
 /* The tables, one per object; nb_rpc_methods names them all, NULL at the end. */
-extern const struct nb_rpc_method nb_flow_methods[], nb_move_methods[], nb_drain_methods[], nb_rule_methods[], nb_worker_methods[], nb_port_methods[],
-    nb_listener_methods[], nb_stats_methods[], nb_config_methods[], nb_daemon_methods[], nb_rebalance_methods[];
+extern const struct nb_rpc_method nb_flow_methods[], nb_move_methods[], nb_drain_methods[], nb_bucket_methods[],
+    nb_rule_methods[], nb_worker_methods[], nb_port_methods[], nb_listener_methods[], nb_stats_methods[],
+    nb_config_methods[], nb_daemon_methods[], nb_rebalance_methods[];
 extern const struct nb_rpc_method *const nb_rpc_methods[];
 
 const char *nb_right_name(enum nb_right right);

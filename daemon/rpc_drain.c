@@ -5,6 +5,7 @@
  * because it is pinned or busy or there was no time for it, is told, and the next call goes on.
  */
 #include "rpc.h"
+#include "rpc_moved.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,31 +19,7 @@
 #include "rebalance.h"
 #include "steering.h"
 
-#define TOGETHER 32     /* moves under way at the same time: a worker takes 64 */
-#define BUDGET_S 3      /* of one call; netbypassctl waits five */
-#define PAUSE_NS 200000 /* between looks at moves under way */
-
-struct drain_row {
-    uint16_t worker;
-    uint32_t moved, refused, left;
-    uint64_t forwarded, parked, lost, reordered, longest_us;
-    char why[64]; /* of the last one refused */
-};
-
-#define F(member) offsetof(struct drain_row, member)
-static const struct nb_field drain_fields[] = {
-    {"worker", &nb_field_u16, F(worker), "number of the worker"},
-    {"moved", &nb_field_u32, F(moved), "flows that went to another worker"},
-    {"refused", &nb_field_u32, F(refused), "flows that did not: pinned, busy, or no room"},
-    {"why", &nb_field_text, F(why), "why the last of them did not"},
-    {"left", &nb_field_u32, F(left), "flows that the worker still owns"},
-    {"longest_us", &nb_field_u64, F(longest_us), "microseconds that the longest move took until it was settled"},
-    {"forwarded", &nb_field_u64, F(forwarded), "segments that the worker sent on"},
-    {"parked", &nb_field_u64, F(parked), "segments that waited for older ones"},
-    {"lost", &nb_field_u64, F(lost), "segments that a full ring swallowed"},
-    {"reordered", &nb_field_u64, F(reordered), "segments that came after newer ones all the same"},
-    {0},
-};
+#define BUDGET_S 3 /* of one call; netbypassctl waits five */
 
 enum { WORKER };
 static const struct nb_param worker_params[] = {
@@ -106,47 +83,26 @@ static int change_tables(const struct nb_rpc *rpc, unsigned worker, bool away, s
     return rc;
 }
 
-static void add(struct drain_row *row, const struct nb_move_report *r)
+/* Where they are at home now; those that were placed here are at home elsewhere already, or go to a neighbour. */
+static void away(const struct nb_rpc *rpc, const struct nb_flow_info *flow, unsigned n, unsigned worker,
+                 struct nb_moved_row *row)
 {
-    uint64_t took_us = r->settled_us - r->asked_us;
-
-    if (r->result) {
-        row->refused++;
-        snprintf(row->why, sizeof row->why, "%s", r->why);
-        return;
-    }
-    row->moved++;
-    row->forwarded += r->forwarded;
-    row->parked += r->parked;
-    row->lost += r->lost;
-    row->reordered += r->reordered;
-    row->longest_us = took_us > row->longest_us ? took_us : row->longest_us;
-}
-
-static void move_all(const struct nb_rpc *rpc, const struct nb_flow_info *flow, unsigned n, unsigned worker,
-                     struct drain_row *row)
-{
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
     unsigned workers = nb_runtime_worker_count(rpc->runtime);
-    struct nb_move_ticket ticket[TOGETHER];
+    uint16_t to[NB_MOVED_TOGETHER];
 
     for (unsigned i = 0; i < n; i++) {
-        unsigned to = flow[i].home_queue < workers ? flow[i].home_queue : 0;
-
-        nb_runtime_move_begin(rpc->runtime, flow[i].id, to == worker ? (worker + 1) % workers : to, &ticket[i]);
+        to[i] = flow[i].home_queue < workers ? flow[i].home_queue : 0;
+        if (to[i] == worker)
+            to[i] = (uint16_t)((worker + 1) % workers);
     }
-    for (unsigned i = 0; i < n; i++) {
-        while (!nb_runtime_move_done(&ticket[i]))
-            nanosleep(&pause, NULL);
-        add(row, &ticket[i].report);
-    }
+    nb_moved_all(rpc, flow, to, n, row);
 }
 
 static int drain(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
 {
     unsigned worker = (unsigned)arg[WORKER].number, n;
-    struct drain_row row = {.worker = (uint16_t)worker};
-    struct nb_flow_info flow[TOGETHER];
+    struct nb_moved_row row = {.worker = (uint16_t)worker};
+    struct nb_flow_info flow[NB_MOVED_TOGETHER];
     struct nb_worker_info info;
     uint64_t cursor = 0;
     time_t until = time(NULL) + BUDGET_S;
@@ -157,12 +113,12 @@ static int drain(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json
     if (rc)
         return rc;
     do {
-        n = nb_runtime_flows(rpc->runtime, worker, &cursor, flow, TOGETHER);
-        move_all(rpc, flow, n, worker, &row);
+        n = nb_runtime_flows(rpc->runtime, worker, &cursor, flow, NB_MOVED_TOGETHER);
+        away(rpc, flow, n, worker, &row);
     } while (cursor && time(NULL) < until);
     nb_runtime_worker_info(rpc->runtime, worker, &info);
     row.left = info.flows;
-    json_object_object_add(result, "drain", nb_fields_show(drain_fields, &row));
+    json_object_object_add(result, "drain", nb_fields_show(nb_moved_fields, &row));
     return 0;
 }
 
@@ -177,7 +133,7 @@ static int resume(const struct nb_rpc *rpc, const struct nb_arg *arg, struct jso
     return rc;
 }
 
-static const struct nb_result drain_results[] = {{"drain", "drain", drain_fields, "what became of its flows"}, {0}};
+static const struct nb_result drain_results[] = {{"drain", "drain", nb_moved_fields, "what became of its flows"}, {0}};
 static const struct nb_result resume_results[] = {
     {"resumed", "true or false", NULL, "new connections come to it again"},
     {0},

@@ -255,6 +255,19 @@ static void test_rebalance_dry_run_shows_workers_and_moves(void **state)
     assert_int_equal(CTL("rebalance", HELLO, ANSWER("2", "{\"plan\":1}")), NB_EXIT_UNREACHABLE);
 }
 
+static void test_bucket_move_shows_what_became_of_its_flows(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        CTL("bucket move 0 5 --to 2", HELLO,
+            ANSWER("2", "{\"move\":{\"worker\":1,\"moved\":12,\"refused\":3,\"left\":3,\"longest_us\":40,"
+                        "\"forwarded\":1,\"parked\":2,\"lost\":0,\"reordered\":0,\"why\":\"pinned: app\"}}")),
+        NB_EXIT_OK);
+    assert_non_null(strstr(asked, "\"method\":\"bucket.move\",\"params\":{\"port\":0,\"bucket\":5,\"to\":2}}\n"));
+    assert_non_null(strstr(out, "MOVED"));
+    assert_non_null(strstr(out, "12"));
+}
+
 static void test_rebalance_apply_calls_until_all_is_done(void **state)
 {
     (void)state;
@@ -351,11 +364,10 @@ static void test_stats_listener_config_version(void **state)
 static void test_text_of_the_daemon_cannot_move_the_cursor(void **state)
 {
     (void)state;
-    assert_int_equal(
-        CTL("listener list", HELLO,
-            ANSWER("2", "{\"listeners\":[{\"local\":\"\\u001b[2J\",\"app\":\"a\\nb\",\"module\":\"m\","
-                        "\"distribute\":\"home\",\"accepting\":2}]}")),
-        NB_EXIT_OK);
+    assert_int_equal(CTL("listener list", HELLO,
+                         ANSWER("2", "{\"listeners\":[{\"local\":\"\\u001b[2J\",\"app\":\"a\\nb\",\"module\":\"m\","
+                                     "\"distribute\":\"home\",\"accepting\":2}]}")),
+                     NB_EXIT_OK);
     assert_string_equal(out, "LOCAL  APP  DISTRIBUTE  ACCEPTING  MODULE\n?[2J   a?b  home                2  m\n");
     assert_int_equal(CTL("listener list", HELLO, ERROR("2", "3", "\\u001b[2J")), NB_EXIT_REFUSED);
     assert_string_equal(err, "netbypassctl: listener list: ?[2J\n");
@@ -458,8 +470,9 @@ static void test_usage_errors_ask_nobody(void **state)
     static const struct {
         const char *line, *words;
     } cases[] = {
-        {"",
-         "an object is missing; accepted: flow, rule, worker, rebalance, port, listener, stats, config, version, help"},
+        {"", "an object is missing; accepted: flow, rule, worker, bucket, rebalance, port, listener, stats, config, "
+             "version, "
+             "help"},
         {"flows", "unknown object flows; accepted: flow, rule"},
         {"x", "unknown object x"},
         {"flow walk", "flow: unknown command walk; accepted: list, show, move, pin, unpin, help"},
@@ -473,6 +486,7 @@ static void test_usage_errors_ask_nobody(void **state)
         {"flow move 7", "flow move: missing: WORKER; accepted: ID, to WORKER"},
         {"flow move 7 --to", "flow move: a value is missing after to; accepted: ID, to WORKER"},
         {"flow move 7 --to=", "flow move: not a number: ; accepted: ID, to WORKER"},
+        {"bucket move 0 5", "bucket move: missing: WORKER; accepted: PORT, BUCKET, to WORKER, from WORKER"},
         {"flow show 1 2", "flow show: unexpected 2"},
         {"rule flush now", "rule flush: unexpected now; accepted: nothing more"},
         {"-x flow list", "unknown option -x; try -h"},
@@ -550,6 +564,7 @@ int main(void)
         cmocka_unit_test_teardown(test_flow_show_is_a_block_of_every_member, cleanup),
         cmocka_unit_test_teardown(test_worker_list_adds_up_drops_and_busy, cleanup),
         cmocka_unit_test_teardown(test_rebalance_dry_run_shows_workers_and_moves, cleanup),
+        cmocka_unit_test_teardown(test_bucket_move_shows_what_became_of_its_flows, cleanup),
         cmocka_unit_test_teardown(test_rebalance_apply_calls_until_all_is_done, cleanup),
         cmocka_unit_test_teardown(test_rebalance_apply_that_leaves_some_says_why, cleanup),
         cmocka_unit_test_teardown(test_port_show_and_lists_inside, cleanup),

@@ -216,9 +216,9 @@ static void test_nul_bytes_are_no_end(void **state)
 
 static void test_viewer_may_call_exactly_what_the_table_says(void **state)
 {
-    static const char *const changing[] = {"rule.flush",     "rule.resume",     "port.restart",  "flow.move",
-                                           "flow.pin",       "flow.unpin",      "worker.drain",  "worker.resume",
-                                           "rebalance.plan", "rebalance.apply", "rebalance.auto"};
+    static const char *const changing[] = {"rule.flush",  "rule.resume",    "port.restart",    "flow.move",
+                                           "flow.pin",    "flow.unpin",     "worker.drain",    "worker.resume",
+                                           "bucket.move", "rebalance.plan", "rebalance.apply", "rebalance.auto"};
     (void)state;
     for (const struct nb_rpc_method *const *object = nb_rpc_methods; *object; object++) {
         for (const struct nb_rpc_method *m = *object; m->name; m++) {
@@ -441,6 +441,49 @@ static void test_drained_worker_loses_its_buckets_and_its_flows(void **state)
     expect_error(NB_RIGHT_OPERATOR,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"worker.drain\",\"params\":{\"worker\":9}}",
                  NB_PROTOCOL_NOT_FOUND, "no worker 9; there are 3, 0 to 2");
+}
+
+static int member_of_move(struct json_object *result, const char *name)
+{
+    return json_object_get_int(get(get(result, "move"), name));
+}
+
+/* Every flow is in one of the four buckets; odd ones are pinned. */
+static void test_bucket_takes_its_flows_along(void **state)
+{
+    int moved = 0, refused = 0, left = 0, can = 0, cannot = 0;
+    struct nb_flow_info info;
+
+    (void)state;
+    fake_runtime.flows[2] = 70;
+    for (unsigned i = 0; i < 70; i++) {
+        fake_flow(2, i, &info);
+        can += info.id % 2 == 0;
+        cannot += info.id % 2;
+    }
+    for (unsigned bucket = 0; bucket < 4; bucket++) {
+        char params[64];
+
+        snprintf(params, sizeof params, "{\"port\":0,\"bucket\":%u,\"to\":0,\"from\":2}", bucket);
+        struct json_object *result = call("bucket.move", params);
+        moved += member_of_move(result, "moved");
+        refused += member_of_move(result, "refused");
+        left += member_of_move(result, "left");
+        json_object_put(result);
+    }
+    assert_int_equal(moved, can);
+    assert_int_equal(refused, cannot);
+    assert_int_equal(left, can + cannot); /* here nobody leaves */
+    assert_int_equal(fake_reta[2], 0);
+}
+
+static void test_bucket_that_is_not_there_is_answered_with_those_that_are(void **state)
+{
+    (void)state;
+    expect_error(NB_RIGHT_OPERATOR,
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"bucket.move\",\"params\":{\"port\":0,\"bucket\":4,"
+                 "\"to\":0}}",
+                 NB_PROTOCOL_NOT_FOUND, "port 0 has no bucket 4; it has 4, 0 to 3");
 }
 
 /* --- rebalance -----------------------------------------------------------------------------------------------------
@@ -827,6 +870,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flow_move_reports_or_says_why_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flow_list_of_a_worker_that_does_not_exist_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drained_worker_loses_its_buckets_and_its_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bucket_takes_its_flows_along, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bucket_that_is_not_there_is_answered_with_those_that_are, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebalance_plans_and_moves_heavy_flows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebalance_moves_light_flows_that_are_away_from_home, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebalance_moves_buckets_and_their_flows, setup, teardown),

@@ -102,5 +102,25 @@ def test_drained_worker_has_no_flows_left(system):
         client.close()
 
 
+def test_buckets_take_their_flows_along(system):
+    clients = [system.connect() for _ in range(30)]
+    for client in clients:
+        client.sendall(GET)
+        nbtest.read_exactly(client, 10)
+    check(system.flows(worker=1), "worker 1 has flows")
+    reta = system.ask("-d", "port", "show")[0]["reta"]
+    for bucket in [i for i, worker in enumerate(reta) if worker == 1]:
+        nbtest.wait_until(lambda: system.ask("bucket", "move", 0, bucket, "to", 2, "from", 1)[0]["left"] == 0,
+                          f"flows of bucket {bucket} have followed")
+    equal(system.flows(worker=1), [], "flows of worker 1")
+    equal([f for f in system.flows() if f["worker"] != f["home_queue"]], [], "flows that are not at home")
+    for client in clients:
+        client.sendall(GET)
+        nbtest.read_exactly(client, 10)
+        client.close()
+    refused = system.run("netbypassctl", "bucket", "move", 0, len(reta), "to", 2, expect=None)
+    check(f"0 to {len(reta) - 1}" in refused.stderr.decode(), f"said {refused.stderr}")
+
+
 if __name__ == "__main__":
     nbtest.main(Moving)
