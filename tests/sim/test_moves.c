@@ -159,6 +159,14 @@ static void accepted_anywhere(struct world_options *o)
     o->reta_permille = o->seed % 2 ? 0 : 20;
 }
 
+/* What was in its rings is sent again; nothing more than that may come of it. */
+static void with_restarts(struct world_options *o)
+{
+    with_tables(o);
+    o->restart_permille = o->seed % 2 ? 1 : 5;
+    o->disorder_allowed = true;
+}
+
 static void with_hangs(struct world_options *o)
 {
     o->asleep_permille = 5;
@@ -178,6 +186,7 @@ KIND(test_buckets_among_many_owners_keep_order, 5, 5, 12000000, with_tables)
 KIND(test_reset_and_reused_tuples_end_as_they_should, 4, 8, 6000000, with_aborts)
 KIND(test_rules_of_reset_and_reused_tuples_go_with_them, 4, 5, 10000000, with_rules_and_aborts)
 KIND(test_connections_accepted_anywhere_end_as_they_should, 4, 8, 13000000, accepted_anywhere)
+KIND(test_port_that_is_restarted_ends_no_connection, 3, 5, 13000000, with_restarts)
 KIND(test_workers_that_hang_lose_nothing, 3, 10, 7000000, with_hangs)
 
 int main(void)
@@ -195,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_reset_and_reused_tuples_end_as_they_should),
         cmocka_unit_test(test_rules_of_reset_and_reused_tuples_go_with_them),
         cmocka_unit_test(test_connections_accepted_anywhere_end_as_they_should),
+        cmocka_unit_test(test_port_that_is_restarted_ends_no_connection),
         cmocka_unit_test(test_workers_that_hang_lose_nothing),
     };
 

@@ -71,6 +71,22 @@ static unsigned bucket_of(const struct world *w, const struct conn *c)
     return nb_rss_hash(&w->rt->worker_port[0].rss, &key) % w->rt->port[0].reta_size;
 }
 
+/* As netbypassd does: not while its table changes, and without rules. */
+void world_restart_port(struct world *w)
+{
+    struct nb_error err = {0};
+
+    if (w->reta_changes)
+        return;
+    for (unsigned i = 0; i < CONNS; i++)
+        w->conn[i].has_rule = w->conn[i].way_open = false;
+    nb_soft_port_clear(&w->port);
+    if (nb_runtime_port_restart(w->rt, 0, &err) < 0)
+        world_fail(w, "restart: %s", err.text);
+    nb_soft_port_attach(&w->port, w->rt->pool);
+    w->result->restarts++;
+}
+
 /* A few buckets go to other workers, such as have flows. */
 void world_begin_reta(struct world *w)
 {

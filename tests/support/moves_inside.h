@@ -129,6 +129,7 @@ uint32_t world_frame_takes_ns(void *arg);
 void world_begin_move(struct world *w);
 void world_read_tickets(struct world *w);
 void world_pin_some(struct world *w);
+void world_restart_port(struct world *w);
 void world_begin_reta(struct world *w);
 void world_go_on_with_reta(struct world *w);
 struct nb_flow_key world_key_of(const struct conn *c);

@@ -171,6 +171,8 @@ static void step(struct world *w)
     if (!w->quiet && world_chance(w, w->o->reta_permille))
         world_begin_reta(w);
     world_go_on_with_reta(w);
+    if (!w->quiet && world_chance(w, w->o->restart_permille))
+        world_restart_port(w);
 }
 
 bool world_run(struct world *w, const struct world_options *options, struct world_result *result)

@@ -15,27 +15,28 @@ struct world;
 /* What a run is to be like. Everything that is 0 is as mild as can be. */
 struct world_options {
     uint64_t seed;
-    unsigned conns;           /* connections at the same time */
-    uint32_t bytes_max;       /* of a stream: up to so many each way */
-    unsigned moves_permille;  /* of the steps begin a move */
-    unsigned asleep_permille; /* a worker begins to sleep with this chance in a step, */
-    uint32_t asleep_us;       /* for up to so long, and nothing wakes it */
-    uint32_t rx_write_us;     /* from classification to memory */
-    uint32_t link_us;         /* delay of the link, one way */
-    uint32_t frame_ns;        /* a full frame on the wire; 0: 10 Gb/s */
-    unsigned tx_ring;         /* 0: 64 frames */
-    unsigned abort_permille;  /* of connections are reset by the client somewhere, and their tuple used anew */
-    unsigned hold_permille;   /* of received data stays with the server's application for a while */
-    unsigned pin_permille;    /* of steps in which the application pins or unpins a connection */
-    unsigned else_permille;   /* of connections are accepted by any worker, the others by their home */
-    unsigned reta_permille;   /* of steps change the indirection table */
-    unsigned rule_permille;   /* of steps give a flow a rule or take it, as steering would */
-    bool disorder_allowed;    /* sleeps are longer than gates wait: only streams and ends count */
+    unsigned conns;            /* connections at the same time */
+    uint32_t bytes_max;        /* of a stream: up to so many each way */
+    unsigned moves_permille;   /* of the steps begin a move */
+    unsigned asleep_permille;  /* a worker begins to sleep with this chance in a step, */
+    uint32_t asleep_us;        /* for up to so long, and nothing wakes it */
+    uint32_t rx_write_us;      /* from classification to memory */
+    uint32_t link_us;          /* delay of the link, one way */
+    uint32_t frame_ns;         /* a full frame on the wire; 0: 10 Gb/s */
+    unsigned tx_ring;          /* 0: 64 frames */
+    unsigned abort_permille;   /* of connections are reset by the client somewhere, and their tuple used anew */
+    unsigned hold_permille;    /* of received data stays with the server's application for a while */
+    unsigned pin_permille;     /* of steps in which the application pins or unpins a connection */
+    unsigned else_permille;    /* of connections are accepted by any worker, the others by their home */
+    unsigned reta_permille;    /* of steps change the indirection table */
+    unsigned rule_permille;    /* of steps give a flow a rule or take it, as steering would */
+    unsigned restart_permille; /* of steps restart the port: what lies in its rings is lost, and rules are */
+    bool disorder_allowed;     /* sleeps are longer than gates wait: only streams and ends count */
 };
 
 struct world_result {
     char why[256]; /* "": all is well */
-    unsigned moves, refused, tables;
+    unsigned moves, refused, tables, restarts;
     uint64_t forwarded, parked, lost, reordered, longest_us;
     uint64_t now_us;
 };
