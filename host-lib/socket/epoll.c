@@ -27,6 +27,8 @@ struct nb_epoll_item {
     bool ready;
 };
 
+static_assert(sizeof(struct nb_epoll_item) <= 104, "docs/performance.md says what it costs");
+
 struct nb_epoll {
     struct nb_file file;
     struct nb_epoll_item *items;

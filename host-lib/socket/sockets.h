@@ -78,14 +78,16 @@ struct nb_sock {
     uint8_t local_family; /* enum nb_family, of both addresses; 0: any of either */
     uint8_t state;        /* enum nb_sock_state */
     uint8_t flags;        /* enum nb_sock_flag */
+    uint8_t urgent;       /* enum nb_urgent_state */
     uint16_t references;
     uint16_t writers;   /* calls that wait for the handshake with data at hand */
     int16_t error;      /* Linux's sk_err: a positive errno, reported once */
     int16_t soft_error; /* what to report if the connection dies for lack of an answer */
     uint32_t zerocopy_id;
     uint32_t urgent_at; /* bytes from the first unread one to the urgent one */
-    uint8_t urgent;     /* enum nb_urgent_state */
 };
+
+static_assert(sizeof(struct nb_sock) <= 176, "docs/performance.md says what an idle socket costs");
 
 struct nb_sockets {
     struct nb_sockets_env env;

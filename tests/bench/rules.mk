@@ -12,6 +12,19 @@ bench-instructions: $(B)/bench/instructions ## callgrind instructions per short 
 
 .PHONY: bench-instructions
 
+# What grows with connections and workers, and what does not.
+GROWTH_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/growth/*.c) tests/bench/raw_server.c tests/support/eal.c \
+  tests/support/soft_port.c)
+$(B)/bench/growth: $(GROWTH_OBJS) $(B)/lib/host-lib.a $(B)/lib/rss.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(DPDK_LIBS) -lrte_bus_vdev
+
+bench-growth: $(B)/bench/growth ## instructions per short connection beside up to a million others, on 1 to 64 workers (10 minutes)
+	@tests/bench/growth.py $<
+
+.PHONY: bench-growth
+
 # Rates: an end is a program of its own (tests/bench/rate/rate.h), built for each stack; rates.py plays them against each
 # other. Linked as netbypassd is.
 RATE_OBJS = $(B)/obj/tests/bench/rate/rate.o
