@@ -151,6 +151,9 @@ void nb__text_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg
 /* Payload that is exactly what is expected, all of it within the window. */
 void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);
 
+/* Payload that came with the SYN: it says nothing of the pace and the segments to come. */
+void nb__text_of_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);
+
 /* Answer something unacceptable with an ACK, at most once in a while per connection (RFC 5961 §7). */
 void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
 

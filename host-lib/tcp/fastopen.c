@@ -134,7 +134,8 @@ void nb__fastopen_open(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tcp_ope
     struct nb_cookie cookie;
     bool ready = nb__fastopen_cookie(tcp, &tcb->flow.key, tcb->options, &cookie, &mss);
     if (ready && wanted_bytes(how)) {
-        uint32_t room = (uint32_t)nb__min(path, mss);
+        uint16_t chosen = tcb->options->user_mss;
+        uint32_t room = (uint32_t)nb__min(path, chosen ? nb__min(mss, chosen) : mss);
         how->taken = queue_data(tcp, tcb, how, room > OPTION_BYTES_KEPT ? room - OPTION_BYTES_KEPT : 0);
     }
     if (!ready) {

@@ -185,7 +185,8 @@ static bool open_fast(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_listener
 {
     tcb->flags |= NB_TCB_FASTOPEN | NB_TCB_KNOWN;
     listener->fastopen_pending++;
-    tcb->snd_wnd = tcb->max_snd_wnd = seg->window;
+    tcb->max_snd_wnd = seg->window;
+    tcb->snd_wnd = seg->window + 1u; /* it is for what follows our SYN, which is not acknowledged yet */
     tcb->snd_wl1 = seg->seq;
     if (tcb->max_snd_wnd / 2 < tcb->mss) /* see pmtu.c */
         nb__mss_sync(tcp, tcb);
@@ -197,7 +198,7 @@ static bool open_fast(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_listener
         nb__history(tcp, tcb)->syn_data = true;
         seg->seq++;
         seg->flags &= (uint8_t)~NB_TCP_SYN;
-        nb__text_in_order(tcp, tcb, seg);
+        nb__text_of_syn(tcp, tcb, seg);
     }
     return tcb->state != NB_TCP_CLOSED;
 }
@@ -362,10 +363,20 @@ bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
 
 /* --- SYN-SENT --------------------------------------------------------------------------------- */
 
+/* An answer to one of our SYNs echoes a time between the first of them and now; without our timestamp there is none. */
+static bool echoes_a_syn(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
+{
+    if (!(tcb->flags & NB_TCB_TIMESTAMPS) || !(seg->options & NB_SEG_TIMESTAMP))
+        return true;
+    uint32_t age_ms = tcp->now_ms + tcb->ts_offset - seg->ts_echo;
+    return !seg->ts_echo || age_ms <= tcp->now_ms - (uint32_t)(tcb->created_us / 1000);
+}
+
 /* First, check the ACK bit. Data that travelled with the SYN may be acknowledged, too. */
 static bool syn_sent_ack_ok(struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (!(seg->flags & NB_TCP_ACK) || (seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt)))
+    bool in_range = seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt);
+    if (!(seg->flags & NB_TCP_ACK) || (in_range && echoes_a_syn(tcp, tcb, seg)))
         return true;
     nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
     if (!(seg->flags & NB_TCP_RST))
@@ -401,7 +412,7 @@ void nb__syn_sent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg 
 {
     if (!syn_sent_ack_ok(tcp, tcb, seg) || !syn_sent_not_refused(tcp, tcb, seg))
         return;
-    if ((seg->flags & (NB_TCP_SYN | NB_TCP_FIN)) != NB_TCP_SYN) { /* fifth: without a SYN it means nothing yet */
+    if (!(seg->flags & NB_TCP_SYN)) { /* fifth: without a SYN it means nothing yet */
         nb__count(tcp, NB_COUNTER_DROP_MALFORMED);
         return;
     }

@@ -190,7 +190,9 @@ static bool repeated_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
     if (tcb->state != NB_TCP_SYN_RECEIVED || !(seg->flags & NB_TCP_SYN) || seg->seq != tcb->irs ||
         seg->flags & NB_TCP_RST)
         return false;
-    if (seg->flags & NB_TCP_ACK) {
+    if (seg->flags & NB_TCP_ACK) { /* and the peer learns that the SYN had come before */
+        nb__ack_reports_duplicate(tcp, tcb, (struct nb_seq_range){seg->seq, seg->seq + 1});
+        tcb->flags |= NB_TCB_ACK_NOW;
         seg->flags &= (uint8_t)~NB_TCP_SYN;
         seg->seq++;
         return false;

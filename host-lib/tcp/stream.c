@@ -237,7 +237,7 @@ size_t nb__append(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, siz
     }
     if (taken == n && flags & NB_TCP_WRITE_EOR && nb__tx_tail(tcp, tcb))
         nb__tx_tail(tcp, tcb)->flags |= NB_TX_EOR;
-    if (taken)
+    if (taken && !(flags & NB_TCP_WRITE_MORE)) /* then the end of the burst is no reason to send */
         nb__tcb_pend(tcp, tcb);
     return taken;
 }

@@ -72,6 +72,14 @@ void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *se
     deliver(tcp, tcb, take_payload(seg, 0, n));
 }
 
+void nb__text_of_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+{
+    tcb->data_segs_in++;
+    tcb->data_received_ms = tcp->now_ms;
+    nb__tcb_pend(tcp, tcb);
+    deliver(tcp, tcb, take_payload(seg, 0, seg->payload_bytes));
+}
+
 /* RFC 1122 §4.2.2.13: data for an application that has closed is lost, and the peer must know it. */
 static void refuse_text(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {

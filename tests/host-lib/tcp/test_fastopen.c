@@ -23,7 +23,7 @@ static struct nb_tcp_options listener_options;
 
 static struct one_end *server_of(uint8_t family, uint32_t bits)
 {
-    struct one_end *e = end_new(&(struct end_options){.family = family});
+    struct one_end *e = end_new(&(struct end_options){.family = family, .recv_buffer = 1 << 20});
     struct nb_tcp_settings *s = nb_tcp_settings(e->tcp);
     s->fastopen = bits;
     for (unsigned i = 0; i < NB_FASTOPEN_KEY_BYTES; i++)
@@ -309,6 +309,76 @@ static void test_forgotten_destinations_are_asked_again(void **state)
     end_free(e);
 }
 
+static void test_data_of_a_syn_keeps_to_the_mss_that_the_user_chose(void **state)
+{
+    (void)state;
+    static const char bytes[2000];
+    static const struct nb_tcp_options small = {.user_mss = 540};
+    struct one_end *e = client_with(&good);
+    struct iovec iov = {(char *)(uintptr_t)bytes, sizeof bytes};
+    struct nb_tcp_open how = {.options = &small, .fastopen = true, .iov = &iov, .n_iov = 1};
+    int err;
+    e->iss = nb_isn_of((const uint8_t *)"a test's secret", &e->key, e->now).iss;
+    e->tcb = nb_tcp_open(e->tcp, &e->key, &how, &err);
+    assert_non_null(e->tcb);
+    assert_int_equal(how.taken, 500); /* and leaves room for options */
+    end_expect(e, SYN, 0, 0, 500);
+    end_free(e);
+}
+
+/* The window in a SYN is for what follows ours, which nobody has acknowledged yet. */
+static void test_window_of_the_syn_is_filled_before_the_handshake_is_done(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    arrive(e, .flags = SYN, .options = NB_SEG_MSS | NB_SEG_FASTOPEN, .mss = END_MSS, .cookie = &good, .text = "hello",
+           .window = 3000);
+    end_expect(e, SYN | ACK, 0, 6, 0);
+    uint32_t sent = 0;
+    end_write_n(e, 5000);
+    for (unsigned i = 1; i < e->n_sent; i++)
+        sent += e->sent[i].n;
+    assert_int_equal(sent, 3000);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+/* Linux's clients rely on it: window growth begins with what comes after the handshake. */
+static void test_data_of_a_syn_does_not_make_the_window_grow(void **state)
+{
+    (void)state;
+    struct one_end *e = server();
+    uint32_t offered;
+    arrive(e, .flags = SYN, .options = NB_SEG_MSS | NB_SEG_FASTOPEN, .mss = END_MSS, .cookie = &good, .n = 1000);
+    offered = e->tcb->rcv_ssthresh;
+    end_forget_sent(e);
+    arrive(e, .flags = ACK, .seq = 1001, .ack = 1);
+    assert_int_equal(e->tcb->rcv_ssthresh, offered);
+    arrive(e, .flags = ACK, .seq = 1001, .ack = 1, .n = 1000);
+    assert_true(e->tcb->rcv_ssthresh > offered);
+    assert_int_equal(end_info(e).data_segs_in, 2);
+    end_forget_sent(e);
+    end_free(e);
+}
+
+static void test_answer_that_echoes_no_syn_of_ours_is_reset(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_syn_sent(e);
+    uint32_t ours = e->sent[0].seg.ts_value;
+    wait_us(e, 10000);
+    arrive(e, .flags = SYN | ACK, .ack = 1, .options = NB_SEG_MSS, .mss = END_MSS, .ts_value = 7, .ts_echo = ours - 1);
+    end_expect(e, NB_TCP_RST, 1, 0, 0);
+    arrive(e, .flags = SYN | ACK, .ack = 1, .options = NB_SEG_MSS, .mss = END_MSS, .ts_value = 7, .ts_echo = ours + 11);
+    end_expect(e, NB_TCP_RST, 1, 0, 0);
+    assert_int_equal(end_state(e), NB_TCP_SYN_SENT);
+    arrive(e, .flags = SYN | ACK, .ack = 1, .options = NB_SEG_MSS, .mss = END_MSS, .ts_value = 7, .ts_echo = ours);
+    assert_int_equal(end_state(e), NB_TCP_ESTABLISHED);
+    end_forget_sent(e);
+    end_free(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -327,6 +397,10 @@ int main(void)
         cmocka_unit_test(test_lost_syn_is_repeated_without_data_and_cookie),
         cmocka_unit_test(test_server_without_cookies_is_an_ordinary_one),
         cmocka_unit_test(test_forgotten_destinations_are_asked_again),
+        cmocka_unit_test(test_data_of_a_syn_keeps_to_the_mss_that_the_user_chose),
+        cmocka_unit_test(test_window_of_the_syn_is_filled_before_the_handshake_is_done),
+        cmocka_unit_test(test_data_of_a_syn_does_not_make_the_window_grow),
+        cmocka_unit_test(test_answer_that_echoes_no_syn_of_ours_is_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,24 @@ static void test_more_to_come_waits_for_it(void **state)
     end_free(e);
 }
 
+/* Neither the end of the burst nor TCP_NODELAY is a reason to send it; time is, and the peer is to hand it over then.
+ */
+static void test_more_to_come_that_does_not_come_waits_for_a_fifth_of_a_second(void **state)
+{
+    (void)state;
+    static const struct nb_tcp_options nodelay = {.nodelay = true};
+    struct one_end *e = established();
+    nb_tcb_set_options(e->tcb, &nodelay);
+    nb_tcp_queue(e->tcp, e->tcb, "head", 4, NB_TCP_WRITE_MORE);
+    nb_tcp_push(e->tcp, e->tcb, NB_TCP_WRITE_MORE);
+    end_flush(e);
+    end_nothing_sent(e);
+    wait_us(e, 1000000);
+    end_expect(e, ACK | PSH, 1, 1, 4);
+    end_forget_sent(e);
+    end_free(e);
+}
+
 static void test_boundary_keeps_writes_in_segments_of_their_own(void **state)
 {
     (void)state;
@@ -303,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_cork_holds_back_what_is_not_full_until_it_is_pulled),
         cmocka_unit_test(test_cork_does_not_hold_back_for_ever),
         cmocka_unit_test(test_more_to_come_waits_for_it),
+        cmocka_unit_test(test_more_to_come_that_does_not_come_waits_for_a_fifth_of_a_second),
         cmocka_unit_test(test_boundary_keeps_writes_in_segments_of_their_own),
         cmocka_unit_test(test_boundary_is_kept_in_retransmissions),
         cmocka_unit_test(test_small_segments_are_sent_again_as_one),
