@@ -71,6 +71,7 @@ struct nb_tcp {
     uint8_t cc;                                                            /* and what it means */
 
     struct nb_memory memory;
+    uint32_t send_most; /* bytes that an in-process application may have queued on a connection (room.h) */
     struct nb_listen_table listen;
     struct nb_sendq_pool send;
     struct nb_tx_pool tx;

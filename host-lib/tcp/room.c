@@ -23,10 +23,10 @@ static uint32_t chosen(const struct nb_tcb *tcb)
     return tcb->options->send_buffer_bytes;
 }
 
-uint32_t nb__room_grown(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+void nb__room_limits(struct nb_tcp *tcp)
 {
-    uint64_t segs = nb__min((uint64_t)WINDOWS_BUFFERED * tcb->cwnd, tcp->send.mbufs_max / CONNECTION_SHARE);
-    return (uint32_t)nb__min(nb__max(segs * tcb->mss, NB_ROOM_FIRST_BYTES), tcp->config.limits.send_buffer_bytes);
+    uint64_t share = (uint64_t)(tcp->send.mbufs_max / CONNECTION_SHARE) * tcp->config.mtu_bytes;
+    tcp->send_most = (uint32_t)nb__min(nb__max(share, NB_ROOM_FIRST_BYTES), tcp->config.limits.send_buffer_bytes);
 }
 
 static uint32_t size(const struct nb_tcp *tcp, const struct nb_tcb *tcb)

@@ -12,20 +12,25 @@
 struct nb_tcb;
 struct nb_tcp;
 
+/* What the limits make of tcp->send_most. */
+void nb__room_limits(struct nb_tcp *tcp);
+
 /* A connection begins; and a connection is established. */
 void nb__room_init(struct nb_tcp *tcp, struct nb_tcb *tcb);
 void nb__room_established(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Bytes of payload that an in-process application may have queued on this connection where memory is no question: at
- * first NB_ROOM_FIRST_BYTES, then as many as the path needs, up to limits.send_buffer. */
-#define NB_ROOM_FIRST_BYTES 262144
-uint32_t nb__room_grown(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
+ * first NB_ROOM_FIRST_BYTES, then two windows, up to tcp->send_most. Asked for each write. */
+#define NB_ROOM_FIRST_BYTES 262144u
 static inline uint32_t nb__room_bytes(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    uint32_t most = tcp->config.limits.send_buffer_bytes;
+    uint32_t most = tcp->send_most;
     if (most <= NB_ROOM_FIRST_BYTES)
         return most;
-    return (uint64_t)tcb->cwnd * tcb->mss <= NB_ROOM_FIRST_BYTES / 2 ? NB_ROOM_FIRST_BYTES : nb__room_grown(tcp, tcb);
+    uint64_t windows = 2ull * tcb->cwnd * tcb->mss;
+    if (windows <= NB_ROOM_FIRST_BYTES)
+        return NB_ROOM_FIRST_BYTES;
+    return windows < most ? (uint32_t)windows : most;
 }
 
 /* Where memory is short (memory.h), less than `most` for who has so much queued. */

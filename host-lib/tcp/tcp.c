@@ -76,6 +76,7 @@ struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tc
         free(tcp);
         return NULL;
     }
+    nb__room_limits(tcp);
     tcp->reasm.collapsed = &tcp->counters[NB_COUNTER_MEMORY_COLLAPSED];
     return tcp;
 }
