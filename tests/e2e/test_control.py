@@ -144,7 +144,8 @@ def test_a_connection_is_seen_in_every_form():
             equal(ask("flow", "list", "state", "time-wait"), [], "flows in TIME-WAIT")
         equal(len(ask("worker", "list")), 2, "workers")
         equal(ask("port", "show")[0]["driver"], "net_af_packet", "driver")
-        equal(ask("listener", "list"), [{"local": "0.0.0.0:80", "app": "http", "module": "http"}], "listeners")
+        equal(ask("listener", "list"), [{"local": "0.0.0.0:80", "app": "http", "module": "http", "distribute": "home",
+                                         "accepting": 2}], "listeners")
         check(any(c["name"] == "connections_accepted" and c["value"] == 1 for c in ask("stats")), "one was accepted")
         equal(ask("config")["limits"]["connections"], 1024, "configured limit")
         equal(ask("version")["protocol"], 1, "protocol")
