@@ -63,6 +63,12 @@ void nb_format_plain(struct json_object *row, struct json_object *value, char ou
     }
 }
 
+void nb_format_permille(struct json_object *row, struct json_object *value, char out[NB_CELL_MAX])
+{
+    (void)row;
+    snprintf(out, NB_CELL_MAX, "%.1f%%", (double)json_object_get_uint64(value) / 10);
+}
+
 void nb_format_duration(struct json_object *row, struct json_object *value, char out[NB_CELL_MAX])
 {
     uint64_t us = json_object_get_uint64(value);

@@ -18,6 +18,7 @@ struct json_object;
 typedef void nb_format(struct json_object *row, struct json_object *value, char out[NB_CELL_MAX]);
 
 nb_format nb_format_plain;    /* numbers and texts as they are, yes/no, "-" for null */
+nb_format nb_format_permille; /* 12.3% */
 nb_format nb_format_duration; /* microseconds: 412us, 1.23ms, 5.1s, 2m03s; "-" for 0 */
 
 enum nb_align { NB_LEFT, NB_RIGHT };

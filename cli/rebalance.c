@@ -8,16 +8,10 @@
 
 #define BAR 40 /* characters */
 
-static void format_permille(struct json_object *row, struct json_object *value, char out[NB_CELL_MAX])
-{
-    (void)row;
-    snprintf(out, NB_CELL_MAX, "%.1f%%", (double)json_object_get_uint64(value) / 10);
-}
-
 static const struct nb_column worker_view[] = {
     {"WORKER", "worker", nb_format_plain, NB_RIGHT, NB_ALWAYS},
-    {"BEFORE", "before_permille", format_permille, NB_RIGHT, NB_ALWAYS},
-    {"AFTER", "after_permille", format_permille, NB_RIGHT, NB_ALWAYS},
+    {"BEFORE", "before_permille", nb_format_permille, NB_RIGHT, NB_ALWAYS},
+    {"AFTER", "after_permille", nb_format_permille, NB_RIGHT, NB_ALWAYS},
     {0},
 };
 
@@ -28,7 +22,7 @@ static const struct nb_column move_view[] = {
     {"BUCKET", "bucket", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"FROM", "from", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"TO", "to", nb_format_plain, NB_RIGHT, NB_ALWAYS},
-    {"LOAD", "load_permille", format_permille, NB_RIGHT, NB_ALWAYS},
+    {"LOAD", "load_permille", nb_format_permille, NB_RIGHT, NB_ALWAYS},
     {0},
 };
 
@@ -50,7 +44,7 @@ static const struct nb_column result_view[] = {
 
 static const struct nb_column status_view[] = {
     {"AUTO", "auto", nb_format_plain, NB_LEFT, NB_ALWAYS},
-    {"SPREAD", "spread_permille", format_permille, NB_RIGHT, NB_ALWAYS},
+    {"SPREAD", "spread_permille", nb_format_permille, NB_RIGHT, NB_ALWAYS},
     {"THRESHOLD%", "threshold_percent", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"INTERVAL-MS", "interval_ms", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"LOOKS", "looks", nb_format_plain, NB_RIGHT, NB_ALWAYS},
@@ -199,7 +193,8 @@ const struct nb_command nb_rebalance_commands[] = {
      .method = "rebalance.plan",
      .words = plan_words,
      .run = run_plan,
-     .help = "How busy workers are, what would be moved to make them even, and how busy they would be then. For operators."},
+     .help = "How busy workers are, what would be moved to make them even, and how busy they would be then. For "
+             "operators."},
     {.name = "apply",
      .method = "rebalance.plan",
      .words = plan_words,

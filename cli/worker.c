@@ -20,12 +20,6 @@ static void format_busy(struct json_object *row, struct json_object *value, char
     snprintf(out, NB_CELL_MAX, "%.1f%%", all ? 100.0 * (double)busy / (double)all : 0.0);
 }
 
-static void format_load(struct json_object *row, struct json_object *value, char out[NB_CELL_MAX])
-{
-    (void)row;
-    snprintf(out, NB_CELL_MAX, "%.1f%%", (double)json_object_get_uint64(value) / 10);
-}
-
 /* Every counter whose name says that something was dropped. */
 static void format_drops(struct json_object *row, struct json_object *value, char out[NB_CELL_MAX])
 {
@@ -48,7 +42,7 @@ static const struct nb_column worker_view[] = {
     {"FLOWS", "flows", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"HALF-OPEN", "half_open", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"TIME-WAIT", "time_wait", nb_format_plain, NB_RIGHT, NB_ALWAYS},
-    {"LOAD", "load_permille", format_load, NB_RIGHT, NB_ALWAYS},
+    {"LOAD", "load_permille", nb_format_permille, NB_RIGHT, NB_ALWAYS},
     {"BUSY", "busy_us", format_busy, NB_RIGHT, NB_ALWAYS},
     {"RX", "counters.rx_packets", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"TX", "counters.tx_packets", nb_format_plain, NB_RIGHT, NB_ALWAYS},

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "move_batch.h"
 #include "rebalance_core.h"
 #include "steering.h"
 
-#define TOGETHER 32     /* moves under way at the same time: a worker takes 64 */
-#define PAUSE_NS 200000 /* between looks at moves under way */
-#define TRIES    10     /* for flows that are busy: a table that has just changed keeps them so for some milliseconds */
+#define PORTION  8  /* heavy flows that move at the same time */
+#define TRIES    10 /* for flows that are busy: a table that has just changed keeps them so for some milliseconds */
 #define RETRY_NS 5000000
 
 uint64_t nb__rebalance_now_ms(void)
@@ -46,8 +46,9 @@ bool nb__rebalance_rests(const struct nb_rebalancer *r, const struct nb_balance_
     return false;
 }
 
-static void note_report(struct nb_rebalancer *r, const struct nb_move_report *report)
+static void note_report(const struct nb_move_report *report, void *rebalancer)
 {
+    struct nb_rebalancer *r = rebalancer;
     struct nb_rebalance_result *sum = &r->result;
 
     if (report->result) {
@@ -89,35 +90,21 @@ static void summarize(struct nb_rebalancer *r)
 /* --- flows ---------------------------------------------------------------------------------------------------------
  */
 
-struct batch {
-    struct nb_move_ticket ticket[TOGETHER];
-    unsigned n;
-};
-
-static void begin_move(struct nb_rebalancer *r, struct batch *batch, uint64_t flow, unsigned to)
-{
-    nb_runtime_move_begin(r->rt, flow, to, &batch->ticket[batch->n++]);
-}
-
 /* A busy one, that is not pinned, may be moved in a moment. */
-static bool try_again(struct nb_rebalancer *r, const struct nb_move_report *report)
+static bool try_again(const struct nb_rebalancer *r, const struct nb_move_report *report)
 {
     return report->result == -EBUSY && strncmp(report->why, "pinned", 6) && r->follow_tries < TRIES;
 }
 
-static void end_moves(struct nb_rebalancer *r, struct batch *batch, bool followers)
+/* Of one that follows its bucket. */
+static void note_follower(const struct nb_move_report *report, void *rebalancer)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    struct nb_rebalancer *r = rebalancer;
 
-    for (unsigned i = 0; i < batch->n; i++) {
-        while (!nb_runtime_move_done(&batch->ticket[i]))
-            nanosleep(&pause, NULL);
-        if (followers && try_again(r, &batch->ticket[i].report))
-            r->follow_again = true;
-        else
-            note_report(r, &batch->ticket[i].report);
-    }
-    batch->n = 0;
+    if (try_again(r, report))
+        r->follow_again = true;
+    else
+        note_report(report, r);
 }
 
 /* --- buckets -------------------------------------------------------------------------------------------------------
@@ -195,16 +182,16 @@ static bool begin_following_again(struct nb_rebalancer *r)
 /* Some more of them. False: there are none left. */
 static bool move_followers(struct nb_rebalancer *r)
 {
-    struct nb_flow_info flow[TOGETHER];
-    struct batch batch = {.n = 0};
+    struct nb_flow_info flow[NB_MOVE_BATCH];
+    struct nb_move_batch batch = {.n = 0};
 
     if (r->follow_worker >= nb_runtime_worker_count(r->rt) && !begin_following_again(r))
         return false;
-    unsigned n = nb_runtime_flows(r->rt, r->follow_worker, &r->follow_cursor, flow, TOGETHER);
+    unsigned n = nb_runtime_flows(r->rt, r->follow_worker, &r->follow_cursor, flow, NB_MOVE_BATCH);
     for (unsigned i = 0; i < n; i++)
         if (follows(r, &flow[i]))
-            begin_move(r, &batch, flow[i].id, flow[i].home_queue);
-    end_moves(r, &batch, true);
+            nb_move_batch_begin(&batch, r->rt, flow[i].id, flow[i].home_queue);
+    nb_move_batch_end(&batch, note_follower, r);
     if (r->follow_cursor == 0)
         r->follow_worker++;
     return true;
@@ -245,15 +232,15 @@ static void go_on_with_buckets(struct nb_rebalancer *r)
 
 static void go_on_with_flows(struct nb_rebalancer *r)
 {
-    struct batch batch = {.n = 0};
+    struct nb_move_batch batch = {.n = 0};
 
-    for (; r->result.done < r->asked.n_steps && batch.n < TOGETHER / 4; r->result.done++) {
+    for (; r->result.done < r->asked.n_steps && batch.n < PORTION; r->result.done++) {
         const struct nb_rebalance_step *step = &r->asked.step[r->result.done];
 
         remember(r, &step->item);
-        begin_move(r, &batch, step->item.flow, step->to);
+        nb_move_batch_begin(&batch, r->rt, step->item.flow, step->to);
     }
-    end_moves(r, &batch, false);
+    nb_move_batch_end(&batch, note_report, r);
 }
 
 bool nb__rebalance_go_on(struct nb_rebalancer *r, unsigned limit_ms)

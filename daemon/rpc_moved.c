@@ -2,11 +2,8 @@
 #include "rpc_moved.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include <netbypass/runtime.h>
-
-#define PAUSE_NS 200000 /* between looks at moves under way */
 
 #define F(member) offsetof(struct nb_moved_row, member)
 const struct nb_field nb_moved_fields[] = {
@@ -23,8 +20,9 @@ const struct nb_field nb_moved_fields[] = {
     {0},
 };
 
-static void add(struct nb_moved_row *row, const struct nb_move_report *r)
+static void add(const struct nb_move_report *r, void *arg)
 {
+    struct nb_moved_row *row = arg;
     uint64_t took_us = r->settled_us - r->asked_us;
 
     if (r->result) {
@@ -43,14 +41,9 @@ static void add(struct nb_moved_row *row, const struct nb_move_report *r)
 void nb_moved_all(const struct nb_rpc *rpc, const struct nb_flow_info *flow, const uint16_t *to, unsigned n,
                   struct nb_moved_row *row)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    struct nb_move_ticket ticket[NB_MOVED_TOGETHER];
+    struct nb_move_batch batch = {.n = 0};
 
     for (unsigned i = 0; i < n; i++)
-        nb_runtime_move_begin(rpc->runtime, flow[i].id, to[i], &ticket[i]);
-    for (unsigned i = 0; i < n; i++) {
-        while (!nb_runtime_move_done(&ticket[i]))
-            nanosleep(&pause, NULL);
-        add(row, &ticket[i].report);
-    }
+        nb_move_batch_begin(&batch, rpc->runtime, flow[i].id, to[i]);
+    nb_move_batch_end(&batch, add, row);
 }

@@ -4,11 +4,12 @@
 
 #include <stdint.h>
 
+#include "move_batch.h"
 #include "rpc.h"
 
 struct nb_flow_info;
 
-#define NB_MOVED_TOGETHER 32 /* moves under way at the same time: a worker takes 64 */
+#define NB_MOVED_TOGETHER NB_MOVE_BATCH
 
 struct nb_moved_row {
     uint16_t worker;

@@ -5,7 +5,7 @@ clients send no more again than without moves.
 
 A fence is waited for 20 ms at most (docs/moving-flows.md). Four workers, the NIC and the clients share what CPUs there
 are, and one that is not let run for longer than that can have segments reordered, or a client try again: not more than
-one move in a hundred may show that. """
+one move in a hundred may show that, and on such a machine half of the moves must do."""
 import sys
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_clients_see_nothing_of_flows_that_move(system):
                 print(f"# {moving_load.summary(phases[-1])}", flush=True)
     print(f"# {downloads.done} downloads of {BYTES} bytes, all exact")
     moves = sum(len(seen["moves"]) for seen in moving)
-    check(moves >= 0.8 * RATE * ROUNDS * SECONDS, f"only {moves} moves")
+    check(moves >= 0.5 * RATE * ROUNDS * SECONDS, f"only {moves} moves")
     equal([sum(seen[name] for seen in moving) for name in LOST], [0, 0], f"{LOST}")
     reordered = sum(seen["move_reordered"] for seen in moving)
     check(reordered <= moves // STARVED, f"{reordered} segments reordered in {moves} moves")
