@@ -18,7 +18,6 @@
 #define MIN_RTT_FILTER_US  10000000
 #define PROBE_RTT_EVERY_US 5000000
 #define EXTRA_ACKED_ROUNDS 5 /* in each of two slots: the draft's ten */
-#define CHANCE_SEGS        2 /* lost in a round of few segments say nothing about its percentage */
 #define OFFLOAD_BURSTS     3 /* being sent, on the way, being put together by the receiver */
 
 /* --- blocks ----------------------------------------------------------------------------------- */
@@ -246,7 +245,9 @@ bool nb__bbr_inflight_too_high(const struct nb_tcp *tcp, const struct nb_tcb *tc
 {
     if (!(tcb->flags & NB_TCB_SACK)) /* it sees one loss of a round only */
         return lost > 0;
-    return (uint64_t)lost * 100 > (uint64_t)tx_in_flight * tcp->settings.bbr_loss_percent;
+    /* Of losses at random at just the tolerated rate a round has more or fewer by chance: three standard deviations. */
+    uint64_t tolerated = (uint64_t)tx_in_flight * tcp->settings.bbr_loss_percent, is = (uint64_t)lost * 100;
+    return is > tolerated && (is - tolerated) * (is - tolerated) > 9 * 100 * tolerated;
 }
 
 /* Once a round, outside probes: go down towards what is being delivered. The draft does so for any loss in the round,
@@ -255,9 +256,7 @@ bool nb__bbr_inflight_too_high(const struct nb_tcp *tcp, const struct nb_tcb *tc
 static void adapt_lower_bounds(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_bbr *b,
                                const struct nb_rate_sample *rs)
 {
-    uint32_t lost = b->lost_in_round,
-             counts = tcb->flags & NB_TCB_SACK && lost ? lost - nb__min(lost, CHANCE_SEGS) : lost;
-    bool too_much = b->is_marked_in_round || nb__bbr_inflight_too_high(tcp, tcb, counts, rs->tx_in_flight);
+    bool too_much = b->is_marked_in_round || nb__bbr_inflight_too_high(tcp, tcb, b->lost_in_round, rs->tx_in_flight);
     if (nb__bbr_is_probing_bw(b) || !b->is_loss_in_round || !too_much)
         return;
     if (b->bw_shortterm == NB_BBR_INFINITE_RATE)
