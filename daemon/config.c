@@ -27,10 +27,11 @@ static_assert(NB_DISTRIBUTE_HOME == 0 && NB_DISTRIBUTE_LEAST_LOADED == 1 && NB_D
               "in the enum's order");
 
 static const char *const congestion_words[] = {"cubic", "newreno", "bbr", NULL};
+static const char *const validation_words[] = {"linux", "rfc7661", NULL};
 static const char *const slow_start_words[] = {"hystart", "hystart++", "plain", NULL};
 static const char *const ecn_words[] = {"when_asked", "always", "never", NULL};
 static_assert(NB_CONGESTION_NEWRENO == 1 && NB_SLOW_START_HYSTART_PLUS == 1 && NB_SLOW_START_PLAIN == 2 &&
-                  NB_ECN_ALWAYS == 1 && NB_ECN_NEVER == 2,
+                  NB_ECN_ALWAYS == 1 && NB_ECN_NEVER == 2 && NB_VALIDATE_PIPE_ACK == 1 && NB_CONGESTION_BBR == 2,
               "in the enums' order");
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
@@ -88,9 +89,10 @@ static const struct nb_keyword app_keywords[] = {
              "address. empty: nowhere; it only connects."},
     {"distribute", &nb_type_word, FIELD(struct nb_config_app, distribution), .words = distribution_words,
      .fallback = "home",
-     .help = "Which worker accepts a connection. home: the one that RSS chose, which costs least. least_loaded: the one "
-             "with the fewest connections, if home has noticeably more. round_robin: one after the other. application: "
-             "the one that the application names (nb_app.choose_worker)."},
+     .help =
+         "Which worker accepts a connection. home: the one that RSS chose, which costs least. least_loaded: the one "
+         "with the fewest connections, if home has noticeably more. round_robin: one after the other. application: "
+         "the one that the application names (nb_app.choose_worker)."},
     {"options", &nb_type_pairs, FIELD(struct nb_config_app, pair),
      .count_offset = offsetof(struct nb_config_app, n_options), .max = NB_CONFIG_APP_OPTIONS, .fallback = "",
      .help = "The application's own settings; it refuses what it does not know."},
@@ -132,7 +134,8 @@ static const struct nb_keyword rebalance_keywords[] = {
 
 static const struct nb_keyword tcp_keywords[] = {
     {"congestion_control", &nb_type_word, FIELD(struct nb_tcp_choices, congestion_control), .words = congestion_words,
-     .fallback = "cubic", .help = "cubic: RFC 9438. newreno: RFC 5681 and 6582. bbr: draft-ietf-ccwg-bbr-06, always paced."},
+     .fallback = "cubic",
+     .help = "cubic: RFC 9438. newreno: RFC 5681 and 6582. bbr: draft-ietf-ccwg-bbr-06, always paced."},
     {"slow_start", &nb_type_word, FIELD(struct nb_tcp_choices, slow_start), .words = slow_start_words,
      .fallback = "hystart",
      .help = "How slow start ends before a loss does it: hystart as in Linux (cubic only), "
@@ -141,6 +144,10 @@ static const struct nb_keyword tcp_keywords[] = {
      .help = "Explicit congestion notification (RFC 3168): when the peer asks, asked for by us too, or never."},
     {"pacing", &nb_type_bool, FIELD(struct nb_tcp_choices, pacing), .fallback = "false",
      .help = "Spread each window over its round trip instead of sending it at once."},
+    {"window_validation", &nb_type_word, FIELD(struct nb_tcp_choices, window_validation), .words = validation_words,
+     .fallback = "linux",
+     .help = "What becomes of a congestion window that the application does not fill: linux lets it go with the time "
+             "(RFC 2861), rfc7661 keeps it for five minutes and lets it grow only while half of it is in use."},
     {"bbr_loss_tolerance", &nb_type_number, FIELD(struct nb_tcp_choices, bbr_loss_percent), .min = 1, .max = 50,
      .fallback = "2",
      .help = "Percent of a round trip's segments: fewer losses are the path's own to bbr, more are congestion."},

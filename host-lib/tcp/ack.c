@@ -221,6 +221,8 @@ static void adjust_cwnd(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_
         tcb->cwnd_stamp_ms = tcp->now_ms;
         return;
     }
+    if (unlikely(tcp->settings.cwnd_validation == NB_VALIDATION_PIPE_ACK))
+        nb__validation_acked(tcp, tcb);
     if (nb_tcb_in_reduction(tcb)) {
         nb__reduction_step(tcb, delivered, tcb->flight->lost - ack->prior_lost, ack->flags);
     } else if (may_grow(tcp, tcb, ack)) {
@@ -352,7 +354,8 @@ static bool is_usual(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const s
     const struct nb_tx *tx = nb__tx_head(tcp, tcb);
     return tx && seg->ack == tcb->snd_nxt && tx->next == tcb->txq.unsent && tx->end == seg->ack && !tx->marks &&
            !(seg->options & NB_SEG_SACK) && (tcb->flags & (NB_TCB_SACK | NB_TCB_ECN)) == NB_TCB_SACK &&
-           tcb->recovery == NB_TCP_RECOVERY_OPEN && !nb__flight_is_unusual(f) && !nb_cc_controls(tcb);
+           tcb->recovery == NB_TCP_RECOVERY_OPEN && !nb__flight_is_unusual(f) && !nb_cc_controls(tcb) &&
+           !tcp->settings.cwnd_validation;
 }
 
 static void grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t segs, uint32_t rtt_us)

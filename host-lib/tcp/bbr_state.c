@@ -153,9 +153,12 @@ static void start_up(const struct nb_tcb *tcb, struct nb_bbr *b, const struct nb
     raise_slope(tcb, b);
 }
 
+/* Up to a burst, which may wait when it does not fit what is left of cwnd. */
 static bool uses_all_of_longterm(const struct nb_tcb *tcb, const struct nb_bbr *b)
 {
-    return tcb->flight && tcb->flight->cwnd_limited && tcb->cwnd >= b->inflight_longterm;
+    const struct nb_flight *f = tcb->flight;
+    bool limited = f && (f->cwnd_limited || (uint64_t)f->max_packets_out + b->burst > tcb->cwnd);
+    return limited && tcb->cwnd >= b->inflight_longterm;
 }
 
 static void probe_longterm_upward(const struct nb_tcb *tcb, struct nb_bbr *b, uint32_t newly_acked)
@@ -235,8 +238,9 @@ static bool is_time_to_cruise(const struct nb_tcb *tcb, const struct nb_bbr *b)
 
 static bool is_time_to_go_down(const struct nb_tcb *tcb, struct nb_bbr *b, const struct nb_ack *ack)
 {
-    uint32_t before = nb__in_flight(tcb) + tcb->delivered - ack->prior_delivered; /* this ACK: cwnd ends at the bound */
-    if (b->prev_probe_too_high && before >= b->inflight_longterm) {
+    /* Before this ACK: cwnd ends at the bound, and a burst that does not fit below it may wait. */
+    uint64_t before = (uint64_t)nb__in_flight(tcb) + tcb->delivered - ack->prior_delivered;
+    if (b->prev_probe_too_high && before + b->burst > b->inflight_longterm) {
         b->prev_probe_precautionary = true;
         return true;
     }

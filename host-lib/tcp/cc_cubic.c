@@ -201,7 +201,7 @@ static void update(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 
 static void avoid(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 {
-    if (!nb__cwnd_is_limiting(tcb))
+    if (!nb__cwnd_may_grow(tcp, tcb))
         return;
     if (nb_tcb_in_slow_start(tcb)) {
         if (nb__hystart_plus_applies(tcp, tcb)) {

@@ -14,7 +14,7 @@ static void start(struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 static void avoid(const struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t acked)
 {
-    if (!nb__cwnd_is_limiting(tcb))
+    if (!nb__cwnd_may_grow(tcp, tcb))
         return;
     if (nb__hystart_plus_applies(tcp, tcb)) {
         nb_cc_slow_start(tcb, nb__hystart_plus_growth(tcp, tcb, acked));

@@ -9,7 +9,8 @@
  *   pace.c       not all at once; hystart_plus.c ending slow start in time
  *   txq.c        records: what went out together and what became of it; flight.c state while data is in flight
  *   history.c    what is remembered from flight to flight
- *   loss.h       loss recovery and its files; cwnd.c, cc.h, bbr.h congestion control; ecn.c
+ *   loss.h       loss recovery and its files; cwnd.c, cc.h, bbr.h congestion control; ecn.c;
+ *                validation.c whether cwnd is in use (RFC 7661)
  *   timers.c     the one timer of a connection and what it stands for; rtt.c the round-trip time; pmtu.c the path's MTU
  *   urgent.c     urgent data
  *   md5.c        TCP-MD5: keys, who signs, what is admitted

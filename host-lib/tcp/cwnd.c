@@ -1,6 +1,8 @@
 /* cwnd.c - see cwnd.h. */
 #include "cwnd.h"
 
+#include <rte_branch_prediction.h>
+
 #include "core.h"
 #include "flight.h"
 #include "minmax.h"
@@ -43,10 +45,22 @@ bool nb__cwnd_is_limiting(const struct nb_tcb *tcb)
     return nb_tcb_in_slow_start(tcb) && tcb->cwnd < 2 * f->max_packets_out;
 }
 
+static bool validates_pipe_ack(const struct nb_tcp *tcp)
+{
+    return tcp->settings.cwnd_validation == NB_VALIDATION_PIPE_ACK;
+}
+
+bool nb__cwnd_may_grow(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    return unlikely(validates_pipe_ack(tcp)) ? nb__validated(tcb) : nb__cwnd_is_limiting(tcb);
+}
+
 /* RFC 2861 §3.2: for a whole RTO the application did not fill the window. */
 static void application_limited(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    if (tcb->recovery == NB_TCP_RECOVERY_OPEN && !(tcb->flags & NB_TCB_WANT_WRITABLE)) {
+    if (validates_pipe_ack(tcp)) {
+        nb__validation_expire(tcp, tcb);
+    } else if (tcb->recovery == NB_TCP_RECOVERY_OPEN && !(tcb->flags & NB_TCB_WANT_WRITABLE)) {
         uint32_t used = nb__max(tcb->cwnd_used, NB_INITIAL_CWND);
         if (used < tcb->cwnd) {
             tcb->ssthresh = nb__current_ssthresh(tcb);
@@ -109,6 +123,10 @@ void nb__cwnd_after_idle(struct nb_tcp *tcp, struct nb_tcb *tcb)
     int64_t idle_us = (int64_t)(uint32_t)(tcp->now_ms - tcb->data_sent_ms) * 1000;
     if (idle_us <= tcb->rto_us || nb_cc_controls(tcb))
         return;
+    if (validates_pipe_ack(tcp)) {
+        nb__validation_expire(tcp, tcb);
+        return;
+    }
     uint32_t restart = nb__min(NB_INITIAL_CWND, tcb->cwnd), cwnd = tcb->cwnd;
     tcb->ssthresh = nb__current_ssthresh(tcb);
     while ((idle_us -= tcb->rto_us) > 0 && cwnd > restart)

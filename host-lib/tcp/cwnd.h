@@ -16,8 +16,11 @@ uint32_t nb__in_flight(const struct nb_tcb *tcb);
 /* Segments in flight, SACKed and lost ones included. */
 uint32_t nb__packets_out(const struct nb_tcb *tcb);
 
-/* Was cwnd what limited the flight that is being acknowledged? Only then may it grow. */
+/* Was cwnd what limited the flight that is being acknowledged? */
 bool nb__cwnd_is_limiting(const struct nb_tcb *tcb);
+
+/* May it grow? Only when it was in use: when it was the limit, or was validated (validation.h), as is chosen. */
+bool nb__cwnd_may_grow(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 
 /* Something was sent, or could not be: note whether cwnd was the reason. */
 void nb__cwnd_validate(struct nb_tcp *tcp, struct nb_tcb *tcb, bool limited);

@@ -47,7 +47,7 @@ struct nb_flight {
     uint32_t rack_last_delivered;
     bool rack_advanced, rack_dsack_seen;
 
-    /* Congestion window validation (RFC 7661 in spirit). */
+    /* Congestion window validation: was cwnd the limit? */
     bool cwnd_limited;
     nb_seq_t cwnd_usage_seq;
     uint32_t max_packets_out;

@@ -15,6 +15,7 @@
 #include "cc.h"
 #include "rightsize.h"
 #include "seq.h"
+#include "validation.h"
 
 struct nb_bbr;
 struct nb_tcb;
@@ -22,9 +23,10 @@ struct nb_tcp;
 
 struct nb_history {
     struct nb_cc_state cc;
-    struct nb_bbr *bbr;   /* bbr.h; NULL: it never used BBR */
-    uint64_t pace_us;     /* when the next burst may leave (pace.c) */
-    uint32_t cwnd_credit; /* segments acknowledged that have not made cwnd grow yet */
+    struct nb_bbr *bbr;          /* bbr.h; NULL: it never used BBR */
+    struct nb_pipe_ack pipe_ack; /* validation.c */
+    uint64_t pace_us;            /* when the next burst may leave (pace.c) */
+    uint32_t cwnd_credit;        /* segments acknowledged that have not made cwnd grow yet */
     uint16_t reorderings_seen;
     uint8_t rack_steps, rack_persist; /* RFC 8985 §6.2: reo_wnd_mult, 0 for 1; reo_wnd_persist */
     uint32_t retransmitted;           /* segments */

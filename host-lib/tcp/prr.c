@@ -16,6 +16,8 @@ void nb__reduction_begin(struct nb_tcp *tcp, struct nb_tcb *tcb)
     f->prior_cwnd = tcb->cwnd;
     f->prr_delivered = f->prr_out = 0;
     tcb->ssthresh = nb_cc_of(tcb)->ssthresh(tcp, tcb);
+    if (tcp->settings.cwnd_validation == NB_VALIDATION_PIPE_ACK && !nb__validated(tcb))
+        tcb->ssthresh = (uint32_t)nb__min(tcb->ssthresh, nb__validation_ssthresh(tcb));
     nb__ecn_note_reduction(tcb);
 }
 

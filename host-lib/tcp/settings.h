@@ -49,6 +49,7 @@ struct nb_tcp_settings {
     uint8_t ecn; /* enum nb_ecn_mode */
     uint8_t mtu_probing;
     uint8_t bbr_loss_percent; /* 1 to 50: what BBR takes for the path's own and not for congestion */
+    uint8_t cwnd_validation;  /* enum nb_cwnd_validation */
     uint8_t hystart;          /* enum nb_hystart: how slow start ends before a loss; classic is CUBIC's only */
     bool pacing;              /* every connection; what Linux's fq does */
     uint8_t early_retrans;    /* 3 and 4: tail loss probes */

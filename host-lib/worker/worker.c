@@ -159,6 +159,8 @@ static void apply_choices(struct nb_tcp_settings *settings, const struct nb_tcp_
     settings->hystart = hystart[choices->slow_start];
     settings->ecn = ecn[choices->ecn];
     settings->pacing = choices->pacing;
+    settings->cwnd_validation =
+        choices->window_validation == NB_VALIDATE_PIPE_ACK ? NB_VALIDATION_PIPE_ACK : NB_VALIDATION_LINUX;
     if (choices->bbr_loss_percent)
         settings->bbr_loss_percent = choices->bbr_loss_percent;
     settings->fastopen |= choices->fast_open ? NB_FASTOPEN_SERVER : 0u;

@@ -77,12 +77,14 @@ struct nb_limits { /* per worker */
 enum nb_congestion_control { NB_CONGESTION_CUBIC, NB_CONGESTION_NEWRENO, NB_CONGESTION_BBR };
 enum nb_slow_start { NB_SLOW_START_HYSTART, NB_SLOW_START_HYSTART_PLUS, NB_SLOW_START_PLAIN }; /* PLUS: RFC 9406 */
 enum nb_ecn_choice { NB_ECN_WHEN_ASKED, NB_ECN_ALWAYS, NB_ECN_NEVER };                /* RFC 3168: of the peer's SYN, of ours */
+enum nb_window_validation { NB_VALIDATE_AS_LINUX, NB_VALIDATE_PIPE_ACK };           /* RFC 2861; RFC 7661 */
 
 struct nb_tcp_choices {
     enum nb_congestion_control congestion_control;
     enum nb_slow_start slow_start; /* how it ends before a loss; HYSTART is CUBIC's only */
     enum nb_ecn_choice ecn;
     bool pacing;                   /* spread each window over its round trip, as Linux's fq does */
+    enum nb_window_validation window_validation; /* what becomes of a congestion window that is not filled */
     uint8_t bbr_loss_percent;      /* of a round: what BBR takes for the path's own; up to 50, 0: the draft's 2 */
     /* Fast Open (RFC 7413): so many connections of each listener and worker may be with the application before their
      * handshake is done, with the data of their SYN. That data may come twice, so only for applications which can bear

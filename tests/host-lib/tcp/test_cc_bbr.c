@@ -250,7 +250,7 @@ static void test_probe_that_loses_much_bounds_the_volume_and_ends(void **state)
     run_until(&p, NB_BBR_PROBE_BW_UP);
     assert_int_equal(model(&p)->inflight_longterm, NB_BBR_INFINITE_SEGS);
     run(&p, RTT_US);
-    p.lose_now = 8;
+    p.lose_now = 16;
     run_until(&p, NB_BBR_PROBE_BW_DOWN);
     assert_true(model(&p)->prev_probe_too_high);
     assert_in_range(model(&p)->inflight_longterm, BDP * 7 / 10, BDP * 3 / 2);
@@ -266,7 +266,7 @@ static void test_next_probe_is_cautious_and_then_raises_the_bound(void **state)
     struct path p = path_of("bbr");
     run_until(&p, NB_BBR_PROBE_BW_UP);
     run(&p, RTT_US);
-    p.lose_now = 8;
+    p.lose_now = 16;
     run_until(&p, NB_BBR_PROBE_BW_CRUISE);
     uint32_t bound = model(&p)->inflight_longterm;
     run_until_true(&p, model(&p)->prev_probe_precautionary);

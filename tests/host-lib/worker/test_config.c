@@ -250,6 +250,7 @@ static void test_tcp_choices_must_be_known(void **state)
                                          .slow_start = NB_SLOW_START_PLAIN,
                                          .ecn = NB_ECN_NEVER,
                                          .pacing = true,
+                                         .window_validation = NB_VALIDATE_PIPE_ACK,
                                          .bbr_loss_percent = 50};
     accepted();
     config.tcp.ecn = NB_ECN_NEVER + 1;
@@ -258,6 +259,9 @@ static void test_tcp_choices_must_be_known(void **state)
     config.tcp.slow_start = NB_SLOW_START_PLAIN + 1;
     refused(-EINVAL, "tcp: ");
     config.tcp.slow_start = NB_SLOW_START_PLAIN;
+    config.tcp.window_validation = NB_VALIDATE_PIPE_ACK + 1;
+    refused(-EINVAL, "tcp: ");
+    config.tcp.window_validation = NB_VALIDATE_PIPE_ACK;
     config.tcp.bbr_loss_percent = 51;
     refused(-EINVAL, "loss tolerance of 51 % is above 50");
 }
