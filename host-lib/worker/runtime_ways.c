@@ -43,13 +43,13 @@ static void open_gate(struct nb_worker *w, void *arg)
     open->result = -ENOENT;
     if (!find(w, way))
         return;
-    name_queues(w, way);
     way->owner = w->index;
-    if (way->from == way->to)
-        return;
-    if (w->port[way->key.port_group].reta_phase != NB_RETA_STABLE)
+    if (w->port[way->key.port_group].reta_phase != NB_RETA_STABLE) { /* where home is, is just changing */
         open->result = -EAGAIN;
-    else
+        return;
+    }
+    name_queues(w, way);
+    if (way->from != way->to)
         open->result = nb__gate_open_way(w, &way->key, way->to);
 }
 

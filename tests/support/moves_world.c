@@ -60,6 +60,17 @@ static void give_rss(struct world *w)
     nb_rss_key_init(w->rt->rss_key[0], port->rss_key, port->rss_key_bytes, port->reta_size, NULL);
 }
 
+/* Runs change the table; each begins with the same. */
+static void give_reta(struct world *w)
+{
+    struct nb_port *port = &w->rt->port[0];
+
+    for (unsigned i = 0; i < port->reta_size; i++)
+        port->reta[i] = (uint16_t)(i % w->workers);
+    for (unsigned i = 0; i < w->workers; i++)
+        nb_rss_set_reta(&w->rt->worker[i]->port[0].rss, port->reta, port->reta_size);
+}
+
 /* A run begins long after the one before: everything of that has expired. The client's address is known or not. */
 static void rest(struct world *w)
 {
@@ -67,6 +78,7 @@ static void rest(struct world *w)
         .kind = NB_NEWS_NEIGHBOUR, .family = NB_FAMILY_IPV4, .reachable = w->o->seed % 2, .address.word = {CLIENT}};
 
     memcpy(client.mac, world_client_mac, sizeof world_client_mac);
+    give_reta(w);
     w->now_us = (w->now_us / REST_US + 2) * REST_US;
     w->port.now_ns = w->now_us * 1000;
     for (unsigned i = 0; i < w->workers; i++) {
