@@ -285,6 +285,7 @@ void nb__gate_fence(struct nb_worker *w, const struct nb_flow_key *key, uint16_t
         nb__gate_look(w, gate);
     } else if (!gate->home_owed) { /* now nothing can come late any more */
         report(w, gate);
+        release_held(w, gate);
         put_back(w, gate);
     }
 }
@@ -371,7 +372,7 @@ static void tend(struct nb_worker *w, struct nb_gate *gate)
         settle(w, gate);
     } else if (gate->active && w->now_us >= gate->until_us) {
         if (gate->forced)
-            put_back(w, gate);
+            nb__gate_drop(w, gate);
         else
             force(w, gate);
     } else if (gate->home_owed && gate->at > 0) {
