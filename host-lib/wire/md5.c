@@ -1,4 +1,4 @@
-/* md5.c - see md5.h. The hash itself is libmd's (docs/adr/0009-libmd.md). */
+/* md5.c - see md5.h. The hash itself is libmd's (docs/adr/0010-libmd.md). */
 #include "md5.h"
 
 #include <string.h>
