@@ -26,19 +26,23 @@ static const struct nb_tcb *find(const struct nb_worker *w, const struct nb_way 
     return tcb && nb_tcb_id(tcb) == way->flow ? tcb : NULL;
 }
 
-static void name_queues(const struct nb_worker *w, struct nb_way *way)
+/* With numbers for the queues, as the table has them now. */
+static struct nb_way named(const struct nb_worker *w, const struct nb_way *way)
 {
     uint16_t home = nb_rss_queue(&w->port[way->key.port_group].rss, &way->key);
+    struct nb_way n = *way;
 
-    way->from = way->from == NB_WAY_HOME ? home : way->from;
-    way->to = way->to == NB_WAY_HOME ? home : way->to;
+    n.from = way->from == NB_WAY_HOME ? home : way->from;
+    n.to = way->to == NB_WAY_HOME ? home : way->to;
+    return n;
 }
 
-/* On a worker that may own the flow. */
+/* On a worker that may own the flow. A way that is not opened stays as it was asked for: the next try may find another
+ * table. */
 static void open_gate(struct nb_worker *w, void *arg)
 {
     struct open *open = arg;
-    struct nb_way *way = open->way;
+    struct nb_way *way = open->way, opened;
 
     open->result = -ENOENT;
     if (!find(w, way))
@@ -48,9 +52,11 @@ static void open_gate(struct nb_worker *w, void *arg)
         open->result = -EAGAIN;
         return;
     }
-    name_queues(w, way);
-    if (way->from != way->to)
-        open->result = nb__gate_open_way(w, &way->key, way->to);
+    opened = named(w, way);
+    if (opened.from != opened.to)
+        open->result = nb__gate_open_way(w, &way->key, opened.to);
+    if (open->result == 0)
+        *way = opened;
 }
 
 /* Most flows that get a rule own the queue that it names; any may have moved on. -EAGAIN: it has a gate, or was between

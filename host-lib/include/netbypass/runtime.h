@@ -226,7 +226,7 @@ int nb_runtime_move(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_m
 struct nb_way {
     struct nb_flow_key key;
     uint64_t flow;     /* its id */
-    uint16_t from, to; /* queues, or NB_WAY_HOME; afterwards numbers */
+    uint16_t from, to; /* queues, or NB_WAY_HOME; numbers once it is opened */
     uint16_t owner;    /* set */
 };
 int nb_runtime_way_opens(struct nb_runtime *rt, struct nb_way *way);
