@@ -96,7 +96,7 @@ static inline void nb__count(struct nb_tcp *tcp, enum nb_counter counter)
 /* Packet buffers that connections hold (memory.h). */
 static inline uint32_t nb__memory_held(const struct nb_tcp *tcp)
 {
-    return tcp->send.mbufs + tcp->reasm.mbufs + tcp->memory.kept;
+    return tcp->send.mbufs + tcp->reasm.mbufs + tcp->memory.kept - tcp->memory.promised;
 }
 
 static inline uint32_t nb__now32(const struct nb_tcp *tcp)

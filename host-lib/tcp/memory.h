@@ -2,7 +2,8 @@
  *
  * Counted are buffers, not bytes: a segment of one byte takes as much of the pool as a full one. Held are what is
  * queued for sending (sendq.c), what waits for a gap to be filled (reasm.c), and what applications were given and have
- * not consumed ("kept"). Three marks, as Linux's tcp_mem but each worker's own, say what may be done about more:
+ * not consumed ("kept"). What is promised to connections that are to arrive (transfer.h) is part of the pools' counts,
+ * but nobody holds it. Three marks, as Linux's tcp_mem but each worker's own, say what may be done about more:
  *
  *   level      held                         what a connection gets
  *   calm       up to the pressure mark      what its path wants, up to limits.send_buffer and recv_buffer
@@ -31,6 +32,7 @@ enum nb_memory_level { NB_MEMORY_CALM, NB_MEMORY_PRESSURE, NB_MEMORY_HIGH, NB_ME
 struct nb_memory {
     uint32_t low, pressure, high, full; /* the marks, in packet buffers */
     uint32_t kept;                      /* by applications */
+    uint32_t promised;                  /* to connections that are to arrive, in the pools' counts but not held yet */
     uint32_t hand;                      /* the slot where pruning goes on */
     uint8_t level;                      /* enum nb_memory_level, as of the last look */
 };

@@ -74,6 +74,7 @@ void nb_berth_give_back(struct nb_tcp *tcp, struct nb_berth *berth)
     nb_reasm_unreserve(&tcp->reasm, berth->size.reasm_mbufs, &berth->ranges);
     give_back_records(tcp, &berth->records);
     tcp->send.mbufs -= berth->size.send_mbufs;
+    tcp->memory.promised -= berth->size.send_mbufs + berth->size.reasm_mbufs;
     if (berth->tcb) {
         nb__flight_drop(tcp, berth->tcb);
         nb__tcb_recycle(tcp, berth->tcb);
@@ -90,6 +91,7 @@ bool nb_berth_take(struct nb_tcp *tcp, const struct nb_transfer_size *size, stru
         return false;
     berth->size = *size;
     tcp->send.mbufs += size->send_mbufs;
+    tcp->memory.promised += size->send_mbufs + size->reasm_mbufs;
     berth->tcb = nb__tcb_reserve(tcp);
     if (berth->tcb && nb__flight_take(tcp, berth->tcb) && take_records(tcp, size->records, &berth->records))
         return true;
@@ -225,6 +227,7 @@ struct nb_tcb *nb_transfer_arrive(struct nb_tcp *tcp, struct nb_berth *berth, st
     else
         nb__flight_drop(tcp, tcb);
     tcp->reasm.mbufs -= berth->size.reasm_mbufs; /* adopted ones count themselves */
+    tcp->memory.promised -= berth->size.reasm_mbufs + t->size.send_mbufs;
     berth->size.reasm_mbufs = 0;
     tcb->reasm = nb_reasm_adopt(&tcp->reasm, &berth->ranges, &t->source->reasm, t->tcb.reasm);
     berth->size.send_mbufs -= t->size.send_mbufs;

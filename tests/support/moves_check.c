@@ -38,6 +38,7 @@ struct world_tally world_count(const struct world *w)
         .ring_full = total(w, NB_COUNTER_DROP_RING_FULL),
         .tx_full = total(w, NB_COUNTER_DROP_TX_FULL),
         .reordered = total(w, NB_COUNTER_MOVE_REORDERED),
+        .refused = total(w, NB_COUNTER_DROP_RECEIVE_FULL) + total(w, NB_COUNTER_DROP_MEMORY),
     };
 }
 
@@ -58,6 +59,7 @@ void world_check_counters(struct world *w, const struct world_tally *a)
     check_zero(w, "transmit queue full", b.tx_full - a->tx_full);
     if (w->o->disorder_allowed)
         return;
+    check_zero(w, "refused for lack of memory", b.refused - a->refused);
     check_zero(w, "reordered, as moves count it", total(w, NB_COUNTER_MOVE_REORDERED) - a->reordered);
     check_zero(w, "out of order at the server", b.out_of_order - a->out_of_order);
     if (w->o->abort_permille) /* what a connection sent that was reset may reach the next one over its tuple */
@@ -102,6 +104,9 @@ void world_check_rest(struct world *w)
         if (worker->tcp->send.mbufs || worker->tcp->reasm.mbufs)
             world_fail(w, "worker %u still counts %u buffers to send, %u out of order", i, worker->tcp->send.mbufs,
                        worker->tcp->reasm.mbufs);
+        if (worker->tcp->memory.kept || worker->tcp->memory.promised)
+            world_fail(w, "worker %u still counts %u buffers kept, %u promised", i, worker->tcp->memory.kept,
+                       worker->tcp->memory.promised);
         if (rte_mempool_in_use_count(w->rt->pool[i]))
             world_fail(w, "worker %u: %u buffers are held", i, rte_mempool_in_use_count(w->rt->pool[i]));
     }

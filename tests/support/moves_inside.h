@@ -139,7 +139,7 @@ void world_end_rules(struct world *w);
 /* moves_check.c: what must hold. */
 void world_tell_stuck(struct world *w);
 struct world_tally {
-    uint64_t out_of_order, retransmitted, probes, lost, ring_full, tx_full, reordered;
+    uint64_t out_of_order, retransmitted, probes, lost, ring_full, tx_full, reordered, refused;
 };
 struct world_tally world_count(const struct world *w);
 void world_check_counters(struct world *w, const struct world_tally *a);

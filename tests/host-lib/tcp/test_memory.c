@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <rte_mbuf.h>
 
+#include "../../../host-lib/tcp/transfer.h"
 #include "tcb_check.h"
 
 #define ACK      NB_TCP_ACK
@@ -318,6 +319,32 @@ static void test_kept_buffers_follow_what_is_consumed(void **state)
     end_world(e);
 }
 
+/* Of connections that are to arrive; while they are still elsewhere nobody here suffers for them. */
+static void test_places_promised_to_arrivals_do_not_press(void **state)
+{
+    (void)state;
+    const struct nb_transfer_size size = {.send_mbufs = PRESSURE / 4, .reasm_mbufs = 2047 / 4 / 4};
+    struct nb_berth berth[4];
+    struct one_end *e = worker();
+    connect_peers(e, 1);
+    be(e, 0);
+    e->hold = true;
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(nb_berth_take(e->tcp, &size, &berth[i]));
+    for (unsigned i = 0; i < 100; i++) {
+        arrive(e, .flags = ACK, .seq = 1 + 10 * i, .ack = 1, .n = 10);
+        assert_int_equal(e->tcp->memory.level, NB_MEMORY_CALM);
+    }
+    assert_int_equal(e->n_received, 1000);
+    assert_int_equal(end_counter(e, NB_COUNTER_DROP_RECEIVE_FULL), 0);
+    struct nb_berth more;
+    assert_false(nb_berth_take(e->tcp, &size, &more)); /* the pools know of them */
+    for (unsigned i = 0; i < 4; i++)
+        nb_berth_give_back(e->tcp, &berth[i]);
+    assert_int_equal(held(e), 100);
+    end_world(e);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -331,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_writes_are_bounded_under_pressure_and_refused_above_high),
         cmocka_unit_test(test_syns_are_dropped_above_high),
         cmocka_unit_test(test_kept_buffers_follow_what_is_consumed),
+        cmocka_unit_test(test_places_promised_to_arrivals_do_not_press),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
