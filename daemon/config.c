@@ -29,9 +29,10 @@ static_assert(NB_DISTRIBUTE_HOME == 0 && NB_DISTRIBUTE_LEAST_LOADED == 1 && NB_D
 static const char *const congestion_words[] = {"cubic", "newreno", "bbr", NULL};
 static const char *const validation_words[] = {"linux", "rfc7661", NULL};
 static const char *const slow_start_words[] = {"hystart", "hystart++", "plain", NULL};
-static const char *const ecn_words[] = {"when_asked", "always", "never", NULL};
+static const char *const ecn_words[] = {"when_asked", "always", "never", "accurate", "accurate_when_asked", NULL};
 static_assert(NB_CONGESTION_NEWRENO == 1 && NB_SLOW_START_HYSTART_PLUS == 1 && NB_SLOW_START_PLAIN == 2 &&
-                  NB_ECN_ALWAYS == 1 && NB_ECN_NEVER == 2 && NB_VALIDATE_PIPE_ACK == 1 && NB_CONGESTION_BBR == 2,
+                  NB_ECN_ALWAYS == 1 && NB_ECN_NEVER == 2 && NB_ECN_ACCURATE_WHEN_ASKED == 4 &&
+                  NB_VALIDATE_PIPE_ACK == 1 && NB_CONGESTION_BBR == 2,
               "in the enums' order");
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
@@ -141,7 +142,8 @@ static const struct nb_keyword tcp_keywords[] = {
      .help = "How slow start ends before a loss does it: hystart as in Linux (cubic only), "
              "hystart++ (RFC 9406), plain not at all."},
     {"ecn", &nb_type_word, FIELD(struct nb_tcp_choices, ecn), .words = ecn_words, .fallback = "when_asked",
-     .help = "Explicit congestion notification (RFC 3168): when the peer asks, asked for by us too, or never."},
+     .help = "Explicit congestion notification (RFC 3168): when the peer asks, asked for by us too, or never; "
+             "accurate: its more accurate kind (RFC 9768) asked for by us too, accurate_when_asked: when the peer asks."},
     {"pacing", &nb_type_bool, FIELD(struct nb_tcp_choices, pacing), .fallback = "false",
      .help = "Spread each window over its round trip instead of sending it at once."},
     {"window_validation", &nb_type_word, FIELD(struct nb_tcp_choices, window_validation), .words = validation_words,

@@ -31,8 +31,9 @@ struct linux_tcp_info {
     uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd, rcv_wnd, rehash;
     uint16_t total_rto, total_rto_recoveries;
     uint32_t total_rto_time;
-    /* AccECN, which this stack does not negotiate: all zero. */
-    uint32_t received_ce, delivered_e1_bytes, delivered_e0_bytes, delivered_ce_bytes;
+    uint32_t received_ce;
+    /* AccECN's option, which this stack does not send: all zero. */
+    uint32_t delivered_e1_bytes, delivered_e0_bytes, delivered_ce_bytes;
     uint32_t received_e1_bytes, received_e0_bytes, received_ce_bytes;
     uint32_t accecn;
 };
@@ -118,6 +119,7 @@ static struct linux_tcp_info translate(const struct nb_tcp_info *from, bool list
         .sndbuf_limited = from->sndbuf_limited_us,
         .delivered = from->delivered,
         .delivered_ce = from->delivered_ce,
+        .received_ce = from->received_ce,
         .bytes_sent = from->bytes_sent,
         .bytes_retrans = from->bytes_retransmitted,
         .dsack_dups = from->dsacks,

@@ -6,6 +6,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
 
+#include "accecn.h"
 #include "core.h"
 #include "ecn.h"
 #include "flight.h"
@@ -264,6 +265,8 @@ static uint32_t duplicates(const struct nb_ack *ack)
 static void digest(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_ack *ack)
 {
     clean_queue(tcp, tcb, ack);
+    if (unlikely(tcb->flags & NB_TCB_ECN))
+        nb__accecn_feedback(tcb, ack);
     nb__rack_update_window(tcp, tcb, ack);
     nb__probe_acked(tcp, tcb, ack);
     if (is_dubious(tcb, ack))
@@ -338,10 +341,13 @@ static void take_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
     }
     tcb->probes = 0;
     tcb->ack_received_ms = tcp->now_ms;
-    if (ack.prior_packets)
+    if (ack.prior_packets) {
         digest(tcp, tcb, &ack);
-    else
-        answer_to_probe(tcp, tcb);
+        return;
+    }
+    if (unlikely(tcb->flags & NB_TCB_ECN))
+        nb__accecn_feedback(tcb, &ack);
+    answer_to_probe(tcp, tcb);
 }
 
 /* --- the usual step --------------------------------------------------------------------------- */

@@ -8,17 +8,23 @@
 #include <stdint.h>
 
 struct nb_seg;
+struct nb_seg_out;
 struct nb_tcb;
 struct nb_tcp;
 
 /* The codepoints of the IP header (RFC 3168 §5). */
 enum nb_ecn { NB_ECN_NOT_ECT = 0, NB_ECN_ECT1 = 1, NB_ECN_ECT0 = 2, NB_ECN_CE = 3 };
 
-/* Do we offer it with our SYN, and do we accept the peer's offer? */
+/* Do we ask for it, or for accecn.h, with a SYN? And with which ACE in the one, or the SYN-ACK, that leaves now? */
 bool nb__ecn_offers(const struct nb_tcp *tcp);
-bool nb__ecn_accepts(const struct nb_tcp *tcp, const struct nb_seg *syn);
+uint8_t nb__ecn_of_syn(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
+uint8_t nb__ecn_of_syn_ack(struct nb_tcb *tcb);
 
-/* A data segment arrived: CE is echoed until CWR. */
+/* What the peer's SYN, or its answer to ours, agrees on. */
+void nb__ecn_take_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn);
+void nb__ecn_take_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn_ack);
+
+/* A data segment arrived on a connection with NB_TCB_ECN: CE is echoed until CWR. */
 void nb__ecn_data_arrives(struct nb_tcb *tcb, const struct nb_seg *seg);
 
 /* Is this ACK an echo? */
@@ -29,7 +35,6 @@ void nb__ecn_note_reduction(struct nb_tcb *tcb);
 void nb__ecn_withdraw_reduction(struct nb_tcb *tcb);
 
 /* Flags and codepoint of a segment that leaves now; new_data: it is sent for the first time. */
-uint8_t nb__ecn_flags(struct nb_tcb *tcb, bool new_data);
-uint8_t nb__ecn_codepoint(const struct nb_tcb *tcb, bool new_data);
+void nb__ecn_tell(struct nb_tcb *tcb, struct nb_seg_out *out, bool new_data);
 
 #endif

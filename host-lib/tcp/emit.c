@@ -8,6 +8,7 @@
 
 #include "../wire/segment_emit.h"
 #include "../wire/segment_plain.h"
+#include "accecn.h"
 #include "output.h"
 #include "core.h"
 #include "ecn.h"
@@ -224,9 +225,12 @@ static __rte_noinline bool emit_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb
     if (is_plain(tcb))
         return emit_row_of_one(tcp, tcb, seq, n, flags);
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
-    bool new_data = n && seq_geq(seq, tcb->snd_nxt);
-    struct nb_seg_out out = segment_of(tcp, tcb, seq, flags | nb__ecn_flags(tcb, new_data));
-    out.tos |= nb__ecn_codepoint(tcb, new_data);
+    if (nb__accecn_owes_answer(tcb))
+        nb__emit_ack(tcp, tcb, tcb->snd_nxt);
+    if (nb__accecn_owes_answer(tcb)) /* there was no buffer for it */
+        return false;
+    struct nb_seg_out out = segment_of(tcp, tcb, seq, flags);
+    nb__ecn_tell(tcb, &out, n && seq_geq(seq, tcb->snd_nxt));
     add_sacks(tcp, tcb, &out, blocks);
     unsigned header_bytes = nb_seg_header_bytes(&out);
     struct rte_mbuf *packet = n <= COPY_BYTES_MAX ? packet_by_copy(tcp, tcb, header_bytes, seq, n)
@@ -252,11 +256,17 @@ void nb__emit_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq)
         return;
     }
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
-    struct nb_seg_out out = segment_of(tcp, tcb, seq, nb__ecn_flags(tcb, false));
-    add_sacks(tcp, tcb, &out, blocks);
+    struct nb_seg_out out = segment_of(tcp, tcb, seq, 0);
+    bool answer = nb__accecn_owes_answer(tcb);
+    nb__ecn_tell(tcb, &out, false);
+    if (!answer)
+        add_sacks(tcp, tcb, &out, blocks);
     struct rte_mbuf *packet = packet_new(tcp, nb_seg_header_bytes(&out));
-    if (packet)
-        leave(tcp, tcb, packet, &out);
+    if (!packet)
+        return;
+    if (answer)
+        nb__accecn_answered(tcb);
+    leave(tcp, tcb, packet, &out);
 }
 
 /* What a SYN or SYN-ACK offers. What the peer did not offer is not in the flags by then. */
@@ -279,10 +289,11 @@ static struct nb_seg_out syn_of(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
     out.options |= cookie->bytes >= 0 ? NB_SEG_FASTOPEN : 0;
     nb__md5_sign(tcp, nb__md5_key_of(tcb), &out);
     if (tcb->state == NB_TCP_SYN_RECEIVED) {
-        out.flags |= NB_TCP_ACK | (tcb->flags & NB_TCB_ECN ? NB_TCP_ECE : 0);
+        out.flags |= NB_TCP_ACK;
         out.ack = tcb->rcv_nxt;
-    } else if (nb__ecn_offers(tcp) && !(tcb->flags & NB_TCB_SYN_LOST)) {
-        out.flags |= NB_TCP_ECE | NB_TCP_CWR;
+        nb_seg_set_ace(&out, nb__ecn_of_syn_ack(tcb));
+    } else {
+        nb_seg_set_ace(&out, nb__ecn_of_syn(tcp, tcb));
     }
     return out;
 }

@@ -6,6 +6,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
 
+#include "accecn.h"
 #include "core.h"
 #include "ecn.h"
 #include "fastopen.h"
@@ -162,8 +163,8 @@ void nb__take_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_listen
     tcb->listener_user = listener->user;
     tcb->options = listener->options;
     nb__begin(tcp, tcb, iss_above);
-    if (nb__ecn_accepts(tcp, seg))
-        tcb->flags |= NB_TCB_ECN;
+    if (nb_seg_ace(seg))
+        nb__ecn_take_syn(tcp, tcb, seg);
     take_peers_syn(tcp, tcb, seg);
 }
 
@@ -301,7 +302,9 @@ static void start_sending(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
     tcb->delivered++;                 /* the SYN */
     if (tcb->flags & NB_TCB_FASTOPEN) /* began with the SYN */
         return;
-    tcb->cwnd = tcb->flags & NB_TCB_SYN_LOST ? 1 : NB_INITIAL_CWND;
+    tcb->cwnd = tcb->flags & NB_TCB_SYN_LOST || (tcb->flags & NB_TCB_ECN && nb__accecn_syn_was_marked(tcb))
+                    ? 1
+                    : NB_INITIAL_CWND;
     tcb->ssthresh = NB_INFINITE_SSTHRESH;
     tcb->cwnd_stamp_ms = tcp->now_ms;
     tcb->data_sent_ms = tcp->now_ms;
@@ -399,8 +402,10 @@ static bool syn_sent_not_refused(struct nb_tcp *tcp, struct nb_tcb *tcb, const s
 }
 
 /* Simultaneous open: the peer's SYN has crossed ours (RFC 9293 figure 8). */
-static void syn_sent_crossed(struct nb_tcp *tcp, struct nb_tcb *tcb)
+static void syn_sent_crossed(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
+    if (tcp->settings.ecn == NB_ECN_ACCECN) /* RFC 9768 §3.1.2: as if we had only answered */
+        nb__ecn_take_syn(tcp, tcb, seg);
     nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_RECEIVED);
     tcb->backoff = 0;
     tcb->retransmits = 0;
@@ -418,13 +423,12 @@ void nb__syn_sent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg 
     }
     take_peers_syn(tcp, tcb, seg); /* fourth */
     if (!(seg->flags & NB_TCP_ACK)) {
-        syn_sent_crossed(tcp, tcb);
+        syn_sent_crossed(tcp, tcb, seg);
         return;
     }
     tcb->rcv_adv += nb__min(tcb->rcv_ssthresh, UINT16_MAX); /* as our SYN has told */
-    bool ecn = nb__ecn_offers(tcp) && !(tcb->flags & NB_TCB_SYN_LOST);
-    if (ecn && (seg->flags & (NB_TCP_ECE | NB_TCP_CWR)) == NB_TCP_ECE) /* RFC 3168 §6.1.1 */
-        tcb->flags |= NB_TCB_ECN;
+    if (nb_seg_ace(seg))
+        nb__ecn_take_syn_ack(tcp, tcb, seg);
     tcb->flags |= NB_TCB_ACK_NOW;
     if (!nb__established(tcp, tcb, seg))
         return;

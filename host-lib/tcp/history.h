@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "accecn.h"
 #include "cc.h"
 #include "rightsize.h"
 #include "seq.h"
@@ -42,6 +43,7 @@ struct nb_history {
     uint32_t mtu_limited_s;        /* when the path was last found to take less than our port; 0: not yet */
     nb_seq_t rcv_fin;              /* the peer's FIN, ahead of a gap */
     nb_seq_t snd_up;               /* after the last urgent byte written (urgent.c) */
+    struct nb_accecn accecn;       /* accecn.c */
     struct nb_rightsize rightsize; /* how large a receive buffer the path wants */
     struct nb_seq_range dsack;
     uint8_t fastopen_failure;                   /* why our SYN's data was not taken */

@@ -67,6 +67,7 @@ static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, 
     info->sndbuf_limited_us = nb__chrono_us(tcp, tcb, NB_CHRONO_SNDBUF_LIMITED);
     info->delivered = tcb->delivered;
     info->delivered_ce = past->delivered_ce;
+    info->received_ce = past->accecn.received_ce;
     info->dsacks = past->dsacks;
     info->out_of_order_received = past->out_of_order;
     info->rtos = past->rtos;
@@ -99,6 +100,7 @@ void nb_tcp_info(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_t
         .sack = tcb->flags & NB_TCB_SACK,
         .wscale = tcb->flags & NB_TCB_WSCALE,
         .ecn = tcb->flags & NB_TCB_ECN,
+        .accecn = nb__accecn_in_use(tcb),
         .ecn_seen = tcb->flags & NB_TCB_ECN_SEEN,
         .syn_data = nb__past(tcb)->syn_data,
         .fastopen_failure = nb__past(tcb)->fastopen_failure,

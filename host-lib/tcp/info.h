@@ -22,7 +22,7 @@ struct nb_tcp_info {
     uint8_t recovery_state; /* enum nb_tcp_recovery_state */
     uint8_t retransmits, probes, backoff;
     uint8_t snd_wscale, rcv_wscale;
-    bool timestamps, sack, wscale, ecn, ecn_seen, syn_data; /* syn_data: data in our or the peer's SYN was accepted */
+    bool timestamps, sack, wscale, ecn, accecn, ecn_seen, syn_data; /* syn_data: data in our or the peer's SYN was accepted */
     bool app_limited;         /* the delivery rate was measured while there was too little to send */
     uint8_t fastopen_failure; /* TFO_* of Linux */
     uint32_t rto_us, ato_us, srtt_us, rttvar_us, min_rtt_us;
@@ -38,6 +38,7 @@ struct nb_tcp_info {
     uint32_t unsent_bytes, unacked_bytes;
     uint64_t busy_us, rwnd_limited_us, sndbuf_limited_us;
     uint32_t delivered, delivered_ce; /* segments */
+    uint32_t received_ce;             /* packets, with AccECN (RFC 9768) */
     uint32_t dsacks, reorderings_seen, out_of_order_received;
     uint32_t snd_wnd_bytes, rcv_wnd_bytes;
     uint32_t send_queued_bytes, send_buffer_bytes, recv_buffer_bytes; /* with the cost of keeping them */

@@ -6,6 +6,7 @@
  */
 #include <rte_common.h>
 
+#include "accecn.h"
 #include "core.h"
 #include "room.h"
 #include "window.h"
@@ -104,10 +105,13 @@ static void answer_unacceptable(struct nb_tcp *tcp, struct nb_tcb *tcb, const st
     }
     if (seg->flags & NB_TCP_RST)
         return;
+    bool syn_ack_again = nb__accecn_syn_ack_again(tcb, seg);
     if (seg->payload_bytes && !(seg->flags & NB_TCP_SYN))
         nb__emit_ack(tcp, tcb, tcb->snd_nxt);
     else
         nb__challenge_ack(tcp, tcb);
+    if (syn_ack_again)
+        nb__accecn_answered(tcb);
 }
 
 /* First, check sequence number (with PAWS, RFC 7323 §5.3 R1). */
@@ -159,8 +163,13 @@ static bool no_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *
 /* Fifth, check the ACK field, in SYN-RECEIVED: it must acknowledge our SYN, or what was sent behind it. */
 static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt))
-        return !nb__must_wait(tcp, tcb) && nb__established(tcp, tcb, seg);
+    if (seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt)) {
+        if (nb__must_wait(tcp, tcb))
+            return false;
+        if (unlikely(tcb->flags & NB_TCB_ECN))
+            nb__accecn_syn_acked(tcb, seg);
+        return nb__established(tcp, tcb, seg);
+    }
     nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);
     nb__emit_rst_for(tcp, seg);
     return false;
@@ -197,6 +206,11 @@ static bool repeated_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         seg->seq++;
         return false;
     }
+    if (!nb__accecn_syn_again(tcp, tcb, seg)) {
+        nb__emit_rst(tcp, tcb);
+        nb__tcb_close(tcp, tcb, NB_CLOSED_ABORTED);
+        return true;
+    }
     tcb->flags |= NB_TCB_SYN_LOST;
     nb__emit_syn(tcp, tcb);
     return true;
@@ -222,6 +236,8 @@ static __rte_noinline void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *
         return;
     if (!no_syn(tcp, tcb, seg)) /* fourth */
         return;
+    if (unlikely(tcb->flags & NB_TCB_ECN))
+        nb__accecn_arrives(tcp, tcb, seg);
     if (!acknowledged(tcp, tcb, seg)) /* fifth */
         return;
     check_urgent(tcp, tcb, seg);     /* sixth */
@@ -232,11 +248,15 @@ static __rte_noinline void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *
 
 void nb__segment_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
-    if (as_predicted(tcb, seg))
+    if (as_predicted(tcb, seg)) {
+        if (unlikely(tcb->flags & NB_TCB_ECN))
+            nb__accecn_arrives(tcp, tcb, seg);
         take_predicted(tcp, tcb, seg);
-    else if (!nb__md5_admits(tcp, nb__md5_key_of(tcb), seg))
         return;
-    else if (tcb->state == NB_TCP_SYN_SENT)
+    }
+    if (!nb__md5_admits(tcp, nb__md5_key_of(tcb), seg))
+        return;
+    if (tcb->state == NB_TCP_SYN_SENT)
         nb__syn_sent_arrives(tcp, tcb, seg);
     else
         arrives_otherwise(tcp, tcb, seg);

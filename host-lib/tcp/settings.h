@@ -20,8 +20,16 @@ enum nb_fastopen_bit {
     NB_FASTOPEN_SERVER_ALL_LISTENERS = 0x400, /* listeners need not set TCP_FASTOPEN */
 };
 
-/* tcp_ecn. */
-enum nb_ecn_mode { NB_ECN_OFF, NB_ECN_ON, NB_ECN_PASSIVE };
+/* tcp_ecn: RFC 3168 not, asked for by us too, only where the peer asks; RFC 9768 asked for by us too, accepted while we
+ * ask for RFC 3168, only where the peer asks. */
+enum nb_ecn_mode {
+    NB_ECN_OFF,
+    NB_ECN_ON,
+    NB_ECN_PASSIVE,
+    NB_ECN_ACCECN,
+    NB_ECN_ACCECN_ASK_ECN,
+    NB_ECN_ACCECN_PASSIVE
+};
 
 struct nb_tcp_settings {
     uint32_t rmem[3], wmem[3];   /* least, initial and auto-tuned most, in buffer bytes */

@@ -4,7 +4,7 @@
  * completes the handshake: in the ISS a code for the peer's MSS, the minute it was made in and a keyed hash over both,
  * the tuple and the peer's ISN, which nobody can make who has not seen our SYN-ACK; and, if the peer offers timestamps,
  * window scale, SACK and ECN in the low bits of our timestamp, as Linux does. Without timestamps those are not agreed
- * on.
+ * on. AccECN needs no memory: a peer that has it on tells so in each segment (RFC 9768 §5.1).
  *
  *   ISS = (MSS code : 3, minute : 2, hash : 27) + F(tuple), F as in RFC 6528 so that the codes do not show
  *
@@ -18,6 +18,7 @@
 
 #include <rte_common.h>
 
+#include "accecn.h"
 #include "core.h"
 #include "handshake.h"
 #include "window.h"
@@ -105,17 +106,20 @@ static uint16_t check(const struct nb_tcp *tcp, const struct nb_flow_key *key, n
 static uint32_t stamp(const struct nb_tcb *tcb, uint32_t now)
 {
     uint32_t bits = tcb->flags & NB_TCB_WSCALE ? tcb->snd_scale : STAMP_NO_WSCALE;
-    bits |= (tcb->flags & NB_TCB_SACK ? STAMP_SACK : 0u) | (tcb->flags & NB_TCB_ECN ? STAMP_ECN : 0u);
+    bits |= (tcb->flags & NB_TCB_SACK ? STAMP_SACK : 0u) |
+            (tcb->flags & NB_TCB_ECN && !nb__accecn_in_use(tcb) ? STAMP_ECN : 0u);
     uint32_t value = (now & ~(uint32_t)STAMP_MASK) | bits;
     return seq_gt(value, now) ? value - STAMP_MASK - 1 : value;
 }
 
 /* The SYN as it was, as far as the ACK tells. */
-static struct nb_seg recall(const struct nb_seg *ack, uint16_t mss)
+static struct nb_seg recall(const struct nb_tcp *tcp, const struct nb_seg *ack, uint16_t mss)
 {
+    bool accurate = nb_seg_ace(ack) > 1 && tcp->settings.ecn >= NB_ECN_ACCECN;
     struct nb_seg syn = *ack;
     syn.seq--;
-    syn.flags = NB_TCP_SYN;
+    syn.flags = NB_TCP_SYN | (accurate ? NB_TCP_ECE | NB_TCP_CWR : 0);
+    syn.ae = accurate;
     syn.payload_bytes = 0;
     syn.mss = mss;
     syn.options = NB_SEG_MSS;
@@ -143,7 +147,7 @@ void nb__syncookie_answer(struct nb_tcp *tcp, const struct nb_listener *listener
         .flow.key = syn->key, .path = NB_PATH_NONE, .reasm = NB_REASM_NONE, .state = NB_TCP_SYN_RECEIVED};
     struct nb_seg kept = *syn;
     if (!(syn->options & NB_SEG_TIMESTAMP) || !tcp->settings.timestamps) /* nowhere to keep them */
-        kept.options &= NB_SEG_MSS, kept.flags = NB_TCP_SYN;
+        kept.options &= NB_SEG_MSS, kept.flags = nb__accecn_accepts(tcp, syn) ? syn->flags : NB_TCP_SYN;
     nb__take_syn(tcp, &tcb, listener, &kept, NULL);
     nb__set_iss(&tcb, make(tcp, syn));
     tcb.ts_offset = stamp(&tcb, tcp->now_ms + tcb.ts_offset) - tcp->now_ms;
@@ -170,7 +174,7 @@ bool nb__syncookie_returns(struct nb_tcp *tcp, const struct nb_listener *listene
         nb__count(tcp, NB_COUNTER_DROP_NOT_ACCEPTING);
         return true;
     }
-    struct nb_seg syn = recall(seg, mss);
+    struct nb_seg syn = recall(tcp, seg, mss);
     struct nb_tcb *tcb = nb__new_child(tcp, listener, &syn, queue, NULL);
     if (!tcb)
         return true;

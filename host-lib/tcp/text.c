@@ -23,7 +23,8 @@ static void data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb
     if (n >= tcb->rcv_mss && tcb->rx_bytes >= NB_RIGHTSIZE_FROM_BYTES)
         nb__rightsize(tcp, tcb, seg);
     nb__ack_data_arrives(tcp, tcb, n);
-    nb__ecn_data_arrives(tcb, seg);
+    if (unlikely(tcb->flags & NB_TCB_ECN))
+        nb__ecn_data_arrives(tcb, seg);
 }
 
 /* Give in-order payload m to the application. */

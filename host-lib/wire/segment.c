@@ -157,6 +157,7 @@ static void read_header(struct nb_seg *seg, const uint8_t *p)
     seg->key.local_port = get16(p + 2);
     seg->seq = get32(p + 4);
     seg->ack = get32(p + 8);
+    seg->ae = p[12] & 1;
     seg->flags = p[13];
     seg->window = get16(p + 14);
     seg->urgent = get16(p + 18);

@@ -62,6 +62,7 @@ struct nb_seg {
     uint8_t wscale;
     uint8_t n_sack;
     uint8_t ecn; /* the IP header's two bits; the caller of nb_seg_parse fills it */
+    uint8_t ae;  /* the flag AE (RFC 9768), 0 or 1 */
     uint16_t mss;
     uint16_t urgent;
     uint32_t ts_value, ts_echo;
@@ -78,6 +79,12 @@ struct nb_seg {
 static inline uint32_t nb_seg_len(const struct nb_seg *s)
 {
     return s->payload_bytes + ((s->flags & NB_TCP_SYN) != 0) + ((s->flags & NB_TCP_FIN) != 0);
+}
+
+/* AE, CWR and ECE read as one number: RFC 9768's field ACE. */
+static inline uint8_t nb_seg_ace(const struct nb_seg *s)
+{
+    return (uint8_t)(s->ae << 2 | s->flags >> 6);
 }
 
 /* Parse the TCP header at data offset l4_offset of m, whose L4 part is l4_bytes long; seg->key's addresses, family and

@@ -178,7 +178,7 @@ static unsigned put_tcp(struct writer *w, const struct nb_seg_out *out)
     put_options(w, out);
     unsigned bytes = (unsigned)(w->at - start);
     fourth.sum = w->sum;
-    put32(&fourth, bytes / 4 << 28 | (uint32_t)out->flags << 16 | out->window);
+    put32(&fourth, bytes / 4 << 28 | (uint32_t)out->ae << 24 | (uint32_t)out->flags << 16 | out->window);
     w->sum = fourth.sum;
     return bytes;
 }

@@ -26,6 +26,7 @@ struct nb_seg_out {
     const struct nb_cookie *cookie;  /* with NB_SEG_FASTOPEN */
     const struct nb_md5_secret *md5; /* with NB_SEG_MD5: to be signed with this */
     uint8_t tos;                     /* the IP header's byte, ECN included */
+    uint8_t ae;                      /* the flag AE (RFC 9768), 0 or 1 */
     uint8_t ttl;                     /* 0: the default */
     bool may_fragment;               /* no DF */
 };
@@ -37,6 +38,13 @@ static inline unsigned nb_ip_header_bytes(uint8_t family)
 
 /* Bytes that IP header, TCP header and options take. */
 unsigned nb_seg_header_bytes(const struct nb_seg_out *out);
+
+/* Set AE, CWR and ECE to the low three bits of ace (RFC 9768). */
+static inline void nb_seg_set_ace(struct nb_seg_out *out, uint32_t ace)
+{
+    out->ae = ace >> 2 & 1;
+    out->flags |= (uint8_t)((ace & 3) << 6);
+}
 
 /* Write the headers at the start of packet's data, where nb_seg_header_bytes() bytes are already counted in data_len
  * and pkt_len; the payload follows there or in further mbufs of the chain. Sets l3_len, l4_len and, with offload, the

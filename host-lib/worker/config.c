@@ -222,7 +222,7 @@ static int check_choices(const struct nb_tcp_choices *c, struct nb_error *err)
     if (c->bbr_loss_percent > BBR_LOSS_PERCENT_MAX)
         return nb_error_set(err, -EINVAL, "tcp: BBR's loss tolerance of %u %% is above %u", c->bbr_loss_percent,
                             BBR_LOSS_PERCENT_MAX);
-    if (c->congestion_control > NB_CONGESTION_BBR || c->slow_start > NB_SLOW_START_PLAIN || c->ecn > NB_ECN_NEVER ||
+    if (c->congestion_control > NB_CONGESTION_BBR || c->slow_start > NB_SLOW_START_PLAIN || c->ecn > NB_ECN_ACCURATE_WHEN_ASKED ||
         c->window_validation > NB_VALIDATE_PIPE_ACK)
         return nb_error_set(err, -EINVAL,
                             "tcp: congestion control %d, slow start %d, ECN %d or window validation %d is not one of "

@@ -129,6 +129,7 @@ static __rte_always_inline bool nb__rx_usual(const struct nb_net_port *p, unsign
     seg->window = ntohs(f->tcp.rx_win);
     seg->payload_bytes = l4_bytes - header_bytes;
     seg->flags = f->tcp.tcp_flags;
+    seg->ae = 0; /* or data_off were another */
     seg->n_sack = 0;
     seg->ecn = f->ip.type_of_service & 3;
     seg->urgent = ntohs(f->tcp.tcp_urp);

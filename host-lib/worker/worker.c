@@ -152,7 +152,11 @@ static void apply_choices(struct nb_tcp_settings *settings, const struct nb_tcp_
                                       [NB_SLOW_START_HYSTART_PLUS] = NB_HYSTART_PLUS,
                                       [NB_SLOW_START_PLAIN] = NB_HYSTART_OFF};
     static const uint8_t ecn[] = {
-        [NB_ECN_WHEN_ASKED] = NB_ECN_PASSIVE, [NB_ECN_ALWAYS] = NB_ECN_ON, [NB_ECN_NEVER] = NB_ECN_OFF};
+        [NB_ECN_WHEN_ASKED] = NB_ECN_PASSIVE,
+        [NB_ECN_ALWAYS] = NB_ECN_ON,
+        [NB_ECN_NEVER] = NB_ECN_OFF,
+        [NB_ECN_ACCURATE] = NB_ECN_ACCECN,
+        [NB_ECN_ACCURATE_WHEN_ASKED] = NB_ECN_ACCECN_PASSIVE};
 
     snprintf(settings->congestion_control, sizeof settings->congestion_control, "%s",
              congestion[choices->congestion_control]);

@@ -79,7 +79,7 @@ static const char full[] = "workers: 2\n"
                            "  - module: /opt/echo.so\n"
                            "    listen: [192.0.2.1:7]\n"
                            "steering: {policy: exact, exact_after_ms: 5, reserved_rules: 0}\n"
-                           "tcp: {congestion_control: newreno, slow_start: hystart++, ecn: always, pacing: true,\n"
+                           "tcp: {congestion_control: newreno, slow_start: hystart++, ecn: accurate, pacing: true,\n"
                            "  window_validation: rfc7661, bbr_loss_tolerance: 6, fast_open: 9}\n"
                            "limits: {connections: 10, time_wait: 11, half_open: 12, send_buffer: 8192,\n"
                            "  recv_buffer: 16384, mbufs: 2048, memory_pressure: 40, memory_high: 60}\n"
@@ -123,7 +123,7 @@ static void test_every_key_lands_in_its_field(void **state)
     assert_int_equal(c->steering.exact_after_ms, 5);
     assert_int_equal(c->tcp.congestion_control, NB_CONGESTION_NEWRENO);
     assert_int_equal(c->tcp.slow_start, NB_SLOW_START_HYSTART_PLUS);
-    assert_int_equal(c->tcp.ecn, NB_ECN_ALWAYS);
+    assert_int_equal(c->tcp.ecn, NB_ECN_ACCURATE);
     assert_true(c->tcp.pacing);
     assert_int_equal(c->tcp.bbr_loss_percent, 6);
     assert_int_equal(c->tcp.fast_open, 9);
@@ -167,7 +167,7 @@ static void test_show_says_what_the_file_said(void **state)
         "\"listen\":[\"192.0.2.1:7\"],\"distribute\":\"home\",\"options\":{}}],\"steering\":{\"policy\":\"exact\",\"exact_after_ms\":5,"
         "\"reserved_rules\":0,\"spill_rules\":0},"
         "\"rebalance\":{\"auto\":false,\"threshold_percent\":2,\"interval_min_ms\":10,\"interval_max_ms\":1000},"
-        "\"tcp\":{\"congestion_control\":\"newreno\",\"slow_start\":\"hystart++\",\"ecn\":\"always\",\"pacing\":true,"
+        "\"tcp\":{\"congestion_control\":\"newreno\",\"slow_start\":\"hystart++\",\"ecn\":\"accurate\",\"pacing\":true,"
         "\"window_validation\":\"rfc7661\",\"bbr_loss_tolerance\":6,\"fast_open\":9},"
         "\"limits\":{\"connections\":10,\"time_wait\":11,\"half_open\":12,"
         "\"send_buffer\":8192,"

@@ -302,6 +302,7 @@ static struct nb_seg_out draw_segment(struct world *w, const struct nb_flow_key 
     nb_seq_t ours[] = {tcb ? nb_tcb_last_seq(tcb) : 1, tcb ? tcb->snd_una : 0, tcb ? tcb->snd_nxt : 7};
     struct nb_seg_out out = {.key = reversed,
                              .tos = choice / 8 % 4, /* ECN */
+                             .ae = choice / 32 % 2,
                              .flags = choice & 0x80 ? take8(w) : flags[choice % 8],
                              .seq = near(w, theirs, 4),
                              .ack = near(w, ours, 3),
@@ -529,7 +530,7 @@ static void settings_init(struct world *w)
 {
     struct nb_tcp_settings *s = nb_tcp_settings(w->tcp);
     uint8_t a = take8(w), b = take8(w);
-    s->ecn = a % 3;
+    s->ecn = a % 6;
     s->mtu_probing = a / 4 % 3;
     s->base_mss = 256;
     s->sack = !(a & 16);

@@ -2,6 +2,7 @@
  * is full again. A failing seed is printed and replays exactly (SIM_SEED=n runs that one alone; SIM_SEEDS=n runs n of
  * each).
  */
+#include "../../host-lib/tcp/settings.h"
 #include "two_ends.h"
 
 #include <setjmp.h>
@@ -48,7 +49,7 @@ static struct run_options options_for(uint64_t seed)
         o.side[i].slow_reader = PICK(0, 0, 1);
         o.side[i].by_chain = PICK(0, 0, 1);
         o.side[i].plain = PICK(0, 0, 0, 1);
-        o.side[i].ecn = PICK(0, 1);
+        o.side[i].ecn = (uint8_t)PICK(0, NB_ECN_ON, NB_ECN_ACCECN, NB_ECN_ACCECN);
         o.side[i].congestion = congestions[PICK(0, 1, 2)];
     }
     return o;

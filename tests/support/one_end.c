@@ -286,7 +286,8 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
                              .ts_echo = a->ts_echo,
                              .cookie = a->cookie,
                              .md5 = a->md5,
-                             .tos = a->ecn};
+                             .tos = a->ecn,
+                             .ae = a->ae};
     struct rte_mbuf *m = rte_pktmbuf_alloc(e->peer_pool);
     assert_non_null(m);
     uint32_t n = payload_bytes(a), headers = nb_seg_header_bytes(&out);

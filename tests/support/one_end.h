@@ -44,6 +44,7 @@ struct end_arrival {
     uint8_t n_sack;
     struct nb_seq_range sack[NB_SEG_SACK_MAX]; /* relative to our ISS */
     uint8_t ecn;                               /* the IP header's bits */
+    uint8_t ae;                                /* the flag of RFC 9768 */
     const struct nb_cookie *cookie;            /* with NB_SEG_FASTOPEN */
     const struct nb_md5_secret *md5;           /* signed with this; NULL: unsigned */
 };

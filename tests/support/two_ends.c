@@ -206,7 +206,10 @@ static void on_peer_closed(void *arg, struct nb_tcb *tcb)
 static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reason)
 {
     struct side *s = arg;
-    (void)tcb;
+    struct nb_tcp_info info;
+    nb_tcp_info(s->tcp, tcb, &info);
+    if (info.delivered_ce || info.received_ce) /* links mark nothing */
+        fail(s->run, "marks that nobody made", info.delivered_ce, info.received_ce);
     s->closed = true;
     s->reason = reason;
     s->tcb = NULL;
@@ -234,7 +237,7 @@ static void settings_init(struct nb_tcp_settings *settings, const struct side_op
     if (o->plain)
         settings->sack = settings->window_scaling = false, settings->timestamps = 0;
     if (o->ecn)
-        settings->ecn = NB_ECN_ON;
+        settings->ecn = o->ecn;
     settings->mtu_probing = o->mtu_probing;
     if (o->congestion)
         snprintf(settings->congestion_control, sizeof settings->congestion_control, "%s", o->congestion);

@@ -17,7 +17,7 @@ struct side_options {
     bool slow_reader; /* consumes now and then instead of at once */
     bool by_chain;    /* sends mbuf chains rather than copies */
     bool plain;       /* offers no SACK, timestamps or window scale */
-    bool ecn;
+    uint8_t ecn;      /* enum nb_ecn_mode; 0: the default */
     uint8_t mtu_probing;
     const char *congestion; /* NULL: the default */
 };

@@ -76,7 +76,15 @@ struct nb_limits { /* per worker */
 /* RFC 9438; RFC 5681 and 6582; draft-ietf-ccwg-bbr-06 */
 enum nb_congestion_control { NB_CONGESTION_CUBIC, NB_CONGESTION_NEWRENO, NB_CONGESTION_BBR };
 enum nb_slow_start { NB_SLOW_START_HYSTART, NB_SLOW_START_HYSTART_PLUS, NB_SLOW_START_PLAIN }; /* PLUS: RFC 9406 */
-enum nb_ecn_choice { NB_ECN_WHEN_ASKED, NB_ECN_ALWAYS, NB_ECN_NEVER };                /* RFC 3168: of the peer's SYN, of ours */
+/* RFC 3168 where the peer asks; asked for by us too; not. RFC 9768 (and 3168 with who has no more) asked for by us too;
+ * where the peer asks. */
+enum nb_ecn_choice {
+    NB_ECN_WHEN_ASKED,
+    NB_ECN_ALWAYS,
+    NB_ECN_NEVER,
+    NB_ECN_ACCURATE,
+    NB_ECN_ACCURATE_WHEN_ASKED
+};
 enum nb_window_validation { NB_VALIDATE_AS_LINUX, NB_VALIDATE_PIPE_ACK };           /* RFC 2861; RFC 7661 */
 
 struct nb_tcp_choices {

@@ -253,7 +253,7 @@ static void test_tcp_choices_must_be_known(void **state)
                                          .window_validation = NB_VALIDATE_PIPE_ACK,
                                          .bbr_loss_percent = 50};
     accepted();
-    config.tcp.ecn = NB_ECN_NEVER + 1;
+    config.tcp.ecn = NB_ECN_ACCURATE_WHEN_ASKED + 1;
     refused(-EINVAL, "tcp: ");
     config.tcp.ecn = NB_ECN_NEVER;
     config.tcp.slow_start = NB_SLOW_START_PLAIN + 1;

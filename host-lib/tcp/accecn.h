@@ -1,0 +1,75 @@
+/* accecn.h - more accurate ECN feedback (RFC 9768): every segment tells how many packets have arrived with CE, in three
+ * bits, instead of RFC 3168's "some have".
+ */
+#ifndef NB_TCP_ACCECN_H
+#define NB_TCP_ACCECN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nb_ack;
+struct nb_seg;
+struct nb_seg_out;
+struct nb_tcb;
+struct nb_tcp;
+
+/* Of a connection with NB_TCB_ECN; all zero: RFC 3168 was agreed on. */
+struct nb_accecn {
+    uint32_t received_ce; /* packets; r.cep is this and 5 */
+    uint32_t told_ce;     /* of those the peer was told */
+    uint32_t ts_value;    /* of the last segment whose ACE counted */
+    uint8_t s_cep;        /* the peer's r.cep as far as it told, modulo 8 */
+    uint8_t syn_ecn;      /* codepoint of the latest SYN or SYN-ACK that arrived */
+    bool on;
+    bool owes_answer;   /* the next bare ACK tells syn_ecn (§3.2.2.1) */
+    bool handshake_ack; /* the segment under way told our SYN-ACK's codepoint, and no count */
+    bool checked;       /* ACE was seen since the handshake (§3.2.2.4) */
+    bool last_was_ce;   /* the last packet */
+    bool marking;       /* the last ACE that counted told of more marks */
+    bool syn_marked;    /* our SYN or SYN-ACK arrived with CE */
+    bool no_ect;        /* we send nothing that is ECN-capable any more */
+    bool deaf;          /* nor believe what the peer tells */
+};
+
+bool nb__accecn_in_use(const struct nb_tcb *tcb);
+
+/* --- the handshake ---------------------------------------------------------------------------- */
+
+/* Is this a SYN that asks for it, and do we accept that? */
+bool nb__accecn_accepts(const struct nb_tcp *tcp, const struct nb_seg *syn);
+
+/* The peer's SYN, or its answer to ours, agreed: from now on it is in use. */
+void nb__accecn_take_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn);
+void nb__accecn_take_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn_ack);
+
+/* The peer's SYN came again. False: it contradicts the first, and the connection has to be reset (§3.1.5). */
+bool nb__accecn_syn_again(const struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn);
+
+/* ACE of the SYN-ACK that leaves now. */
+uint8_t nb__accecn_of_syn_ack(struct nb_tcb *tcb);
+
+/* In SYN-RECEIVED, the ACK of our SYN-ACK. */
+void nb__accecn_syn_acked(struct nb_tcb *tcb, const struct nb_seg *seg);
+
+/* The peer's SYN-ACK came again: true if the ACK that leaves now is the answer to it. */
+bool nb__accecn_syn_ack_again(struct nb_tcb *tcb, const struct nb_seg *seg);
+
+/* Does a bare ACK have to leave before anything else, and without SACK blocks? */
+bool nb__accecn_owes_answer(const struct nb_tcb *tcb);
+void nb__accecn_answered(struct nb_tcb *tcb);
+
+/* Was our SYN or SYN-ACK marked? */
+bool nb__accecn_syn_was_marked(const struct nb_tcb *tcb);
+
+/* --- afterwards ------------------------------------------------------------------------------- */
+
+/* An acceptable segment arrived. */
+void nb__accecn_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
+
+/* ACE of a segment that leaves now. */
+void nb__accecn_tell(struct nb_tcb *tcb, struct nb_seg_out *out);
+
+/* What an ACK tells, when it is known how many segments it has delivered: marks set NB_ACK_ECE and are counted. */
+void nb__accecn_feedback(struct nb_tcb *tcb, struct nb_ack *ack);
+
+#endif
