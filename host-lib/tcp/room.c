@@ -5,7 +5,9 @@
  * Those are Linux's rules, and programs depend on them. The size follows cwnd (twice what a window needs) up to a
  * bound, unless the user chose one (Linux's tcp_sndbuf_expand).
  *
- * In-process applications see payload only, and begin with more: what they may queue follows cwnd in the same way.
+ * In-process applications see payload only, and begin with more: what they may queue follows cwnd, too, but is never
+ * less than that size, which only grows: a window that is small for a moment (BBR's ProbeRTT, a time-out) is soon the
+ * path's again.
  */
 #include "room.h"
 

@@ -20,14 +20,17 @@ void nb__room_init(struct nb_tcp *tcp, struct nb_tcb *tcb);
 void nb__room_established(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Bytes of payload that an in-process application may have queued on this connection where memory is no question: at
- * first NB_ROOM_FIRST_BYTES, then two windows, up to tcp->send_most. Asked for each write. */
+ * first NB_ROOM_FIRST_BYTES, then two windows, or what the path was found to want, up to tcp->send_most. Asked for each
+ * write. */
 #define NB_ROOM_FIRST_BYTES 262144u
 static inline uint32_t nb__room_bytes(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    uint32_t most = tcp->send_most;
+    uint32_t most = tcp->send_most, grown = tcb->snd_buffer;
     if (most <= NB_ROOM_FIRST_BYTES)
         return most;
     uint64_t windows = 2ull * tcb->cwnd * tcb->mss;
+    if (windows < grown)
+        windows = grown;
     if (windows <= NB_ROOM_FIRST_BYTES)
         return NB_ROOM_FIRST_BYTES;
     return windows < most ? (uint32_t)windows : most;

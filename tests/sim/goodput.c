@@ -131,8 +131,14 @@ static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reaso
     e->tcb = NULL;
 }
 
-/* The receiver's buffer grows by itself, to what is the default where that is enough for the path. */
+/* The receiver's buffer grows by itself, to what is the default where that is enough for the path: what follows a loss
+ * waits for it, and takes windows more. */
 #define DEFAULT_GOOD_FOR_MS 100
+
+static bool default_is_enough(const struct cell *cell)
+{
+    return cell->loss == 0 && cell->rtt_ms <= DEFAULT_GOOD_FOR_MS;
+}
 
 static uint32_t default_recv_buffer(void)
 {
@@ -153,8 +159,8 @@ static void end_init(struct path *p, unsigned i, const struct cell *cell, uint32
         .limits = {.connections = 1,
                    .time_wait = 1,
                    .half_open = 1,
-                   .send_buffer_bytes = window_bytes,
-                   .recv_buffer_bytes = cell->rtt_ms <= DEFAULT_GOOD_FOR_MS ? default_recv_buffer() : window_bytes,
+                   .send_buffer_bytes = 2 * window_bytes,
+                   .recv_buffer_bytes = default_is_enough(cell) ? default_recv_buffer() : window_bytes,
                    .mbufs = MBUFS},
         .worker = (uint16_t)i,
         .mempool = pool,

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <rte_mbuf.h>
 
+#include "../../../host-lib/tcp/room.h"
 #include "../../../host-lib/tcp/transfer.h"
 #include "tcb_check.h"
 
@@ -299,6 +300,22 @@ static void test_syns_are_dropped_above_high(void **state)
     end_world(e);
 }
 
+/* BBR's ProbeRTT, or a time-out: the path is what it was, and data for the window after that must be at hand. */
+static void test_room_for_writes_stays_when_the_window_is_small_for_a_moment(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(&(struct end_options){.send_buffer = 4 << 20});
+    end_established(e);
+    e->tcb->cwnd = 300;
+    uint32_t room = nb_tcp_writable(e->tcp, e->tcb);
+    assert_true(room > NB_ROOM_FIRST_BYTES);
+    e->tcb->flags |= NB_TCB_WANT_WRITABLE;
+    nb__offer_room(e->tcp, e->tcb);
+    e->tcb->cwnd = 4;
+    assert_true(nb_tcp_writable(e->tcp, e->tcb) >= room);
+    end_free(e);
+}
+
 /* What is kept is told in bytes: buffers follow in proportion, and all of them go with the last byte. */
 static void test_kept_buffers_follow_what_is_consumed(void **state)
 {
@@ -357,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_pressure_clamps_windows_of_who_lags_and_ends_below_low),
         cmocka_unit_test(test_writes_are_bounded_under_pressure_and_refused_above_high),
         cmocka_unit_test(test_syns_are_dropped_above_high),
+        cmocka_unit_test(test_room_for_writes_stays_when_the_window_is_small_for_a_moment),
         cmocka_unit_test(test_kept_buffers_follow_what_is_consumed),
         cmocka_unit_test(test_places_promised_to_arrivals_do_not_press),
     };
