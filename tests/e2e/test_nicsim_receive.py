@@ -42,10 +42,6 @@ def to(destination, sport=1000):
     return frames.tcp(A, sport, B, 80, destination=destination)
 
 
-def admitted(pmd, frame):
-    return "drop" not in pmd.inject(frame)
-
-
 def refused(pmd, frame):
     """Why the card did not admit a frame."""
     return pmd.inject(frame).get("drop")
@@ -74,7 +70,7 @@ def test_counters_explain_every_frame_that_was_put_on_the_wire(pmd):
         queues.append(int(pmd.inject(frame)["queue"]))
     bad = [frames.tcp(A, 1, B, 2, payload=bytes(LONGEST)), to(FOREIGN), to(FOREIGN), to(GROUP)]
     for frame in bad:
-        check(not admitted(pmd, frame), "a frame that should have been dropped")
+        check(not pmd.admits(frame), "a frame that should have been dropped")
     pmd.nic("fault", "queue-stall", "2")
     stalled = [frame for frame in good if int(pmd.inject(frame)["queue"]) == 2]
     pmd.nic("fault", "off")
@@ -151,45 +147,45 @@ def test_shorter_maximum_set_at_run_time_binds(pmd):
 # --- admission ----------------------------------------------------------------------------------------------------------
 
 def test_own_addresses_and_broadcasts_come_in_and_foreign_ones_do_not(pmd):
-    check(admitted(pmd, to(frames.MAC)), "the port's address")
-    check(admitted(pmd, to(BROADCAST)), "broadcast")
+    check(pmd.admits(to(frames.MAC)), "the port's address")
+    check(pmd.admits(to(BROADCAST)), "broadcast")
     equal(refused(pmd, to(OWN)), "destination address not accepted", "a second address, before it is added")
     pmd.say("mac_addr add 0 02:00:00:00:00:07")
-    check(admitted(pmd, to(OWN)), "a second address, added")
-    check(not admitted(pmd, to(FOREIGN)), "a foreign address")
+    check(pmd.admits(to(OWN)), "a second address, added")
+    check(not pmd.admits(to(FOREIGN)), "a foreign address")
     pmd.say("mac_addr remove 0 02:00:00:00:00:07")
-    check(not admitted(pmd, to(OWN)), "a second address, removed")
+    check(not pmd.admits(to(OWN)), "a second address, removed")
 
 
 def test_promiscuous_mode_lets_everything_in_while_it_is_on(pmd):
     for mode in ("on", "off"):
         pmd.say(f"set promisc 0 {mode}")
-        equal(admitted(pmd, to(FOREIGN)), mode == "on", f"a foreign address, promiscuous mode {mode}")
+        equal(pmd.admits(to(FOREIGN)), mode == "on", f"a foreign address, promiscuous mode {mode}")
 
 
 def test_multicasts_come_in_by_group_or_all(pmd):
-    check(not admitted(pmd, to(GROUP)), "a group nobody asked for")
+    check(not pmd.admits(to(GROUP)), "a group nobody asked for")
     pmd.say("mcast_addr add 0 01:00:5e:00:00:05")
-    equal((admitted(pmd, to(GROUP)), admitted(pmd, to(OTHER_GROUP))), (True, False), "the group asked for, another")
+    equal((pmd.admits(to(GROUP)), pmd.admits(to(OTHER_GROUP))), (True, False), "the group asked for, another")
     pmd.say("mcast_addr remove 0 01:00:5e:00:00:05")
-    check(not admitted(pmd, to(GROUP)), "the group left")
+    check(not pmd.admits(to(GROUP)), "the group left")
     for mode in ("on", "off"):
         pmd.say(f"set allmulti 0 {mode}")
-        equal(admitted(pmd, to(OTHER_GROUP)), mode == "on", f"any group, allmulti {mode}")
+        equal(pmd.admits(to(OTHER_GROUP)), mode == "on", f"any group, allmulti {mode}")
 
 
 def test_vlan_filter_admits_its_members_and_what_has_no_tag(pmd):
     own, foreign = frames.tagged(to(frames.MAC), VLAN), frames.tagged(to(frames.MAC), VLAN + 1)
-    check(admitted(pmd, foreign), "any tag while the filter is off")
+    check(pmd.admits(foreign), "any tag while the filter is off")
     pmd.say("vlan set filter on 0")
     equal(refused(pmd, own), "VLAN not in the filter table", "before it is added")
     pmd.say(f"rx_vlan add {VLAN} 0")
-    equal((admitted(pmd, own), admitted(pmd, foreign), admitted(pmd, to(frames.MAC))), (True, False, True),
+    equal((pmd.admits(own), pmd.admits(foreign), pmd.admits(to(frames.MAC))), (True, False, True),
           "the VLAN added, another, no tag")
     pmd.say(f"rx_vlan rm {VLAN} 0")
-    check(not admitted(pmd, own), "the VLAN removed")
+    check(not pmd.admits(own), "the VLAN removed")
     pmd.say("vlan set filter off 0")
-    check(admitted(pmd, own), "with the filter off again")
+    check(pmd.admits(own), "with the filter off again")
 
 
 # --- RSS at run time ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from frames import MAC
 from nbtest import BUILD, LIMIT_S, Failed, check, equal
 
 PROMPT = "testpmd> "
+RECEIVED = r"port 0/queue \d+: received \d+ packets\n(?s:.*?)ol_flags: [^\n]*\n"
 START_S = 90  # probing and starting the port, most of it sleeps in the driver; more on a busy machine
 
 
@@ -158,13 +159,21 @@ class Testpmd:
         """Give the NIC a frame; its verdict as a dictionary: queue, table, rule, hash."""
         return dict(line.split(" ", 1) for line in self.nic("inject", frame.hex()).splitlines())
 
+    def admits(self, frame):
+        """Give the NIC a frame: does it take it? Then testpmd has told of it, and it is not mistaken for the next one."""
+        self.skip_what_was_said()
+        admitted = "drop" not in self.inject(frame)
+        if admitted:
+            self.until(RECEIVED)
+        return admitted
+
     def receive(self, frame):
         """Give the NIC a frame that is to be delivered; its verdict, with what testpmd says it received added:
         pmd_queue, pmd_hash, pmd_length, pmd_segments, pmd_vlan and pmd_flags. testpmd must be verbose."""
         self.skip_what_was_said()
         verdict = self.inject(frame)
         check("drop" not in verdict, f"the NIC dropped the frame: {verdict}")
-        text = self.until(r"port 0/queue \d+: received \d+ packets\n(?s:.*?)ol_flags: [^\n]*\n")
+        text = self.until(RECEIVED)
         for name, pattern in (("queue", r"port 0/queue (\d+): received"), ("hash", r"RSS hash=(0x[0-9a-f]+)"),
                               ("length", r"length=(\d+)"), ("segments", r"nb_segs=(\d+)"),
                               ("vlan", r"VLAN tci=(0x[0-9a-f]+)")):
