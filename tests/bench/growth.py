@@ -17,6 +17,7 @@ FULL = (("open", (1, 1000, 100_000, 1_000_000), "connections open and idle"),
         ("random", (100_000,), "the same, tuples without order"),
         ("hostile", (100_000,), "the same, tuples with one RSS hash in the low 18 bits"),
         ("time-wait", (1000, 100_000, 1_000_000), "in TIME-WAIT"),
+        ("connect", (1000, 100_000, 1_000_000), "that we opened, in TIME-WAIT; we open more"),
         ("workers", (1, 2, 4, 8, 16, 32, 64), "workers"))
 IDLE = (1, 1000, 100_000, 1_000_000)
 

@@ -6,8 +6,8 @@ usage: rates.py [--rounds N] [--seconds S] [--only ROW[,ROW...]] FOLDER
 FOLDER holds the ends (build/bench): PROGRAM server|client MODE CPU SECONDS [SOCKET]. For each row every stack is server and
 client, each side on a CPU of its own; stacks take turns within a round, so that whatever else the machine does meets all
 of them; the figure is the median of the rounds, the noise half the distance between the quartiles. Ours, lwIP and the bare
-frames go over net_memif; Linux goes over a veth pair between two network namespaces that exist for this program only. Bulk
-of Linux is iperf3's.
+frames go over net_memif; Linux goes over a veth pair between two network namespaces that exist for this program only, once
+with an epoll program that makes the same exchange and once as nginx and wrk (nginx.py). Bulk of Linux is iperf3's.
 
 Writes rates.json, rates.md and rates.svg into FOLDER and prints the table.
 """
@@ -21,16 +21,19 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nginx
+
 SERVER, CLIENT = "10.98.0.1", "10.98.0.2"
 CPUS = (0, 1)
 LIMIT_S = 30
 ROWS = {  # name: mode of the ends, unit, what a client's report says, who takes part
-    "short connections": ("short", "1/s", lambda r: r["count"] / r["seconds"], ("netbypass", "lwip", "linux")),
-    "keepalive requests": ("keepalive", "1/s", lambda r: r["count"] / r["seconds"], ("netbypass", "lwip", "linux")),
-    "round trip p50": ("pingpong", "ns", lambda r: r["p50_ns"], ("netbypass", "frame", "lwip", "linux")),
+    "short connections": ("short", "1/s", lambda r: r["count"] / r["seconds"], ("netbypass", "lwip", "linux", "nginx")),
+    "keepalive requests": ("keepalive", "1/s", lambda r: r["count"] / r["seconds"], ("netbypass", "lwip", "linux", "nginx")),
+    "round trip p50": ("pingpong", "ns", lambda r: r["p50_ns"], ("netbypass", "frame", "lwip", "linux", "nginx")),
     "bulk": ("bulk", "Gbit/s", lambda r: r["bytes"] * 8e-9 / r["seconds"], ("netbypass", "lwip", "linux")),
 }
-TITLES = {"netbypass": "netbypass", "lwip": "lwIP", "linux": "Linux", "frame": "bare memif"}
+TITLES = {"netbypass": "netbypass", "lwip": "lwIP", "linux": "Linux, epoll", "nginx": "Linux, nginx + wrk",
+          "frame": "bare memif"}
 
 
 class Namespaces:
@@ -111,6 +114,14 @@ def play_iperf3(namespaces, seconds):
     return {"bytes": received["bytes"], "seconds": received["seconds"], "errors": 0}
 
 
+def play(folder, namespaces, stack, mode, seconds):
+    if stack == "linux":
+        return play_linux(folder, namespaces, mode, seconds)
+    if stack == "nginx":
+        return nginx.play([namespaces.prefix(i) for i in range(len(CPUS))], CPUS, SERVER, mode, seconds)
+    return play_memif(folder, stack, mode, seconds)
+
+
 def progress(text):
     if sys.stderr.isatty():
         print(f"\r{text:<70}\r", end="", file=sys.stderr, flush=True)
@@ -125,9 +136,7 @@ def measure(folder, rows, rounds, seconds):
                 mode, _, figure, stacks = ROWS[row]
                 for stack in stacks:
                     progress(f"round {number + 1} of {rounds}: {row}, {TITLES[stack]}")
-                    got = play_linux(folder, namespaces, mode, seconds) if stack == "linux" else \
-                        play_memif(folder, stack, mode, seconds)
-                    figures[row][stack].append(figure(got))
+                    figures[row][stack].append(figure(play(folder, namespaces, stack, mode, seconds)))
     progress("")
     return figures
 
@@ -142,7 +151,7 @@ def shown(value, unit):
 
 
 def table(results):
-    lines = ["| row | " + " | ".join(TITLES.values()) + " | ours to Linux |", "|---|" + "---|" * (len(TITLES) + 1)]
+    lines = ["| row | " + " | ".join(TITLES.values()) + " | ours to epoll |", "|---|" + "---|" * (len(TITLES) + 1)]
     for row, stacks in results.items():
         unit = ROWS[row][1]
         cells = [f"{shown(s['median'], unit)} ± {shown(s['noise'], unit)}" if (s := stacks.get(name)) else "–"

@@ -18,7 +18,7 @@ GROWTH_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/growth/*.c) te
 $(B)/bench/growth: $(GROWTH_OBJS) $(B)/lib/host-lib.a $(B)/lib/rss.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(DPDK_LIBS) -lrte_bus_vdev
+	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(STACK_LIBS) -lrte_bus_vdev
 
 bench-growth: $(B)/bench/growth ## instructions per short connection beside up to a million others, on 1 to 64 workers (10 minutes)
 	@tests/bench/growth.py $<

@@ -22,6 +22,7 @@ def test_every_row_has_a_figure_of_every_stack():
         results = json.loads((Path(folder) / "rates.json").read_text())
     equal(len(results), 4, "rows")
     for row, stacks in results.items():
+        check("nginx" in stacks or row == "bulk", f"{row}: nginx and wrk are missing")
         for stack, figure in stacks.items():
             check(figure["median"] > 0, f"{row}: {stack} has no figure")
 

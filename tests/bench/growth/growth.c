@@ -1,6 +1,6 @@
 /* growth.c - what a short connection costs a server that has much else: a program for callgrind; growth.py runs it.
  *
- * usage: growth open N | random N | hostile N | time-wait N | workers N | idle N
+ * usage: growth open N | random N | hostile N | time-wait N | workers N | idle N | connect N
  *
  *   open       N connections are open and idle; short ones come and go beside them
  *   random     the same, from addresses and ports that have no order
@@ -9,6 +9,8 @@
  *   time-wait  N have just been closed by us
  *   workers    on N workers, each with as many at a time
  *   idle       N connections are open, and nothing happens: what a turn of the loop costs
+ *   connect    N that we opened, from ports of the stack's choice to N / 16384 + 1 destinations, are in TIME-WAIT; more
+ *              are opened to the same
  *
  * The data plane runs on one thread in virtual time, as in instructions.c; its peers are frames (peers.h). What is
  * measured goes through nb_bench_server_step.
@@ -21,6 +23,7 @@
 
 #include "../../support/eal.h"
 #include "../raw.h"
+#include "connector.h"
 #include "peers.h"
 
 #define BATCH        32 /* connections at a time on each worker: one full burst */
@@ -31,7 +34,10 @@
 #define IDLE_STEP_US 100
 #define SETTLE_TURNS 40000 /* four seconds: timers of the handshakes have fired once, and found nothing to do */
 
+#define PER_DESTINATION 16384 /* of the 28,232 local ports that there are */
+
 static struct peers peers;
+static unsigned destinations;
 
 static void fail(const char *what)
 {
@@ -56,6 +62,21 @@ static uint64_t measure_connections(struct peers *p, uint64_t next)
     return (uint64_t)batches * n;
 }
 
+static void open_batch(struct peers *p)
+{
+    if (connector_open(p->rt->worker[0], PEERS_FIRST, destinations, PEERS_PORT, BATCH) != BATCH)
+        fail("no port for a connection");
+}
+
+static uint64_t measure_opens(struct peers *p)
+{
+    for (unsigned i = 0; i < WARM_UP; i++)
+        peers_serve(p, BATCH, open_batch, false);
+    for (unsigned i = 0; i < MEASURED; i++)
+        peers_serve(p, BATCH, open_batch, true);
+    return (uint64_t)MEASURED * BATCH;
+}
+
 static uint64_t measure_idle(struct peers *p)
 {
     for (unsigned i = 0; i < SETTLE_TURNS; i++)
@@ -65,30 +86,49 @@ static uint64_t measure_idle(struct peers *p)
     return IDLE_TURNS;
 }
 
+/* What there is before anything is measured. */
+static void prepare(struct peers *p, const char *work, uint64_t n)
+{
+    bool connects = strcmp(work, "connect") == 0;
+
+    destinations = (unsigned)(n / PER_DESTINATION) + 1;
+    peers_start(p, connects ? &connector : &raw_server, 1, n);
+    if (strcmp(work, "random") == 0)
+        p->order = PEERS_RANDOM;
+    if (strcmp(work, "hostile") == 0)
+        peers_make_hostile(p);
+    for (uint64_t done = 0; done < n; done += BATCH)
+        if (connects)
+            peers_serve(p, BATCH, open_batch, false);
+        else
+            peers_connect(p, done, BATCH, strcmp(work, "time-wait") == 0 ? PEERS_WHOLE : PEERS_OPEN, false);
+}
+
+static uint64_t measure(struct peers *p, const char *work, uint64_t n)
+{
+    if (strcmp(work, "workers") == 0) {
+        peers_start(p, &raw_server, (unsigned)n, 0);
+        return measure_connections(p, BATCH);
+    }
+    prepare(p, work, n);
+    if (strcmp(work, "connect") == 0)
+        return measure_opens(p);
+    return strcmp(work, "idle") == 0 ? measure_idle(p) : measure_connections(p, n + BATCH);
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const works[] = {"open", "random", "hostile", "time-wait", "workers", "idle"};
-    uint64_t n = argc == 3 ? strtoull(argv[2], NULL, 10) : 0, units, before = 0;
+    static const char *const works[] = {"open", "random", "hostile", "time-wait", "workers", "idle", "connect"};
+    uint64_t n = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
     const char *work = argc == 3 ? argv[1] : "";
     bool known = false;
 
     for (unsigned i = 0; i < sizeof works / sizeof works[0]; i++)
         known |= strcmp(work, works[i]) == 0;
     if (!known || n > PEERS_MAX)
-        fail("usage: growth open N | random N | hostile N | time-wait N | workers N | idle N");
+        fail("usage: growth open N | random N | hostile N | time-wait N | workers N | idle N | connect N");
     nb_test_eal();
-    if (strcmp(work, "workers") == 0)
-        peers_start(&peers, &raw_server, (unsigned)n, 0);
-    else
-        peers_start(&peers, &raw_server, 1, before = n);
-    if (strcmp(work, "random") == 0)
-        peers.order = PEERS_RANDOM;
-    if (strcmp(work, "hostile") == 0)
-        peers_make_hostile(&peers);
-    for (uint64_t done = 0; done < before; done += BATCH)
-        peers_connect(&peers, done, BATCH, strcmp(work, "time-wait") == 0 ? PEERS_WHOLE : PEERS_OPEN, false);
-    units = strcmp(work, "idle") == 0 ? measure_idle(&peers) : measure_connections(&peers, before + BATCH);
-    printf("units %" PRIu64 "\n", units);
+    printf("units %" PRIu64 "\n", measure(&peers, work, n));
     fflush(stdout);
     _exit(0); /* a million connections need no farewell */
 }

@@ -16,8 +16,6 @@
 
 #define US          0x0a620001 /* 10.98.0.1 */
 #define ROUTER      0x0a620002
-#define FIRST       0x64000001 /* 100.0.0.1 and up are the peers' */
-#define PORT        80
 #define PORTS       50000 /* of each address, from */
 #define PORTS_FIRST 10000
 #define TUPLE_BITS  40 /* of a hostile peer's tuple: 24 of its address, 16 of its port */
@@ -45,7 +43,7 @@ static void set_tuple(struct peer *peer, uint32_t address, uint16_t port)
     peer->key = (struct nb_flow_key){.local.word = {htonl(address)},
                                      .remote.word = {htonl(US)},
                                      .local_port = port,
-                                     .remote_port = PORT,
+                                     .remote_port = PEERS_PORT,
                                      .family = NB_FAMILY_IPV4};
 }
 
@@ -72,9 +70,9 @@ static void choose_tuple(const struct peers *p, struct peer *peer, uint64_t numb
     uint16_t port = (uint16_t)t;
 
     if (p->order == PEERS_IN_ROW)
-        set_tuple(peer, FIRST + (uint32_t)(number / PORTS), (uint16_t)(PORTS_FIRST + number % PORTS));
+        set_tuple(peer, PEERS_FIRST + (uint32_t)(number / PORTS), (uint16_t)(PORTS_FIRST + number % PORTS));
     else
-        set_tuple(peer, (FIRST & 0xff000000) | (uint32_t)(t >> 16 & 0xffffff), port ? port : 1);
+        set_tuple(peer, (PEERS_FIRST & 0xff000000) | (uint32_t)(t >> 16 & 0xffffff), port ? port : 1);
 }
 
 /* The server's view: what its port hashes. */
@@ -94,7 +92,7 @@ static uint32_t index_of(const struct peers *p, uint64_t tuple)
     struct peer peer;
     struct nb_flow_key key;
 
-    set_tuple(&peer, (FIRST & 0xff000000) | (uint32_t)(tuple >> 16), (uint16_t)tuple);
+    set_tuple(&peer, (PEERS_FIRST & 0xff000000) | (uint32_t)(tuple >> 16), (uint16_t)tuple);
     key = theirs(&peer);
     return nb_rss_hash(&p->rt->worker[0]->port[0].rss, &key) & ((1u << INDEX_BITS) - 1);
 }
@@ -242,11 +240,37 @@ static void hear(struct peers *p, const uint8_t *frame, enum peers_way way)
     }
 }
 
+/* Nobody remembers a connection that was made to a peer: frames say all that it takes to answer them. */
+static void serve(struct peers *p, const uint8_t *frame)
+{
+    const uint8_t *tcp = frame + TCP_AT;
+    unsigned payload = word16(frame + ETH + 2) - 20u - (unsigned)(tcp[12] >> 4 << 2);
+    struct peer peer = {.seq = word32(tcp + 8), .ack = word32(tcp + 4) + payload + 1};
+    struct nb_flow_key key;
+
+    set_tuple(&peer, word32(frame + ETH + 16), word16(tcp + 2));
+    peer.key.remote_port = word16(tcp);
+    peer.ts_echo = word32(tcp + (tcp[13] & NB_TCP_SYN ? 28 : 24));
+    key = theirs(&peer);
+    peer.queue = nb_rss_queue(&p->rt->worker[0]->port[0].rss, &key);
+    if (tcp[13] & NB_TCP_SYN)
+        speak(p, &peer, NB_TCP_SYN | NB_TCP_ACK, 0);
+    else if (tcp[13] & NB_TCP_FIN && payload == RAW_BYTES)
+        speak(p, &peer, NB_TCP_FIN | NB_TCP_PSH | NB_TCP_ACK, RAW_BYTES);
+    else if (tcp[13] == NB_TCP_ACK && !payload)
+        p->n_done++;
+    else
+        fail("a client says what it should not");
+}
+
 /* --- time ----------------------------------------------------------------------------------------------------------
  */
 
 static void server_step(struct peers *p)
 {
+    if (p->initiative)
+        p->initiative(p);
+    p->initiative = NULL;
     nb__engine_step(p->rt, p->now_us);
 }
 
@@ -264,7 +288,9 @@ static void turn(struct peers *p, enum peers_way way, bool measured)
     p->port.now_ns = p->now_us * 1000;
     (measured ? nb_bench_server_step : server_step)(p);
     while ((frame = nb_soft_port_take(&p->port))) {
-        if (word16(frame->data + 12) == NB_ETH_IPV4)
+        if (word16(frame->data + 12) == NB_ETH_IPV4 && way == PEERS_SERVE)
+            serve(p, frame->data);
+        else if (word16(frame->data + 12) == NB_ETH_IPV4)
             hear(p, frame->data, way);
         nb_soft_port_done(&p->port, frame);
     }
@@ -278,6 +304,24 @@ static void read_news(struct peers *p)
     for (unsigned i = 0; i < p->workers; i++)
         while (nb_runtime_flow_news(p->rt, i, news, 64, &lost) == 64)
             ;
+}
+
+static void run(struct peers *p, enum peers_way way, bool measured)
+{
+    for (unsigned i = 0; i < TURNS && p->n_done < p->n; i++)
+        turn(p, way, measured);
+    if (p->n_done != p->n)
+        fail("not every connection came about");
+    turn(p, way, measured); /* the last frames */
+    read_news(p);
+}
+
+void peers_serve(struct peers *p, unsigned n, void (*initiative)(struct peers *p), bool measured)
+{
+    p->n = n;
+    p->n_done = 0;
+    p->initiative = initiative;
+    run(p, PEERS_SERVE, measured);
 }
 
 void peers_connect(struct peers *p, uint64_t first, unsigned n, enum peers_way way, bool measured)
@@ -297,12 +341,7 @@ void peers_connect(struct peers *p, uint64_t first, unsigned n, enum peers_way w
         remember(p, i);
         speak(p, &p->peer[i], NB_TCP_SYN, 0);
     }
-    for (unsigned i = 0; i < TURNS && p->n_done < n; i++)
-        turn(p, way, measured);
-    if (p->n_done != n)
-        fail("not every connection came about");
-    turn(p, way, measured); /* the last frames */
-    read_news(p);
+    run(p, way, measured);
 }
 
 void peers_wait(struct peers *p, uint64_t us, bool measured)
@@ -364,7 +403,7 @@ void peers_start(struct peers *p, const struct nb_app *app, unsigned workers, ui
     c.port[0].rx_descriptors = c.port[0].tx_descriptors = 64;
     c.port[0].software_checksums = true;
     c.n_listeners = 1;
-    c.listener[0] = (struct nb_listener_config){.tcp_port = PORT, .app = app};
+    c.listener[0] = (struct nb_listener_config){.tcp_port = PEERS_PORT, .app = app};
     c.limits.connections = c.limits.time_wait = (uint32_t)connections + MORE;
     c.limits.mbufs = MBUFS;
     for (unsigned i = 0; i < workers; i++)

@@ -13,6 +13,8 @@
 #include "../../support/soft_port.h"
 
 #define PEERS_MAX     (2u << 20)
+#define PEERS_FIRST   0x64000001 /* 100.0.0.1 and up are the peers' */
+#define PEERS_PORT    80         /* ours, and theirs when they are connected to */
 #define PEERS_AT_ONCE 2048
 #define PEERS_SLOTS   8192 /* to find one by its tuple */
 
@@ -25,6 +27,7 @@ enum peers_order {
 enum peers_way {
     PEERS_OPEN,  /* up to ESTABLISHED, and left so */
     PEERS_WHOLE, /* request, response, both FINs */
+    PEERS_SERVE, /* they are connected to: they answer a request that comes with a FIN, and close */
 };
 
 struct peer {
@@ -44,6 +47,7 @@ struct peers {
     struct rte_mbuf *scratch;
     uint64_t base, kernel[40]; /* PEERS_HOSTILE: one tuple, and what can be XORed to it */
     unsigned kernels;
+    void (*initiative)(struct peers *p); /* NULL, or what the server's application does before its turn */
     unsigned n, n_done;
     struct peer peer[PEERS_AT_ONCE];
     uint16_t slot[PEERS_SLOTS]; /* 1 + index */
@@ -58,6 +62,9 @@ void peers_make_hostile(struct peers *p);
 
 /* Peers first to first + n connect, all at once. */
 void peers_connect(struct peers *p, uint64_t first, unsigned n, enum peers_way way, bool measured);
+
+/* The application opens n connections to PEERS_SERVE's side of peers, by `initiative`, which is called once. */
+void peers_serve(struct peers *p, unsigned n, void (*initiative)(struct peers *p), bool measured);
 
 /* Nothing happens for a while: one turn. */
 void peers_wait(struct peers *p, uint64_t us, bool measured);
