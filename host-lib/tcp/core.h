@@ -134,6 +134,9 @@ void nb__tcb_stall(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The first of a list, taken out of it; NULL at its end. */
 struct nb_tcb *nb__tcb_take(struct nb_tcp *tcp, struct nb_tcb_list *list);
+
+/* What is in one list, put behind another and out of its own. */
+void nb__tcb_join(struct nb_tcp *tcp, struct nb_tcb_list *list, struct nb_tcb_list *more);
 void nb__tcb_recycle(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* --- input.c, ack.c, text.c ------------------------------------------------------------------- */

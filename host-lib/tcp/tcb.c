@@ -154,6 +154,16 @@ struct nb_tcb *nb__tcb_take(struct nb_tcp *tcp, struct nb_tcb_list *list)
     return tcb;
 }
 
+void nb__tcb_join(struct nb_tcp *tcp, struct nb_tcb_list *list, struct nb_tcb_list *more)
+{
+    if (more->n == 0)
+        return;
+    *(list->n ? &tcp->tcbs[list->tail].list_next : &list->head) = more->head;
+    list->tail = more->tail;
+    list->n += more->n;
+    more->n = 0;
+}
+
 void nb__tcb_recycle(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     slot_put(tcp, tcb);

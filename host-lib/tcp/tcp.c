@@ -182,12 +182,23 @@ static void finish(struct nb_tcp *tcp, struct nb_tcb *tcb)
         nb__room_due(tcp, tcb);
 }
 
-/* Who waits for room takes turns: each gets its chance before one that has had it, and a burst's end stays short
- * however many wait. */
+/* Who waits for room takes turns, and a burst's end stays short however many wait. Who found none, because another had
+ * taken it all, is before that one the next time: whoever came first would have all the room there ever is. */
 static void resume_stalled(struct nb_tcp *tcp)
 {
-    for (uint32_t n = nb__min(tcp->stalled.n, RESUME_MAX); n > 0; n--)
-        finish(tcp, nb__tcb_take(tcp, &tcp->stalled));
+    struct nb_tcb_list waiting = tcp->stalled, in_vain = {.n = 0}, served = {.n = 0};
+
+    tcp->stalled = (struct nb_tcb_list){.n = 0};
+    for (uint32_t n = nb__min(waiting.n, RESUME_MAX); n > 0; n--) {
+        struct nb_tcb *tcb = nb__tcb_take(tcp, &waiting);
+        bool room = tcp->env.room(tcp->env.arg, &tcb->flow.key);
+
+        finish(tcp, tcb);
+        nb__tcb_join(tcp, room ? &served : &in_vain, &tcp->stalled);
+    }
+    nb__tcb_join(tcp, &tcp->stalled, &waiting);
+    nb__tcb_join(tcp, &tcp->stalled, &in_vain);
+    nb__tcb_join(tcp, &tcp->stalled, &served);
 }
 
 void nb_tcp_flush(struct nb_tcp *tcp, uint64_t now_us)
@@ -196,7 +207,8 @@ void nb_tcp_flush(struct nb_tcp *tcp, uint64_t now_us)
     nb__set_now(tcp, now_us);
     if (unlikely(tcp->memory.level || nb__memory_held(tcp) >= tcp->memory.low))
         nb__memory_look(tcp);
-    resume_stalled(tcp);
+    if (unlikely(tcp->stalled.n))
+        resume_stalled(tcp);
     while ((tcb = nb__tcb_take(tcp, &tcp->pending)))
         finish(tcp, tcb);
 }

@@ -66,6 +66,48 @@ static void test_data_waits_for_room_at_the_port_and_goes_on_when_there_is_some(
     end_free(e);
 }
 
+/* One more connection, from another port of the peer's. */
+static void connect_from(struct one_end *e, uint16_t port)
+{
+    e->key.remote_port = port;
+    arrive(e, .flags = SYN, .options = NB_SEG_MSS, .mss = END_MSS);
+    e->iss = end_sent(e)->seg.seq;
+    arrive(e, .flags = ACK, .seq = 1, .ack = 1);
+    end_forget_sent(e);
+}
+
+static unsigned data_packets_to(const struct one_end *e, uint16_t port)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < e->n_sent; i++)
+        n += e->sent[i].n && e->sent[i].seg.key.local_port == port; /* as the peer sees it */
+    return n;
+}
+
+static void test_connections_that_wait_for_room_take_turns(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 3, FIRST_PORT = 40001 };
+    struct one_end *e = end_new(NULL);
+    e->narrow = true;
+    end_listen(e);
+    for (uint16_t port = FIRST_PORT; port < FIRST_PORT + CONNECTIONS; port++) {
+        connect_from(e, port);
+        end_write_n(e, 8000);
+    }
+    for (unsigned turn = 1; turn <= 4; turn++) {
+        for (unsigned i = 0; i < CONNECTIONS; i++) {
+            e->room = 2; /* less than one of them could use */
+            end_flush(e);
+            end_flush(e); /* without any room */
+        }
+        for (uint16_t port = FIRST_PORT; port < FIRST_PORT + CONNECTIONS; port++)
+            assert_int_equal(data_packets_to(e, port), 2 * turn);
+    }
+    end_forget_sent(e);
+    end_free(e);
+}
+
 static void test_peer_is_acknowledged_without_room_for_data(void **state)
 {
     (void)state;
@@ -636,6 +678,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_large_write_leaves_as_full_segments_of_an_initial_window),
         cmocka_unit_test(test_data_waits_for_room_at_the_port_and_goes_on_when_there_is_some),
+        cmocka_unit_test(test_connections_that_wait_for_room_take_turns),
         cmocka_unit_test(test_peer_is_acknowledged_without_room_for_data),
         cmocka_unit_test(test_connection_without_room_can_be_aborted),
         cmocka_unit_test(test_room_for_writes_is_the_same_after_more_than_two_gigabytes),
