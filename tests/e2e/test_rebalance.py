@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import socket
 import threading
 
 import nbtest
@@ -49,6 +50,15 @@ class Download(threading.Thread):
         except OSError as why:
             self.wrong = str(why)
 
+    def end(self):
+        """Not close() alone: poll() in the other thread would hold on to the connection, and look at whatever file has
+        its number next."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        if self.is_alive():
+            self.join()
+        self.socket.close()
+
 
 class Rebalancing(nbtest.System):
     def __init__(self):
@@ -63,7 +73,7 @@ class Rebalancing(nbtest.System):
         with contextlib.ExitStack() as stack:
             downloads = [Download(self) for _ in range(DOWNLOADS)]
             for download in downloads:
-                stack.callback(download.socket.close)
+                stack.callback(download.end)
             nbtest.wait_until(self.gather, "all flows are on worker 0")
             for download in downloads:
                 download.start()
