@@ -89,19 +89,10 @@ struct nb_bbr {
     bool is_bw_probe_sample, prev_probe_too_high, prev_probe_precautionary;
     bool probe_rtt_expired, probe_rtt_round_done, idle_restart;
     bool in_recovery; /* at the last ACK */
-
-    struct nb_bbr *next_free;
 };
 
-struct nb_bbr_pool {
-    struct nb_bbr *blocks, *free;
-    uint32_t capacity, fresh;
-};
-
-bool nb__bbr_pool_init(struct nb_bbr_pool *pool, uint32_t capacity);
-void nb__bbr_pool_fini(struct nb_bbr_pool *pool);
-struct nb_bbr *nb__bbr_get(struct nb_bbr_pool *pool); /* not to fail: see history.h */
-void nb__bbr_put(struct nb_bbr_pool *pool, struct nb_bbr *bbr);
+struct nb_bbr *nb__bbr_get(struct nb_tcp *tcp); /* not to fail: see history.h */
+void nb__bbr_put(struct nb_tcp *tcp, struct nb_bbr *bbr);
 
 /* The connection's; it has a history block whose algorithm this is. */
 struct nb_bbr *nb__bbr(const struct nb_tcb *tcb);

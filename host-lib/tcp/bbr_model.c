@@ -8,7 +8,6 @@
 #include "bbr.h"
 
 #include <assert.h>
-#include <sys/mman.h>
 
 #include "core.h"
 #include "loss.h"
@@ -22,40 +21,17 @@
 
 /* --- blocks ----------------------------------------------------------------------------------- */
 
-bool nb__bbr_pool_init(struct nb_bbr_pool *pool, uint32_t capacity)
+struct nb_bbr *nb__bbr_get(struct nb_tcp *tcp)
 {
-    void *p =
-        mmap(NULL, (size_t)capacity * sizeof *pool->blocks, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    *pool = (struct nb_bbr_pool){.capacity = capacity};
-    if (p == MAP_FAILED)
-        return false;
-    pool->blocks = p;
-    return true;
-}
-
-void nb__bbr_pool_fini(struct nb_bbr_pool *pool)
-{
-    if (pool->blocks)
-        munmap(pool->blocks, (size_t)pool->capacity * sizeof *pool->blocks);
-}
-
-struct nb_bbr *nb__bbr_get(struct nb_bbr_pool *pool)
-{
-    struct nb_bbr *block = pool->free;
-    if (block)
-        pool->free = block->next_free;
-    else
-        block = &pool->blocks[pool->fresh++];
-    assert(block < pool->blocks + pool->capacity); /* one for each history block */
+    struct nb_bbr *block = nb_block_get(&tcp->bbrs);
+    assert(block); /* one for each history block */
     return block;
 }
 
-void nb__bbr_put(struct nb_bbr_pool *pool, struct nb_bbr *bbr)
+void nb__bbr_put(struct nb_tcp *tcp, struct nb_bbr *bbr)
 {
-    if (!bbr)
-        return;
-    bbr->next_free = pool->free;
-    pool->free = bbr;
+    if (bbr)
+        nb_block_put(&tcp->bbrs, bbr);
 }
 
 struct nb_bbr *nb__bbr(const struct nb_tcb *tcb)

@@ -74,7 +74,7 @@ static void start(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     struct nb_history *h = tcb->history;
     if (!h->bbr)
-        h->bbr = nb__bbr_get(&tcp->bbrs);
+        h->bbr = nb__bbr_get(tcp);
     nb__bbr_model_init(tcp, tcb, h->bbr);
     uint32_t rtt_us = tcb->srtt_us ? (uint32_t)nb__max(tcb->srtt_us >> 3, 1) : FIRST_RTT_US;
     h->bbr->bw = (uint64_t)nb__max(tcb->cwnd, NB_INITIAL_CWND) * tcb->mss * 1000000 / rtt_us;

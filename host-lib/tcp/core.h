@@ -18,6 +18,7 @@
  *   window.c     the receive window, rightsize.c how large it should be, delack.c when to acknowledge
  *   room.c       the send buffer; memory.c what everybody together may hold
  *   timewait.c   compact records for TIME-WAIT · reasm.c out-of-order data · sendq.c the send queue
+ *   block_pool.c blocks that some connections need some of the time
  *   tcb.c        the pool of connections · listen.c listeners · isn.c initial sequence numbers
  *   transfer.c   a connection goes to another worker's core
  *   info.c       looking in · chrono.c where the time goes
@@ -26,6 +27,7 @@
 #define NB_TCP_CORE_H
 
 #include "bbr.h"
+#include "block_pool.h"
 #include "cc.h"
 #include "chrono.h"
 #include "cwnd.h"
@@ -76,10 +78,10 @@ struct nb_tcp {
     struct nb_listen_table listen;
     struct nb_sendq_pool send;
     struct nb_tx_pool tx;
-    struct nb_flight_pool flights;
-    struct nb_history_pool histories;
+    struct nb_block_pool flights;   /* struct nb_flight: one for each connection */
+    struct nb_block_pool histories; /* struct nb_history, */
+    struct nb_block_pool bbrs;      /* struct nb_bbr: one for each connection, here or on its way elsewhere */
     struct nb_md5_pool md5;
-    struct nb_bbr_pool bbrs;
     struct nb_reasm_pool reasm;
     struct nb_time_wait_pool time_wait;
     struct nb_timer_wheel wheel;

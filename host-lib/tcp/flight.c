@@ -1,38 +1,14 @@
 /* flight.c - see flight.h. */
 #include "flight.h"
 
-#include <sys/mman.h>
-
 #include "core.h"
-
-bool nb__flight_pool_init(struct nb_flight_pool *pool, uint32_t capacity)
-{
-    void *p =
-        mmap(NULL, (size_t)capacity * sizeof *pool->blocks, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    *pool = (struct nb_flight_pool){.capacity = capacity};
-    if (p == MAP_FAILED)
-        return false;
-    pool->blocks = p;
-    return true;
-}
-
-void nb__flight_pool_fini(struct nb_flight_pool *pool)
-{
-    if (pool->blocks)
-        munmap(pool->blocks, (size_t)pool->capacity * sizeof *pool->blocks);
-}
 
 bool nb__flight_take(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
-    struct nb_flight_pool *pool = &tcp->flights;
     if (tcb->flight)
         return true;
-    struct nb_flight *flight = pool->free;
-    if (flight)
-        pool->free = flight->next_free;
-    else if (pool->fresh < pool->capacity)
-        flight = &pool->blocks[pool->fresh++];
-    else
+    struct nb_flight *flight = nb_block_get(&tcp->flights);
+    if (!flight)
         return false;
     *flight = (struct nb_flight){
         .sack_hint = NB_TX_NONE,
@@ -52,8 +28,7 @@ void nb__flight_drop(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     if (!tcb->flight)
         return;
-    tcb->flight->next_free = tcp->flights.free;
-    tcp->flights.free = tcb->flight;
+    nb_block_put(&tcp->flights, tcb->flight);
     tcb->flight = NULL;
 }
 

@@ -62,17 +62,7 @@ struct nb_flight {
 
     struct nb_seq_range sacks_seen[NB_SEG_SACK_MAX]; /* blocks of the last ACK that had any: what is not news */
     uint32_t n_sacks_seen;
-
-    struct nb_flight *next_free;
 };
-
-struct nb_flight_pool {
-    struct nb_flight *blocks, *free;
-    uint32_t capacity, fresh;
-};
-
-bool nb__flight_pool_init(struct nb_flight_pool *pool, uint32_t capacity);
-void nb__flight_pool_fini(struct nb_flight_pool *pool);
 
 /* Is there more to it than segments on their way: SACKs, losses, a reduction that may be undone, a probe? */
 static inline bool nb__flight_is_unusual(const struct nb_flight *f)

@@ -50,16 +50,7 @@ struct nb_history {
     bool syn_data;                              /* data travelled with a SYN and was taken */
     bool fastopen_asked, fastopen_experimental; /* our SYN had the option, the older one */
     bool from_cookie;                           /* opened by a SYN cookie's return */
-    struct nb_history *next_free;
 };
-
-struct nb_history_pool {
-    struct nb_history *blocks, *free;
-    uint32_t capacity, fresh;
-};
-
-bool nb__history_pool_init(struct nb_history_pool *pool, uint32_t capacity);
-void nb__history_pool_fini(struct nb_history_pool *pool);
 
 /* The connection's, to be written to: taken if it has none yet. */
 struct nb_history *nb__history(struct nb_tcp *tcp, struct nb_tcb *tcb);

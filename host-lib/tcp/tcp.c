@@ -29,9 +29,10 @@ static bool pools_init(struct nb_tcp *tcp)
     /* A record stands for at least one buffer; FINs need one without. */
     uint32_t records = limits->mbufs + limits->connections;
     return nb__tcb_pool_init(tcp) && nb__md5_pool_init(&tcp->md5) && nb__time_wait_init(tcp) &&
-           nb__tx_pool_init(&tcp->tx, records) && nb__flight_pool_init(&tcp->flights, limits->connections) &&
-           nb__history_pool_init(&tcp->histories, 2 * limits->connections) &&
-           nb__bbr_pool_init(&tcp->bbrs, 2 * limits->connections) &&
+           nb__tx_pool_init(&tcp->tx, records) &&
+           nb_block_pool_init(&tcp->flights, sizeof(struct nb_flight), limits->connections) &&
+           nb_block_pool_init(&tcp->histories, sizeof(struct nb_history), 2 * limits->connections) &&
+           nb_block_pool_init(&tcp->bbrs, sizeof(struct nb_bbr), 2 * limits->connections) &&
            nb_reasm_init(&tcp->reasm, reasm_mbufs, reasm_mbufs);
 }
 
@@ -49,9 +50,9 @@ static void settings_init(struct nb_tcp *tcp)
 static void pools_fini(struct nb_tcp *tcp)
 {
     nb_reasm_fini(&tcp->reasm);
-    nb__bbr_pool_fini(&tcp->bbrs);
-    nb__history_pool_fini(&tcp->histories);
-    nb__flight_pool_fini(&tcp->flights);
+    nb_block_pool_fini(&tcp->bbrs);
+    nb_block_pool_fini(&tcp->histories);
+    nb_block_pool_fini(&tcp->flights);
     nb__tx_pool_fini(&tcp->tx);
     nb__time_wait_fini(tcp);
     nb__md5_pool_fini(&tcp->md5);
