@@ -1,16 +1,18 @@
 # netbypass. One Makefile, non-recursive; each room lists what it builds in ROOM/rules.mk.
 #   make            build everything under build/
 #   make help       every target with a line of explanation
-# Variables: V=1 full command lines, SAN=1 ASan+UBSan build under build/asan, CONFIG=FILE for `make run`.
+# Variables: V=1 full command lines, SAN=1 ASan+UBSan build under build/asan, CONFIG=FILE for `make run`, PROFILE=use what
+# `make profiled` has built, under build/profiled (with any target: `make PROFILE=use bench-rates`).
 
 V ?= 0
 SAN ?= 0
+PROFILE ?=
 PREFIX ?= /usr/local
 CC = gcc
 Q = $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
 
-B := $(if $(filter 1,$(SAN)),build/asan,build)
+B := $(if $(filter 1,$(SAN)),build/asan,$(if $(PROFILE),build/profiled,build))
 
 ROOMS := rss host-lib flowrules firmware-sim apps daemon cli
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wsign-compare \
@@ -21,7 +23,9 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -fPIC -MMD -MP $(WARN) $(SANFLAGS) $(CFLAG
 
 # For a room whose functions should be inlined across its files: the objects hold code for an ordinary link (tests, which
 # say -fno-lto) and what the optimizer needs for a whole program.
-WHOLE_PROGRAM := $(if $(filter 1,$(SAN)),,-O3 -flto=auto -ffat-lto-objects)
+PROFILE_FLAGS := $(if $(filter generate,$(PROFILE)),-fprofile-generate) \
+                 $(if $(filter use,$(PROFILE)),-fprofile-use -fprofile-partial-training -Wno-missing-profile)
+WHOLE_PROGRAM := $(if $(filter 1,$(SAN)),,-O3 -flto=auto -ffat-lto-objects $(PROFILE_FLAGS))
 
 # Evaluated once, and empty (not an error) before `make deps` has run.
 DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk 2>/dev/null)
@@ -58,6 +62,16 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# --- by profile ------------------------------------------------------------------------------------------------------
+# Counts of what ran lie beside the objects they are of, which are then made anew.
+PROFILED_WORKS := short-connection keepalive-request bulk-segment
+profiled: ## all of it again under build/profiled, the stack optimized by how the instruction benchmark runs it
+	@rm -rf build/profiled
+	@$(MAKE) --no-print-directory PROFILE=generate build/profiled/bench/instructions
+	@for work in $(PROFILED_WORKS); do build/profiled/bench/instructions $$work >/dev/null 2>&1 || exit 1; done
+	@find build/profiled -type f ! -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory PROFILE=use all
 
 # --- dependencies ----------------------------------------------------------------------------------------------------
 deps: ## install what building, running and testing need (apt; lists it first; without root prints the line, exits 2)
@@ -103,4 +117,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
 	  while read -r target words; do printf '  make %-19s %s\n' "$$target" "$$words"; done
 
-.PHONY: all deps deps-present run shell demo lint format install clean help
+.PHONY: all profiled deps deps-present run shell demo lint format install clean help
