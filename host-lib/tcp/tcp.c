@@ -234,6 +234,11 @@ uint32_t nb_tcp_time_waits(const struct nb_tcp *tcp)
     return tcp->time_wait.n;
 }
 
+const struct nb_tcb *nb_tcp_waiting_sender(const struct nb_tcp *tcp)
+{
+    return tcp->stalled.n ? &tcp->tcbs[tcp->stalled.tail] : NULL;
+}
+
 uint64_t *nb_tcp_counters(struct nb_tcp *tcp)
 {
     return tcp->counters;

@@ -198,6 +198,9 @@ uint32_t nb_tcp_connections(const struct nb_tcp *tcp);
 uint32_t nb_tcp_half_open(const struct nb_tcp *tcp);
 uint32_t nb_tcp_time_waits(const struct nb_tcp *tcp);
 
+/* Of the connections that have data to send and wait for room at a port, one that had some lately. NULL: none waits. */
+const struct nb_tcb *nb_tcp_waiting_sender(const struct nb_tcp *tcp);
+
 /* The core's counters, one per enum nb_counter; the worker adds its own into the same array. */
 uint64_t *nb_tcp_counters(struct nb_tcp *tcp);
 

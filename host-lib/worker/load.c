@@ -11,27 +11,45 @@ static const struct nb_arrival *pick(const struct nb_worker *w)
     return w->n_batch ? &w->batch[w->load.taken % w->n_batch] : NULL;
 }
 
-static void describe(const struct nb_worker *w, const struct nb_arrival *a, struct nb_load_sample *sample)
+static void describe_bucket(const struct nb_worker *w, unsigned port, const struct nb_flow_key *key,
+                            struct nb_load_sample *sample)
 {
-    const struct nb_rss *rss = &w->port[a->port].rss;
+    const struct nb_rss *rss = &w->port[port].rss;
+
+    if (!nb_rss_spreads(rss))
+        return;
+    sample->port = (uint8_t)port;
+    sample->bucket = (uint16_t)(nb_rss_hash(rss, key) & (rss->reta.size - 1u));
+    sample->by_bucket = rss->reta.queue[sample->bucket] == w->index;
+}
+
+static void describe_arrival(const struct nb_worker *w, const struct nb_arrival *a, struct nb_load_sample *sample)
+{
     struct nb_flow_ref ref = nb_flow_find(w->flows, &a->seg.key, nb_flow_hash(w->flows, &a->seg.key));
 
     if (ref.kind == NB_FLOW_TCB)
         sample->flow = nb_tcb_id((const struct nb_tcb *)ref.object);
-    if (a->why != NB_WHY_WIRE || !nb_rss_spreads(rss))
-        return;
-    sample->port = a->port;
-    sample->bucket = (uint16_t)(nb_rss_hash(rss, &a->seg.key) & (rss->reta.size - 1u));
-    sample->by_bucket = rss->reta.queue[sample->bucket] == w->index;
+    if (a->why == NB_WHY_WIRE)
+        describe_bucket(w, a->port, &a->seg.key, sample);
+}
+
+/* Nothing came: where a port is slower than we are, such turns are for what waits for it. */
+static void describe_sender(const struct nb_worker *w, const struct nb_tcb *tcb, struct nb_load_sample *sample)
+{
+    sample->flow = nb_tcb_id(tcb);
+    describe_bucket(w, nb_tcb_key(tcb)->port_group, nb_tcb_key(tcb), sample);
 }
 
 static void take(struct nb_worker *w)
 {
     struct nb_load_sample sample = {0};
     const struct nb_arrival *a = pick(w);
+    const struct nb_tcb *sender = nb_tcp_waiting_sender(w->tcp);
 
     if (a)
-        describe(w, a, &sample);
+        describe_arrival(w, a, &sample);
+    else if (sender)
+        describe_sender(w, sender, &sample);
     w->load.ring[w->load.taken++ % NB_LOAD_RING] = sample;
     w->load.due_us = w->busy_us + NB_LOAD_SAMPLE_US;
 }

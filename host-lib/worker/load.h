@@ -1,5 +1,6 @@
 /* load.h - what a worker's time goes into, by sampling: whenever it has worked for another NB_LOAD_SAMPLE_US, the
- * segment that this turn was about is looked up and noted. A flow's share of the samples is its share of the work.
+ * segment that this turn was about is looked up and noted, or, when nothing came, a connection that waits for a port. A
+ * flow's share of the samples is its share of the work.
  *
  * Costs nothing per packet: the turn leaves its last batch where it was, and one comparison a turn (thread.c) says
  * whether a sample is due. The ring is the worker's own; control threads copy it between two bursts

@@ -881,6 +881,30 @@ static void test_sample_of_a_segment_from_elsewhere_or_of_none_has_no_bucket(voi
     assert_true(sample[1].flow == 0 && !sample[1].by_bucket);
 }
 
+static void test_sample_of_a_turn_in_which_nothing_came_names_who_waits_for_the_port(void **state)
+{
+    struct client c = client_at_home(1), nobody = client_at_home(1);
+    struct nb_load_sample sample[8];
+    struct reply r;
+
+    (void)state;
+    open_on(1, &c);
+    uint64_t id = only_flow(1).id;
+    transmit_resets(&nobody, WIRE_TAKES + NB_TX_DATA_MAX);
+    send_on(1, &c, NB_TCP_ACK | NB_TCP_PSH, "patience");
+    settle();
+    nb_worker_step(rt->worker[1], now_us);
+    nb__load_add(rt->worker[1], NB_LOAD_SAMPLE_US);
+    assert_int_equal(nb_runtime_load(rt, 1, &(uint64_t){0}, sample, 8), 1);
+    assert_int_equal(sample[0].flow, id);
+    assert_true(sample[0].by_bucket);
+    assert_int_equal(nic.reta.queue[sample[0].bucket], 1);
+    take_resets(&nobody, WIRE_TAKES);
+    settle();
+    take_resets(&nobody, NB_TX_DATA_MAX);
+    assert_true(receive(&c, &r));
+}
+
 static void test_samples_beyond_the_ring_are_passed_over(void **state)
 {
     static struct nb_load_sample sample[NB_LOAD_RING + 8];
@@ -928,6 +952,7 @@ int main(void)
         T(test_entries_overflowing_make_home_silent_about_unknown_segments),
         T(test_sample_names_the_flow_and_the_bucket_that_the_time_went_into),
         T(test_sample_of_a_segment_from_elsewhere_or_of_none_has_no_bucket),
+        T(test_sample_of_a_turn_in_which_nothing_came_names_who_waits_for_the_port),
         T(test_samples_beyond_the_ring_are_passed_over),
         cmocka_unit_test(test_application_that_refuses_to_start_stops_the_start),
         cmocka_unit_test(test_two_ports_answer_each_for_its_own_address),
