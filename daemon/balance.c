@@ -87,15 +87,17 @@ static bool was_moved(const struct state *s, unsigned item)
     return false;
 }
 
-/* Does a flow need a rule at this worker? */
+/* Does a flow have a rule at this worker? */
 static int rule_for(const struct nb_balance_item *item, unsigned worker)
 {
-    return item->kind == NB_BALANCE_FLOW && item->home != worker;
+    return item->kind == NB_BALANCE_FLOW && item->home != worker && !item->cannot_rule;
 }
 
 /* Is there a rule for it, if it needs one? It may bring its own. */
 static bool has_rule(const struct state *s, const struct nb_balance_item *item, unsigned to)
 {
+    if (item->cannot_rule)
+        return to == item->home;
     return (int)s->rules - rule_for(item, to) + rule_for(item, item->worker) >= 0;
 }
 

@@ -29,7 +29,8 @@ struct nb_balance_item {
     uint16_t worker; /* where it is now */
     uint16_t home;   /* of a flow: where it needs no rule */
     uint8_t port;
-    uint8_t kind; /* enum nb_balance_kind */
+    uint8_t kind;     /* enum nb_balance_kind */
+    bool cannot_rule; /* of a flow: its port takes no rule for it, so nowhere but home does it come by hardware */
 };
 
 struct nb_balance_input {

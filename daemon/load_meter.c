@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "steering.h"
+
 #define COPY           256 /* samples copied at a time */
 #define AWAY_FROM_HOME 8   /* an eighth of the band: below that there are many, and each is little */
 
@@ -124,10 +126,13 @@ static void add_flow(struct nb_load_meter *m, struct nb_balance_input *in, struc
 
     if (!is_item(load, in->band, f->by_bucket))
         return;
+    bool is_there = nb_runtime_flow(m->rt, f->id, &info) == 0 && info.worker == f->worker;
+    bool cannot_rule = is_there && !nb_steering_takes(m->steering, &info.key);
+    if (f->by_bucket && cannot_rule)
+        return;
     if (f->by_bucket)
         m->bucket[f->port][f->bucket] = 0; /* who moves it, moves the flow */
-    if (nb_runtime_flow(m->rt, f->id, &info) || info.worker != f->worker || info.pinned_by_app ||
-        info.pinned_by_operator)
+    if (!is_there || info.pinned_by_app || info.pinned_by_operator)
         return;
     add(m, in,
         &(struct nb_balance_item){.kind = NB_BALANCE_FLOW,
@@ -136,7 +141,8 @@ static void add_flow(struct nb_load_meter *m, struct nb_balance_input *in, struc
                                   .bucket = f->bucket,
                                   .port = info.key.port_group,
                                   .worker = f->worker,
-                                  .home = info.home_queue});
+                                  .home = info.home_queue,
+                                  .cannot_rule = cannot_rule});
 }
 
 /* A port's buckets. Workers that have none, of no port, are drained; one without a table spreads by rules alone. */

@@ -30,6 +30,7 @@ struct nb_meter_flow {
 
 struct nb_load_meter {
     struct nb_runtime *rt;
+    struct nb_steering *steering; /* knows which flows can have a rule */
     struct {
         uint64_t busy_us, idle_us, cursor;
     } began[NB_MAX_WORKERS];
@@ -52,7 +53,8 @@ void nb_load_meter_loads(const struct nb_load_meter *meter, uint32_t load[NB_MAX
 
 /* The span up to now. in->item points into the meter. A flow is an item of its own when its load is at least the band
  * and it may move; its bucket is none, then. So is one away from home, which no bucket takes along, when it is an
- * eighth of that. Everything else are buckets. `rules` is how many may be added. */
+ * eighth of that. A flow for which its port takes no rule stays with its bucket. Everything else are buckets. `rules`
+ * is how many may be added. */
 void nb_load_meter_read(struct nb_load_meter *meter, uint32_t band, unsigned rules, struct nb_balance_input *in);
 
 #endif

@@ -322,7 +322,7 @@ int nb__rebalance_new(struct nb_runtime *rt, struct nb_steering *steering, const
     pthread_cond_init(&r->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     r->rt = r->meter.rt = r->asked_meter.rt = rt;
-    r->steering = steering;
+    r->steering = r->meter.steering = r->asked_meter.steering = steering;
     r->config = *config;
     r->automatic = config->automatic;
     *rebalancer = r;

@@ -311,6 +311,13 @@ const char *nb_method_name(enum nb_method method)
     return name[method];
 }
 
+bool nb_steering_takes(struct nb_steering *s, const struct nb_flow_key *flow)
+{
+    struct nb_wish wish = nb__steering_wish(flow, 0, 0, 0, 0, 0);
+
+    return flow->port_group < s->n_ports && nb_planner_takes(s->port[flow->port_group].planner, &wish.tuple);
+}
+
 void nb_steering_flow(struct nb_steering *s, const struct nb_flow_info *flow, struct nb_steering_flow *out)
 {
     struct nb_wish wish = nb__steering_wish(&flow->key, flow->id, flow->moves, flow->worker, flow->home_queue, 0);

@@ -99,6 +99,9 @@ struct nb_table_info {
 /* One row per port and engine. Returns the number copied. */
 unsigned nb_steering_tables(struct nb_steering *steering, struct nb_table_info *out, unsigned max);
 
+/* Can this flow have an exact rule of its own, by its port's profile? How full the table is does not matter. */
+bool nb_steering_takes(struct nb_steering *steering, const struct nb_flow_key *flow);
+
 /* Remove every rule (all ports) and keep none until nb_steering_resume: flows go on by rss or software. */
 int nb_steering_flush(struct nb_steering *steering, struct nb_error *err);
 void nb_steering_resume(struct nb_steering *steering);

@@ -101,6 +101,15 @@ bool nb_planner_next(struct nb_planner *p, uint64_t now_us, struct nb_op *op)
 
 /* --- questions ---------------------------------------------------------------------------------------------------- */
 
+bool nb_planner_takes(const struct nb_planner *p, const struct nb_tuple *tuple)
+{
+    const struct nb_wish away = {.tuple = *tuple, .queue = 1, .home_queue = 0};
+    bool wants_rule;
+
+    nb__planner_judge(p, &away, &wants_rule);
+    return wants_rule;
+}
+
 struct nb_plan nb_planner_plan(const struct nb_planner *p, const struct nb_wish *wish)
 {
     const struct nb__flow *f = nb__flows_find(&p->flows, wish->flow);

@@ -251,6 +251,12 @@ unsigned nb_steering_rules(struct nb_steering *steering, int64_t *cursor, struct
     return n;
 }
 
+bool nb_steering_takes(struct nb_steering *steering, const struct nb_flow_key *flow)
+{
+    (void)steering;
+    return flow->family == NB_FAMILY_IPV4;
+}
+
 unsigned nb_steering_tables(struct nb_steering *steering, struct nb_table_info *out, unsigned max)
 {
     if (max == 0)

@@ -197,6 +197,28 @@ static void test_without_rules_flows_only_go_home(void **state)
     assert_int_equal(in.rules, 0);
 }
 
+static void test_a_flow_that_no_rule_serves_only_goes_home(void **state)
+{
+    (void)state;
+    begin(3);
+    for (unsigned i = 0; i < 3; i++) {
+        add(NB_BALANCE_FLOW, 0, 1000);
+        item[i].cannot_rule = true;
+    }
+    nb_balance_plan(&in, &plan);
+    assert_int_equal(plan.n_moves, 0);
+    item[1].home = 1;
+    in.rules = 0; /* it had none, and needs none there */
+    nb_balance_plan(&in, &plan);
+    assert_int_equal(plan.n_moves, 1);
+    assert_int_equal(plan.move[0].item, 1);
+    assert_int_equal(plan.move[0].to, 1);
+    add(NB_BALANCE_FLOW, 0, 1000);
+    nb_balance_plan(&in, &plan); /* nor does it leave a rule behind */
+    assert_int_equal(plan.n_moves, 1);
+    assert_int_equal(plan.move[0].item, 1);
+}
+
 static void test_nothing_to_move_and_no_workers_are_no_plan(void **state)
 {
     (void)state;
@@ -375,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_work_that_cannot_be_moved_counts_but_stays),
         cmocka_unit_test(test_drained_worker_takes_nothing_and_is_not_in_the_mean),
         cmocka_unit_test(test_without_rules_flows_only_go_home),
+        cmocka_unit_test(test_a_flow_that_no_rule_serves_only_goes_home),
         cmocka_unit_test(test_nothing_to_move_and_no_workers_are_no_plan),
         cmocka_unit_test(test_small_cases_have_the_fewest_moves_of_all_plans),
         cmocka_unit_test(test_a_plan_is_never_worse_and_its_result_is_left_alone),

@@ -319,6 +319,7 @@ static void test_ipv6_and_ports_without_filters_say_why_there_is_no_rule(void **
 {
     struct nb_steering *s = start(NB_STEERING_EXACT, 0, 0);
     struct nb_flow_info v6 = make_flow(1, 2, 2), ring = make_flow(2, 2, 2), nowhere = make_flow(3, 2, 1);
+    struct nb_flow_info v4 = make_flow(4, 2, 2);
     (void)state;
 
     v6.key.family = NB_FAMILY_IPV6;
@@ -331,6 +332,10 @@ static void test_ipv6_and_ports_without_filters_say_why_there_is_no_rule(void **
     check_flow(s, &v6, NB_METHOD_RSS, "not supported by the port: no IPv6 filters");
     check_flow(s, &ring, NB_METHOD_RSS, "not supported by the port: it has no filters");
     check_flow(s, &nowhere, NB_METHOD_SOFTWARE, "not supported by the port: it has no filters");
+    assert_false(nb_steering_takes(s, &v6.key));
+    assert_false(nb_steering_takes(s, &ring.key));
+    assert_false(nb_steering_takes(s, &nowhere.key));
+    assert_true(nb_steering_takes(s, &v4.key));
     assert_int_equal(fake.creates, 0);
     nb_steering_stop(s);
 }

@@ -9,8 +9,10 @@ import threading
 import nbtest
 from nbtest import check, equal
 
+SERVER6 = "fd99::2"
 WORKERS = 4
 DOWNLOADS = 8
+HEAVY6 = 3
 PERIOD = 251  # of the bytes of /bytes/N
 PATTERN = nbtest.pattern(PERIOD + (1 << 18))
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -22,9 +24,9 @@ LOST = ("move_lost", "drop_ring_full", "drop_two_hops")
 class Download(threading.Thread):
     """A connection that receives without end, and compares what comes with what should."""
 
-    def __init__(self, system):
+    def __init__(self, connect):
         super().__init__(daemon=True)
-        self.socket = system.connect()
+        self.socket = connect()
         self.wrong = None
         self.received = 0
         self.socket.sendall(GET)
@@ -62,7 +64,17 @@ class Download(threading.Thread):
 
 class Rebalancing(nbtest.System):
     def __init__(self):
-        super().__init__(queues=WORKERS, workers=WORKERS)
+        super().__init__(queues=WORKERS, workers=WORKERS,
+                         ports=[{"device": "0000:82:00.0", "address": f"{nbtest.SERVER}/24",
+                                 "addresses": [f"{SERVER6}/64"]}],
+                         apps=[{"module": "http", "listen": ["0.0.0.0:80", "[::]:80"]}])
+
+    def connect6(self):
+        return socket.create_connection((SERVER6, 80), timeout=nbtest.LIMIT_S)
+
+    def usable6(self):
+        """Duplicate Address Detection takes a second."""
+        return all(a["state"] == "usable" for a in self.ask("port", "show")[0]["addresses"])
 
     def owners(self):
         return {flow["id"]: flow["worker"] for flow in self.flows(state="established")}
@@ -71,7 +83,7 @@ class Rebalancing(nbtest.System):
     def piled_up(self):
         """Downloads, all on worker 0, until the end of the block, when they are still what they should be."""
         with contextlib.ExitStack() as stack:
-            downloads = [Download(self) for _ in range(DOWNLOADS)]
+            downloads = [Download(self.connect) for _ in range(DOWNLOADS)]
             for download in downloads:
                 stack.callback(download.end)
             nbtest.wait_until(self.gather, "all flows are on worker 0")
@@ -187,6 +199,25 @@ def test_many_light_flows_move_with_their_buckets_and_need_no_rules(system):
     equal([system.counter(name) for name in LOST], lost, f"{LOST}")
     nbtest.wait_until(lambda: {f["method"] for f in clients.flows(system)} == {"rss"}, "every flow is at home")
     clients.stop()
+
+
+def test_heavy_flows_for_which_the_nic_has_no_rule_move_with_their_buckets(system):
+    nbtest.wait_until(system.usable6, "the IPv6 address is usable")
+    for bucket in range(128):  # a worker without any counts as drained
+        system.ctl("bucket", "move", 0, bucket, "to", bucket if bucket < WORKERS else 0)
+    with contextlib.ExitStack() as stack:
+        downloads = [Download(system.connect6) for _ in range(HEAVY6)]
+        for download in downloads:
+            stack.callback(download.socket.close)
+        elsewhere = [port_of(flow) for flow in system.flows(state="established") if flow["worker"] != 0]
+        downloads = [d for d in downloads if d.socket.getsockname()[1] not in elsewhere]
+        for download in downloads:
+            download.start()
+        nbtest.wait_until(lambda: all(d.received for d in downloads), "every download has begun")
+        nbtest.wait_until(lambda: applied(system), "flows are on several workers")
+        nbtest.wait_until(lambda: {f["method"] for f in system.flows(state="established")} == {"rss"},
+                          "every flow comes by hardware")
+    nbtest.wait_until(lambda: not system.flows(state="established"), "the flows have ended")
 
 
 def carried_out(system, plans):

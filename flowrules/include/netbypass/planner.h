@@ -89,6 +89,10 @@ uint64_t nb_planner_due_us(const struct nb_planner *planner);
 /* The plan for a flow; flow, tuple, queue and home_queue of the wish are read. Known to the planner or not. */
 struct nb_plan nb_planner_plan(const struct nb_planner *planner, const struct nb_wish *wish);
 
+/* Would a flow with this tuple have a rule, away from home and with room in the table? By the profile alone, which does
+ * not change: any thread may ask. */
+bool nb_planner_takes(const struct nb_planner *planner, const struct nb_tuple *tuple);
+
 /* Resync after lost news: begin, wish every flow that lives, sweep: flows not wished since are gone. */
 void nb_planner_resync_begin(struct nb_planner *planner);
 void nb_planner_resync_sweep(struct nb_planner *planner);
