@@ -165,6 +165,25 @@ enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb);
  * second has passed since its last, so that ours are later in any case (RFC 6191 §3). */
 uint64_t nb_tcp_time_wait_reusable(const struct nb_tcp *tcp, const struct nb_flow_object *object);
 
+/* A TIME-WAIT record on its way to another worker. */
+struct nb_time_wait_pack {
+    struct nb_flow_key key;
+    nb_seq_t rcv_nxt, snd_nxt;
+    uint32_t ts_recent, ts_offset;
+    uint16_t window, left_ms;
+    bool timestamps;
+};
+
+/* Copy one out; false: it stays, for its segments are signed, and keys are a worker's own. Give it up, once that is
+ * under way. Take it up, under a key that the flow table does not have; false: there is no room. */
+bool nb_tcp_time_wait_pack(const struct nb_tcp *tcp, const struct nb_flow_object *object,
+                           struct nb_time_wait_pack *out);
+void nb_tcp_time_wait_forget(struct nb_tcp *tcp, const struct nb_flow_object *object);
+bool nb_tcp_time_wait_adopt(struct nb_tcp *tcp, const struct nb_time_wait_pack *in);
+
+/* Since the record began, or was begun anew by a FIN. */
+uint64_t nb_tcp_time_wait_age_us(const struct nb_tcp *tcp, const struct nb_flow_object *object);
+
 /* Reasons not to move a connection to another worker, set and cleared one by one. */
 enum nb_pin { NB_PIN_APP = 1 << 0, NB_PIN_OPERATOR = 1 << 1 };
 void nb_tcb_pin(struct nb_tcb *tcb, enum nb_pin pin, bool on);

@@ -1,13 +1,16 @@
 /* timewait.c - TIME-WAIT.
  *
- * Every record lives equally long, so they expire in the order they began: a list, no timers. When there is no record
- * left the oldest goes early (the limit's rule); what a delayed segment of that connection then meets is an RST.
+ * Every record lives equally long, so those that begin here expire in the order they began: lists, one for each second
+ * or so, no timers. Records also come from other workers, with less of their time left; such a one goes to the end of
+ * its second's list, and at worst expires that much late. When there is no record left the oldest goes early (the
+ * limit's rule); what a delayed segment of that connection then meets is an RST.
  */
 #include "timewait.h"
 
 #include <sys/mman.h>
 
 #include "core.h"
+#include "minmax.h"
 
 #define REPLY_INTERVAL_US 500000  /* how often a record answers, as for connections */
 #define REUSE_AFTER_US    1000000 /* a tick of the slowest timestamp clock (RFC 7323 §5.4) */
@@ -15,10 +18,8 @@
 bool nb__time_wait_init(struct nb_tcp *tcp)
 {
     struct nb_time_wait_pool *pool = &tcp->time_wait;
-    *pool = (struct nb_time_wait_pool){.capacity = tcp->config.limits.time_wait,
-                                       .free_head = NB_TCB_NONE,
-                                       .oldest = NB_TCB_NONE,
-                                       .newest = NB_TCB_NONE};
+    *pool = (struct nb_time_wait_pool){
+        .capacity = tcp->config.limits.time_wait, .free_head = NB_TCB_NONE, .next_us = UINT64_MAX};
     if (!pool->capacity)
         return true;
     void *p =
@@ -41,28 +42,47 @@ static uint32_t index_of(const struct nb_time_wait_pool *pool, const struct nb_t
     return (uint32_t)(tw - pool->records);
 }
 
+static unsigned slot_of(uint64_t expires_us)
+{
+    return expires_us >> NB_TIME_WAIT_SLOT_SHIFT & (NB_TIME_WAIT_SLOTS - 1);
+}
+
+/* The filled slot that comes first; there is one. */
+static unsigned first_slot(const struct nb_time_wait_pool *pool)
+{
+    unsigned from = slot_of(pool->next_us);
+    uint64_t turned = pool->filled >> from | pool->filled << (-from & 63);
+    return (from + (unsigned)__builtin_ctzll(turned)) & (NB_TIME_WAIT_SLOTS - 1);
+}
+
 static void unlink_record(struct nb_time_wait_pool *pool, struct nb_time_wait *tw)
 {
-    *(tw->older == NB_TCB_NONE ? &pool->oldest : &pool->records[tw->older].newer) = tw->newer;
-    *(tw->newer == NB_TCB_NONE ? &pool->newest : &pool->records[tw->newer].older) = tw->older;
+    unsigned slot = slot_of(tw->expires_us);
+    *(tw->older == NB_TCB_NONE ? &pool->oldest[slot] : &pool->records[tw->older].newer) = tw->newer;
+    *(tw->newer == NB_TCB_NONE ? &pool->newest[slot] : &pool->records[tw->newer].older) = tw->older;
+    if (tw->older != NB_TCB_NONE || tw->newer != NB_TCB_NONE)
+        return;
+    pool->filled &= ~(UINT64_C(1) << slot);
+    if (!pool->filled)
+        pool->next_us = UINT64_MAX;
 }
 
-static void append_record(struct nb_time_wait_pool *pool, struct nb_time_wait *tw, uint64_t now_us)
+static void append_record(struct nb_time_wait_pool *pool, struct nb_time_wait *tw, uint64_t expires_us)
 {
     uint32_t index = index_of(pool, tw);
-    tw->expires_us = now_us + NB_TIME_WAIT_US;
+    unsigned slot = slot_of(expires_us);
+    bool first = !(pool->filled >> slot & 1);
+    tw->expires_us = expires_us;
     tw->newer = NB_TCB_NONE;
-    tw->older = pool->newest;
-    *(tw->older == NB_TCB_NONE ? &pool->oldest : &pool->records[tw->older].newer) = index;
-    pool->newest = index;
+    tw->older = first ? NB_TCB_NONE : pool->newest[slot];
+    *(first ? &pool->oldest[slot] : &pool->records[tw->older].newer) = index;
+    pool->newest[slot] = index;
+    pool->filled |= UINT64_C(1) << slot;
+    pool->next_us = nb__min(pool->next_us, expires_us);
 }
 
-/* Give a record up, its entry in the flow table included. */
-static void record_put(struct nb_tcp *tcp, struct nb_time_wait *tw)
+static void record_free(struct nb_time_wait_pool *pool, struct nb_time_wait *tw)
 {
-    struct nb_time_wait_pool *pool = &tcp->time_wait;
-    nb_flow_remove(tcp->config.flows, &tw->flow, tw->hash);
-    nb__md5_put(tcp, tw->md5_key);
     unlink_record(pool, tw);
     tw->used = false;
     tw->newer = pool->free_head;
@@ -70,15 +90,33 @@ static void record_put(struct nb_tcp *tcp, struct nb_time_wait *tw)
     pool->n--;
 }
 
+/* Give a record up, its entry in the flow table included. */
+static void record_put(struct nb_tcp *tcp, struct nb_time_wait *tw)
+{
+    nb_flow_remove(tcp->config.flows, &tw->flow, tw->hash);
+    nb__md5_put(tcp, tw->md5_key);
+    record_free(&tcp->time_wait, tw);
+}
+
+/* All are in use. */
+static __rte_noinline void make_room(struct nb_tcp *tcp)
+{
+    struct nb_time_wait_pool *pool = &tcp->time_wait;
+    nb__time_wait_expire(tcp);
+    if (pool->free_head == NB_TCB_NONE)
+        record_put(tcp, &pool->records[pool->oldest[first_slot(pool)]]);
+}
+
 static struct nb_time_wait *record_get(struct nb_tcp *tcp)
 {
     struct nb_time_wait_pool *pool = &tcp->time_wait;
-    if (pool->capacity == 0)
-        return NULL;
-    if (pool->free_head == NB_TCB_NONE && pool->fresh == pool->capacity)
-        record_put(tcp, &pool->records[pool->oldest]);
-    if (pool->free_head == NB_TCB_NONE)
-        return &pool->records[pool->fresh++];
+    if (pool->free_head == NB_TCB_NONE) {
+        if (pool->fresh < pool->capacity)
+            return &pool->records[pool->fresh++];
+        if (pool->capacity == 0)
+            return NULL;
+        make_room(tcp);
+    }
     struct nb_time_wait *tw = &pool->records[pool->free_head];
     pool->free_head = tw->newer;
     return tw;
@@ -101,7 +139,7 @@ static void record_begin(struct nb_tcp *tcp, struct nb_tcb *tcb)
                                 .timestamps = tcb->flags & NB_TCB_TIMESTAMPS,
                                 .used = true};
     nb__md5_hold(tcp, tw->md5_key);
-    append_record(&tcp->time_wait, tw, tcp->now_us);
+    append_record(&tcp->time_wait, tw, tcp->now_us + NB_TIME_WAIT_US);
     tcp->time_wait.n++;
     nb_flow_replace(tcp->config.flows, &tcb->flow, tcb->hash, NB_FLOW_TIME_WAIT, &tw->flow);
 }
@@ -159,7 +197,7 @@ bool nb__time_wait_release(struct nb_tcp *tcp, const struct nb_flow_object *obje
 static void restart(struct nb_tcp *tcp, struct nb_time_wait *tw)
 {
     unlink_record(&tcp->time_wait, tw);
-    append_record(&tcp->time_wait, tw, tcp->now_us);
+    append_record(&tcp->time_wait, tw, tcp->now_us + NB_TIME_WAIT_US);
 }
 
 void nb__time_wait_arrives(struct nb_tcp *tcp, struct nb_time_wait *tw, struct nb_seg *seg, uint16_t queue)
@@ -183,21 +221,80 @@ void nb__time_wait_arrives(struct nb_tcp *tcp, struct nb_time_wait *tw, struct n
         answer(tcp, tw);
 }
 
+/* --- from worker to worker --------------------------------------------------------------------------------------- */
+
+/* Its key is a worker's own, and so is a socket: neither goes anywhere. */
+bool nb_tcp_time_wait_pack(const struct nb_tcp *tcp, const struct nb_flow_object *object, struct nb_time_wait_pack *out)
+{
+    const struct nb_time_wait *tw = (const struct nb_time_wait *)object;
+    uint64_t left_us = tw->expires_us > tcp->now_us ? tw->expires_us - tcp->now_us : 0;
+    *out = (struct nb_time_wait_pack){.key = tw->flow.key,
+                                      .rcv_nxt = tw->rcv_nxt,
+                                      .snd_nxt = tw->snd_nxt,
+                                      .ts_recent = tw->ts_recent,
+                                      .ts_offset = tw->ts_offset,
+                                      .window = tw->window,
+                                      .left_ms = (uint16_t)((left_us + 999) / 1000),
+                                      .timestamps = tw->timestamps};
+    return !tw->md5_key;
+}
+
+void nb_tcp_time_wait_forget(struct nb_tcp *tcp, const struct nb_flow_object *object)
+{
+    record_put(tcp, (struct nb_time_wait *)(uintptr_t)object); /* the record begins with it */
+}
+
+bool nb_tcp_time_wait_adopt(struct nb_tcp *tcp, const struct nb_time_wait_pack *in)
+{
+    struct nb_time_wait *tw = record_get(tcp);
+    uint64_t left_us = nb__min(in->left_ms * UINT64_C(1000), NB_TIME_WAIT_US);
+    if (!tw)
+        return false;
+    *tw = (struct nb_time_wait){.flow.key = in->key,
+                                .hash = nb_flow_hash(tcp->config.flows, &in->key),
+                                .rcv_nxt = in->rcv_nxt,
+                                .snd_nxt = in->snd_nxt,
+                                .ts_recent = in->ts_recent,
+                                .ts_offset = in->ts_offset,
+                                .window = in->window,
+                                .timestamps = in->timestamps,
+                                .used = true};
+    append_record(&tcp->time_wait, tw, tcp->now_us + left_us);
+    tcp->time_wait.n++;
+    if (nb_flow_insert(tcp->config.flows, NB_FLOW_TIME_WAIT, &tw->flow, tw->hash))
+        return true;
+    record_free(&tcp->time_wait, tw);
+    return false;
+}
+
+uint64_t nb_tcp_time_wait_age_us(const struct nb_tcp *tcp, const struct nb_flow_object *object)
+{
+    const struct nb_time_wait *tw = (const struct nb_time_wait *)object;
+    return tcp->now_us + NB_TIME_WAIT_US - tw->expires_us;
+}
+
+/* --- time -------------------------------------------------------------------------------------------------------- */
+
 void nb__time_wait_drop_all(struct nb_tcp *tcp)
 {
-    while (tcp->time_wait.oldest != NB_TCB_NONE)
-        record_put(tcp, &tcp->time_wait.records[tcp->time_wait.oldest]);
+    struct nb_time_wait_pool *pool = &tcp->time_wait;
+    while (pool->filled)
+        record_put(tcp, &pool->records[pool->oldest[first_slot(pool)]]);
 }
 
 void nb__time_wait_expire(struct nb_tcp *tcp)
 {
     struct nb_time_wait_pool *pool = &tcp->time_wait;
-    while (pool->oldest != NB_TCB_NONE && pool->records[pool->oldest].expires_us <= tcp->now_us)
-        record_put(tcp, &pool->records[pool->oldest]);
+    while (pool->next_us <= tcp->now_us) {
+        struct nb_time_wait *tw = &pool->records[pool->oldest[first_slot(pool)]];
+        if (tw->expires_us > tcp->now_us)
+            pool->next_us = tw->expires_us;
+        else
+            record_put(tcp, tw);
+    }
 }
 
 uint64_t nb__time_wait_next_us(const struct nb_tcp *tcp)
 {
-    const struct nb_time_wait_pool *pool = &tcp->time_wait;
-    return pool->oldest == NB_TCB_NONE ? UINT64_MAX : pool->records[pool->oldest].expires_us;
+    return tcp->time_wait.next_us;
 }

@@ -22,7 +22,7 @@ struct nb_time_wait {
     nb_seq_t rcv_nxt, snd_nxt;
     uint32_t ts_recent, ts_offset;
     uint32_t replied_at;
-    uint32_t older, newer; /* indices in order of expiry; newer also links free ones */
+    uint32_t older, newer; /* indices within a slot; newer also links free ones */
     uint32_t md5_key;      /* a reference; 0: unsigned */
     uint16_t window;       /* the field we last sent */
     bool timestamps;
@@ -30,10 +30,16 @@ struct nb_time_wait {
 };
 static_assert(sizeof(struct nb_time_wait) <= 88, "a million of them must be affordable");
 
+/* Records by the second in which they expire, or so: more than NB_TIME_WAIT_US is divided into. */
+#define NB_TIME_WAIT_SLOTS      64
+#define NB_TIME_WAIT_SLOT_SHIFT 20
+
 struct nb_time_wait_pool {
     struct nb_time_wait *records;
     uint32_t capacity, fresh, free_head, n;
-    uint32_t oldest, newest;
+    uint64_t next_us; /* no record's time comes earlier; UINT64_MAX: there is none */
+    uint64_t filled;  /* one bit per slot that is not empty */
+    uint32_t oldest[NB_TIME_WAIT_SLOTS], newest[NB_TIME_WAIT_SLOTS];
 };
 
 bool nb__time_wait_init(struct nb_tcp *tcp);

@@ -34,6 +34,9 @@ static void read_one(struct nb_worker *w, unsigned from, const struct nb_mail *m
     case NB_MAIL_FORWARD_GONE:
         nb_registry_remove(&w->registry, &mail->flow.key, (uint16_t)from, mail->flow.incarnation);
         break;
+    case NB_MAIL_TIME_WAIT:
+        nb__record_letter(w, from, mail);
+        break;
     case NB_MAIL_PORT_WANTED:
     case NB_MAIL_PORT_ANSWER:
         nb__connect_letter(w, from, mail);

@@ -34,6 +34,7 @@ enum nb_mail_kind {
     NB_MAIL_FORWARD_PUT,      /* flow: you are its home, I own it */
     NB_MAIL_FORWARD_REMOVE,   /* flow: you need not know of it any more */
     NB_MAIL_FORWARD_GONE,     /* flow: you think that I own it; I do not */
+    NB_MAIL_TIME_WAIT,        /* time_wait: you are its home, and this is its record */
     NB_MAIL_PORT_WANTED,      /* flow: may I have this local port of yours (0: any)? incarnation: a ticket */
     NB_MAIL_PORT_ANSWER,      /* flow: this one, and you are its owner; 0: no. incarnation: the same ticket */
     NB_MAIL_MOVE_ASK,         /* move: have you got a place for this connection of mine? */
@@ -61,9 +62,10 @@ struct nb_mail {
     uint8_t kind;   /* enum nb_mail_kind */
     uint8_t port;   /* whose packet or neighbour it is */
     uint8_t hops;   /* workers the packet was sent to so far, this one included */
-    uint8_t why;    /* enum nb_mail_why */
-    uint16_t queue; /* where the packet arrived */
-    uint16_t count; /* NB_MAIL_MOVE_FENCE: segments that were lost; NB_MAIL_MOVE_HOME: moves so far */
+    uint8_t why;    /* enum nb_mail_why; NB_MAIL_TIME_WAIT: it has timestamps */
+    uint16_t queue; /* where the packet arrived; NB_MAIL_TIME_WAIT: how long it lives, in milliseconds */
+    uint16_t count; /* NB_MAIL_MOVE_FENCE: segments that were lost; NB_MAIL_MOVE_HOME: moves so far;
+                     * NB_MAIL_TIME_WAIT: the window */
     union {
         struct {
             struct rte_mbuf *m;
@@ -80,6 +82,10 @@ struct nb_mail {
             uint32_t incarnation;
             uint64_t by_us; /* NB_MAIL_MOVE_DRAINED; of a FENCE: 1 + the worker that waits for it, 0: unknown */
         } flow;
+        struct {
+            struct nb_flow_key key;
+            uint32_t rcv_nxt, snd_nxt, ts_recent, ts_offset;
+        } time_wait;
         struct {
             void *departure; /* the source's record of the move */
             void *landing;   /* the target's */

@@ -2,14 +2,17 @@
  *
  * The steps, each done on all workers before the next begins (runtime_reta.c):
  *
- *   begin      the next table is known. From here on no flow of the port begins to move, and a worker also answers as
- * the next home of a tuple, when asked so. (wait)     until those that are on the move have settled: now every flow
- * comes by one way. announce   every flow that will not be at home is announced to its next home. Until the end, new
- * flows are announced as they are made, to whichever home they were not made at. hold       what comes from the wire to
- * its next home, not being at home there yet, is parked. (write)    the port's table is rewritten: packets may come by
- * either. (drain)    every queue has been seen empty of what came by the old table, and what its worker sent on has
- * been read. switch     the next table is the table. release    what was parked is handed on, behind all that came
- * before it. clean      old homes forget the entries that they no longer need.
+ * - begin: the next table is known. From here on no flow of the port begins to move, and a worker also answers as the
+ *   next home of a tuple, when asked so.
+ * - (wait): until those that are on the move have settled; now every flow comes by one way.
+ * - announce: every flow that will not be at home is announced to its next home. Until the end, new flows are announced
+ *   as they are made, to whichever home they were not made at.
+ * - hold: what comes from the wire to its next home, not being at home there yet, is parked.
+ * - (write): the port's table is rewritten; packets may come by either.
+ * - (drain): every queue has been seen empty of what came by the old table, and what its worker sent on has been read.
+ * - switch: the next table is the table.
+ * - release: what was parked is handed on, behind all that came before it.
+ * - clean: old homes forget the entries that they no longer need, and TIME-WAIT records go to the new ones.
  *
  * A flow that stays at home, or comes home, loses its entry; one that leaves home gains one. If the port refuses,
  * abandon takes the place of switch, and clean takes the announcements back.
@@ -192,21 +195,36 @@ void nb__reta_abandon(struct nb_worker *w, unsigned port)
     w->reta_away = NB_REGISTRY_NONE;
 }
 
+/* What becomes of a flow of ours that we told a home of: its old home forgets it, and if it has ended its record goes
+ * to the new one. False: a ring is full. */
+static bool clean_one(struct nb_worker *w, const struct nb_forward *f, bool *forget)
+{
+    const struct nb_flow_key *key = &f->flow.key;
+    uint16_t now = home(w, key->port_group, key), before = next_home(w, key->port_group, key);
+    enum nb_record_sent record;
+
+    if (now != before && !take_back(w, f, before))
+        return false;
+    if (!f->departed)
+        nb_registry_set_told(&w->registry, key, now, f->incarnation);
+    record = nb__record_goes_home(w, key, now, true);
+    *forget = now == w->index || record == NB_RECORD_GONE;
+    return record != NB_RECORD_WAITS;
+}
+
 bool nb__reta_clean(struct nb_worker *w, unsigned port)
 {
     const struct nb_forward *f;
     bool sent = true;
 
     for (unsigned i = 0; i < FLOWS_PER_CALL && (f = nb_registry_away_at(&w->registry, &w->reta_away)); i++) {
-        uint16_t now = home(w, port, &f->flow.key), before = next_home(w, port, &f->flow.key);
+        bool forget = false;
 
-        if (f->flow.key.port_group == port && now != before)
-            sent = take_back(w, f, before);
+        if (f->flow.key.port_group == port)
+            sent = clean_one(w, f, &forget);
         if (!sent)
             break;
-        if (f->flow.key.port_group == port && !f->departed)
-            nb_registry_set_told(&w->registry, &f->flow.key, now, f->incarnation);
-        nb_registry_away_step(&w->registry, &w->reta_away, f->flow.key.port_group == port && now == w->index);
+        nb_registry_away_step(&w->registry, &w->reta_away, forget);
     }
     nb__ring_doorbells(w);
     if (!sent || nb_registry_away_at(&w->registry, &w->reta_away))
@@ -225,16 +243,23 @@ static bool is_changing(const struct nb_worker *w)
     return false;
 }
 
-/* Has the next flow that we told a home of ended? False: that is all for now. */
+/* The next flow that we told a home of: has it ended, or is there only its record, which goes home? False: that is all
+ * for now. */
 static bool sweep_one(struct nb_worker *w)
 {
     struct nb_registry *r = &w->registry;
     const struct nb_forward *f = nb_registry_away_at(r, &r->sweep);
+    enum nb_record_sent record;
     struct nb_flow_ref ref;
 
     if (!f) {
         r->sweep = NB_REGISTRY_NONE;
         return false;
+    }
+    record = nb__record_goes_home(w, &f->flow.key, home(w, f->flow.key.port_group, &f->flow.key), false);
+    if (record != NB_RECORD_STAYS) {
+        nb_registry_away_step(r, &r->sweep, record == NB_RECORD_GONE);
+        return record == NB_RECORD_GONE;
     }
     ref = nb_flow_find(r->flows, &f->flow.key, nb_flow_hash(r->flows, &f->flow.key));
     if (ref.kind == NB_FLOW_TCB || ref.kind == NB_FLOW_TIME_WAIT)

@@ -83,8 +83,8 @@ static bool clean(struct nb_worker *w, struct nb_reta_change *c)
 }
 
 /* NULL: the NIC's turn. */
-static step_fn *const steps[] = {begin, quiet,     announce, read_mail, hold,      NULL, ask_to_drain,
-                                 drain, read_mail, end,      release,   read_mail, clean};
+static step_fn *const steps[] = {begin, quiet,     announce, read_mail, hold,      NULL,  ask_to_drain,
+                                 drain, read_mail, end,      release,   read_mail, clean, read_mail};
 
 static void write_table(struct nb_reta_change *c)
 {

@@ -194,16 +194,18 @@ static int init_tcp(struct nb_worker *w, const struct nb_worker_config *config)
     return 0;
 }
 
-/* Flows that other workers own although we are their home: as many as connections of ours, which is what a change of
- * RETA can bring when everybody's flows move to a worker's neighbours. */
+/* Flows that other workers own although we are their home, and the other way round: as many as connections and
+ * TIME-WAIT records of ours, which is what a change of RETA can bring when everybody's flows move to a worker's
+ * neighbours. */
 static uint32_t most_forwards(const struct nb_limits *limits)
 {
-    return limits->connections;
+    return limits->connections + limits->time_wait;
 }
 
+/* Records that come take the place of their entries, so only connections are there twice over. */
 uint32_t nb__most_flows(const struct nb_limits *limits)
 {
-    return limits->connections + limits->time_wait + most_forwards(limits);
+    return limits->connections + limits->time_wait + limits->connections;
 }
 
 static int init_tables(struct nb_worker *w, const struct nb_limits *limits)

@@ -19,7 +19,7 @@
  *   home.c       whose segment is it: ours, another worker's, nobody's · place.c  who is to accept it
  *   icmp.c       whose ICMP error is it; what paths take
  *   letters.c    what arrives over the rings
- *   reta.c       when the indirection table changes
+ *   reta.c       when the indirection table changes · record.c  TIME-WAIT records go home
  *   connect.c    active opens, and local ports for them
  *   move.h       a flow goes to another worker, and its files
  *   events.c     what the TCP core has to say, passed to applications and the steering thread; conn.c the way back
@@ -237,6 +237,12 @@ void nb__icmp_letter(struct nb_worker *w, const struct nb_mail *mail);
 
 /* letters.c: read all mail there is. True when there was some. */
 bool nb__read_mail(struct nb_worker *w);
+
+/* record.c: is there a TIME-WAIT record of ours that belongs to this home? Then it goes there; young ones only if said
+ * so. WAITS: the ring is full. And the home's side. */
+enum nb_record_sent { NB_RECORD_STAYS, NB_RECORD_WAITS, NB_RECORD_GONE };
+enum nb_record_sent nb__record_goes_home(struct nb_worker *w, const struct nb_flow_key *key, uint16_t home, bool young);
+void nb__record_letter(struct nb_worker *w, unsigned from, const struct nb_mail *mail);
 
 /* reta.c: a flow of ours was just made while RETA changes; what is due every turn. */
 void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key);

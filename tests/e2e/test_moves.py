@@ -13,6 +13,7 @@ from nbtest import check, equal
 WORKERS = 3
 BYTES = 100 << 20
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+GET_CLOSE = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 
 class Moving(nbtest.System):
@@ -100,6 +101,27 @@ def test_drained_worker_has_no_flows_left(system):
     system.ctl("worker", "resume", 1)
     for client in clients + more:
         client.close()
+
+
+def test_drained_worker_has_no_time_wait_records_left(system):
+    """The server closes first, so they are its own; all of them are elsewhere then, none is lost."""
+    before = time_waits(system)
+    for _ in range(30):
+        with system.connect() as client:
+            client.sendall(GET_CLOSE)
+            while client.recv(4096):
+                pass
+    nbtest.wait_until(lambda: sum(time_waits(system)) == sum(before) + 30, "30 connections are in TIME-WAIT")
+    check(time_waits(system)[1] > before[1], "worker 1 has records")
+    nbtest.wait_until(lambda: system.ask("worker", "drain", 1)[0]["left"] == 0, "worker 1 is drained")
+    equal(time_waits(system)[1], 0, "TIME-WAIT records at worker 1")
+    equal(sum(time_waits(system)), sum(before) + 30, "TIME-WAIT records in all")
+    check(system.counter("time_wait_out") == system.counter("time_wait_in") > 0, "records have gone and come")
+    system.ctl("worker", "resume", 1)
+
+
+def time_waits(system):
+    return [worker["time_wait"] for worker in system.ask("worker", "list")]
 
 
 def test_buckets_take_their_flows_along(system):

@@ -89,8 +89,28 @@ static void tell_gates(struct world *w, const struct nb_worker *worker)
                gate && gate->holding ? ", holding" : "");
 }
 
+/* Of the records that began before `since_us` each is at its flow's home. */
+void world_check_records(struct world *w, uint64_t since_us)
+{
+    for (unsigned i = 0; i < w->workers; i++) {
+        const struct nb_worker *worker = w->rt->worker[i];
+        struct nb_flow_ref ref;
+        uint32_t slot = 0;
+
+        while (nb_flow_next(worker->flows, &slot, &ref)) {
+            const struct nb_time_wait *tw = (const struct nb_time_wait *)ref.object;
+            unsigned home = nb_rss_queue(&worker->port[0].rss, &ref.object->key);
+
+            if (ref.kind == NB_FLOW_TIME_WAIT && home != i && tw->expires_us - NB_TIME_WAIT_US < since_us)
+                world_fail(w, "the TIME-WAIT record of port %u is at worker %u, its home is %u",
+                           ref.object->key.remote_port, i, home);
+        }
+    }
+}
+
 void world_check_rest(struct world *w)
 {
+    world_check_records(w, w->now_us);
     for (unsigned i = 0; i < TICKETS; i++)
         if (w->ticket[i].busy)
             world_fail(w, "port %u: a move did not end", w->ticket[i].conn->key.local_port);

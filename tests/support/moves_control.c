@@ -102,6 +102,7 @@ void world_begin_reta(struct world *w)
     if (nb__reta_change_init(&w->reta_change, w->rt, 0, reta, port->reta_size, &w->reta_err) < 0)
         world_fail(w, "RETA: %s", w->reta_err.text);
     w->reta_changes = true;
+    w->reta_from_us = w->now_us - CLOCK_US;
 }
 
 /* Workers take their turns between any two steps. */
@@ -115,6 +116,7 @@ void world_go_on_with_reta(struct world *w)
         w->result->tables++;
         if (w->reta_change.rc < 0)
             world_fail(w, "RETA: %s", w->reta_err.text);
+        world_check_records(w, w->reta_from_us);
     }
 }
 

@@ -94,6 +94,7 @@ struct world {
     uint16_t next_port;
     bool reta_changes;
     struct nb_reta_change reta_change;
+    uint64_t reta_from_us; /* when it began */
     struct nb_error reta_err;
     unsigned opened;
     bool quiet; /* nobody sleeps or moves any more */
@@ -143,6 +144,7 @@ struct world_tally {
 };
 struct world_tally world_count(const struct world *w);
 void world_check_counters(struct world *w, const struct world_tally *a);
+void world_check_records(struct world *w, uint64_t since_us);
 void world_check_rest(struct world *w);
 
 #endif

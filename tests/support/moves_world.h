@@ -2,7 +2,8 @@
  * moves them all the time. What happens when, and how long it takes, comes from a seed.
  *
  * After a run the world says what must hold: every byte of every stream arrived once and in order, every connection
- * ended as its ends wished, nothing was lost, sent again or out of order, all buffers are back.
+ * ended as its ends wished, nothing was lost, sent again or out of order, all buffers are back, every TIME-WAIT record
+ * is at home.
  */
 #ifndef SUPPORT_MOVES_WORLD_H
 #define SUPPORT_MOVES_WORLD_H

@@ -404,11 +404,9 @@ static void begin(struct nb_worker *w, void *reta)
     nb__reta_begin(w, 0, reta, RETA_SIZE);
 }
 
-static void announce(struct nb_worker *w, void *arg)
+static void announce(struct nb_worker *w, void *done)
 {
-    (void)arg;
-    while (!nb__reta_announce(w, 0))
-        ;
+    *(bool *)done = nb__reta_announce(w, 0);
 }
 
 static void nothing(struct nb_worker *w, void *arg)
@@ -428,11 +426,17 @@ static void abandon(struct nb_worker *w, void *arg)
     nb__reta_abandon(w, 0);
 }
 
-static void clean(struct nb_worker *w, void *arg)
+static void clean(struct nb_worker *w, void *done)
 {
-    (void)arg;
-    while (!nb__reta_clean(w, 0))
-        ;
+    *(bool *)done = nb__reta_clean(w, 0);
+}
+
+/* Rings may fill up: others read them in between. */
+static void finish_on_all(void (*fn)(struct nb_worker *w, void *done))
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        for (bool done = false; !done; settle())
+            assert_int_equal(nb_runtime_call(rt, i, fn, &done), 0);
 }
 
 void all_to(uint16_t reta[RETA_SIZE], uint16_t queue)
@@ -446,7 +450,7 @@ void change_reta(const uint16_t *reta, bool port_refuses, void (*between)(void))
 {
     call_all(begin, (void *)(uintptr_t)reta);
     between();
-    call_all(announce, NULL);
+    finish_on_all(announce);
     call_all(nothing, NULL);
     between();
     if (!port_refuses)
@@ -456,7 +460,7 @@ void change_reta(const uint16_t *reta, bool port_refuses, void (*between)(void))
         assert_int_equal(nb_runtime_call(rt, i, port_refuses ? abandon : switch_over, NULL), 0);
         between();
     }
-    call_all(clean, NULL);
+    finish_on_all(clean);
     settle();
     between();
 }

@@ -49,6 +49,8 @@
     X(MEMORY_CLAMPED, "memory_clamped", "times that a connection's window was cut for lack of memory")                 \
     X(MEMORY_WRITE_REFUSED, "memory_write_refused", "writes that came up short for lack of memory")                    \
     X(TIME_WAIT_REUSED, "time_wait_reused", "new connections that took over a TIME-WAIT tuple (RFC 6191)")             \
+    X(TIME_WAIT_OUT, "time_wait_out", "TIME-WAIT records given to the worker that is their flow's home")               \
+    X(TIME_WAIT_IN, "time_wait_in", "TIME-WAIT records taken over because this worker is their flow's home")           \
     X(DROP_NOT_FOR_US, "drop_not_for_us", "frames with another destination MAC or IP address")                         \
     X(DROP_VLAN, "drop_vlan", "frames without the VLAN tag of their port, or with one where it has none")              \
     X(DROP_UNKNOWN_PROTOCOL, "drop_unknown_protocol", "frames of a protocol this stack does not speak")                \

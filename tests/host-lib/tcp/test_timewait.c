@@ -11,6 +11,8 @@
 #define FIN NB_TCP_FIN
 #define RST NB_TCP_RST
 
+#define SLOT_MS ((1u << NB_TIME_WAIT_SLOT_SHIFT) / 1000) /* one that came from elsewhere may end so much late */
+
 static void test_record_lives_a_minute_and_the_tuple_is_then_unknown(void **state)
 {
     (void)state;
@@ -176,6 +178,73 @@ static void test_beyond_the_limit_the_oldest_record_goes(void **state)
     end_free(e);
 }
 
+/* Records of another worker, with so much of their time left. */
+static void adopt(struct one_end *e, uint16_t remote_port, uint16_t left_ms)
+{
+    struct nb_time_wait_pack pack = {.key = e->key, .left_ms = left_ms};
+    pack.key.remote_port = remote_port;
+    assert_true(nb_tcp_time_wait_adopt(e->tcp, &pack));
+}
+
+static void test_records_that_are_adopted_in_any_order_end_when_they_should(void **state)
+{
+    (void)state;
+    static const uint16_t left_ms[] = {30000, 60000, 1, 59000, 15000, 45000, 7};
+    struct one_end *e = end_new(NULL);
+    for (uint16_t i = 0; i < RTE_DIM(left_ms); i++)
+        adopt(e, 1000 + i, left_ms[i]);
+    for (unsigned ms = 0; ms < 62000; ms += 500) {
+        wait_us(e, 500000);
+        for (uint16_t i = 0; i < RTE_DIM(left_ms); i++) {
+            e->key.remote_port = 1000 + i;
+            if (left_ms[i] > ms + 500)
+                assert_int_equal(end_state(e), NB_TCP_TIME_WAIT);
+            else if (left_ms[i] + SLOT_MS < ms + 500)
+                assert_int_equal(end_state(e), NB_TCP_CLOSED);
+        }
+    }
+    assert_int_equal(nb_tcp_time_waits(e->tcp), 0);
+    assert_true(nb_tcp_next_us(e->tcp) == UINT64_MAX);
+    end_free(e);
+}
+
+static void test_adopted_record_beyond_the_limit_takes_the_place_of_the_one_that_ends_first(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(&(struct end_options){.time_wait = 3});
+    adopt(e, 1000, 40000);
+    adopt(e, 1001, 20000);
+    adopt(e, 1002, 30000);
+    adopt(e, 1003, 50000);
+    assert_int_equal(nb_tcp_time_waits(e->tcp), 3);
+    e->key.remote_port = 1001;
+    assert_int_equal(end_state(e), NB_TCP_CLOSED);
+    e->key.remote_port = 1002;
+    assert_int_equal(end_state(e), NB_TCP_TIME_WAIT);
+    end_free(e);
+}
+
+static void test_record_comes_out_of_its_pack_as_it_was(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    struct nb_time_wait_pack pack;
+    end_time_wait(e);
+    const struct nb_time_wait before = e->tcp->time_wait.records[0];
+    wait_us(e, 12345678);
+    assert_true(nb_tcp_time_wait_pack(e->tcp, &e->tcp->time_wait.records[0].flow, &pack));
+    nb_tcp_time_wait_forget(e->tcp, &e->tcp->time_wait.records[0].flow);
+    assert_int_equal(end_state(e), NB_TCP_CLOSED);
+    assert_true(nb_tcp_time_wait_adopt(e->tcp, &pack));
+    struct nb_time_wait after = e->tcp->time_wait.records[0];
+    assert_true(after.expires_us >= before.expires_us && after.expires_us < before.expires_us + 1000);
+    after.expires_us = before.expires_us;
+    assert_memory_equal(&after, &before, sizeof after);
+    arrive(e, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    end_expect(e, ACK, 2, 2, 0);
+    end_free(e);
+}
+
 static void test_lookup_made_before_the_record_existed_still_finds_it(void **state)
 {
     (void)state;
@@ -226,6 +295,9 @@ int main(void)
         cmocka_unit_test(test_iss_of_a_reused_tuple_is_above_the_old_connections),
         cmocka_unit_test(test_syn_for_a_port_nobody_listens_on_leaves_the_record),
         cmocka_unit_test(test_beyond_the_limit_the_oldest_record_goes),
+        cmocka_unit_test(test_records_that_are_adopted_in_any_order_end_when_they_should),
+        cmocka_unit_test(test_adopted_record_beyond_the_limit_takes_the_place_of_the_one_that_ends_first),
+        cmocka_unit_test(test_record_comes_out_of_its_pack_as_it_was),
         cmocka_unit_test(test_second_syn_of_a_burst_does_not_find_the_record_that_the_first_took_over),
         cmocka_unit_test(test_lookup_made_before_the_record_existed_still_finds_it),
     };

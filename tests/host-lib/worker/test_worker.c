@@ -26,7 +26,6 @@
 #include "ring_port.h"
 #include "worker_wire.h"
 
-
 /* --- one worker's work ---------------------------------------------------------------------------------------------
  */
 
@@ -427,7 +426,6 @@ static void test_syn_with_another_hash_makes_the_port_untrusted(void **state)
     }
 }
 
-
 static struct client survivor[WORKERS]; /* one at home at each worker when it was opened */
 
 /* Every connection speaks through the queue that RSS gives it right now, and through each wrong one. */
@@ -599,43 +597,6 @@ static void test_entry_of_a_flow_that_ended_is_swept(void **state)
     }
     assert_int_equal(entries(), 0);
     assert_int_equal(away(), 0);
-}
-
-/* TIME-WAIT is at the old owner: a late FIN that reaches the new home must not be answered with RST. */
-static void test_time_wait_is_announced_like_a_flow(void **state)
-{
-    struct client c = client_at_home(0);
-    uint16_t reta[RETA_SIZE];
-    struct nb_conn conn;
-    struct nb_flow_info info;
-    struct reply r;
-
-    (void)state;
-    open_on(0, &c);
-    info = only_flow(0);
-    (void)info;
-    /* The server closes first, so that it is the one in TIME-WAIT. */
-    struct nb_tcb *tcb;
-    uint32_t slot = 0;
-    assert_true(nb_tcp_next_flow(rt->worker[0]->tcp, &slot, now_us, &info, &tcb));
-    conn = nb_tcb_conn(tcb);
-    assert_int_equal(nb_conn_shutdown(rt->worker[0], conn), 0);
-    settle();
-    assert_true(receive(&c, &r));
-    assert_true(r.seg.flags & NB_TCP_FIN);
-    r = exchange_on(0, &c, NB_TCP_FIN | NB_TCP_ACK, "");
-    assert_int_equal(flow_count(0), 0);
-    all_to(reta, 2);
-    change_reta(reta, false, send_nothing);
-    assert_int_equal(rt->worker[2]->registry.entries, 1);
-    now_us += 1000000;
-    c.seq--;
-    send_on(2, &c, NB_TCP_FIN | NB_TCP_ACK, "");
-    settle();
-    assert_true(receive(&c, &r));
-    assert_int_equal(r.seg.flags, NB_TCP_ACK);
-    assert_int_equal(r.queue, 0);
-    assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
 }
 
 /* An entry that outlived its flow: the owner disowns the tuple, home forgets the entry and serves the SYN. */
@@ -946,7 +907,6 @@ int main(void)
         T(test_reta_refused_by_the_port_leaves_everything_as_it_was),
         T(test_forwarded_by_entry_is_software_not_misdirected),
         T(test_entry_of_a_flow_that_ended_is_swept),
-        T(test_time_wait_is_announced_like_a_flow),
         T(test_stale_entry_heals_when_a_syn_finds_it),
         T(test_stale_entry_found_with_the_last_hop_drops_once),
         T(test_entries_overflowing_make_home_silent_about_unknown_segments),
