@@ -69,6 +69,7 @@ enum nb_tcb_timer {
     NB_TCB_TIMER_ACK = 1 << 4,     /* a delayed ACK (RFC 9293 §3.8.6.3) */
     NB_TCB_TIMER_LIFE = 1 << 5,    /* keepalive, or FIN-WAIT-2 that the application has left */
     NB_TCB_TIMER_PACE = 1 << 6,    /* the next burst may leave (pace.c) */
+    NB_TCB_TIMER_LATE = 1 << 7,    /* not one more, but of the shared deadline: it was put off because we were late */
 };
 #define NB_TCB_TIMERS_SEND (NB_TCB_TIMER_RTO | NB_TCB_TIMER_REORDER | NB_TCB_TIMER_PROBE | NB_TCB_TIMER_PERSIST)
 

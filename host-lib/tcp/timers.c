@@ -45,7 +45,7 @@ void nb__timer_start(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcb_timer t
     if (timer == NB_TCB_TIMER_ACK) {
         tcb->ack_at = at;
     } else {
-        tcb->timers &= (uint8_t)~NB_TCB_TIMERS_SEND;
+        tcb->timers &= (uint8_t)~(NB_TCB_TIMERS_SEND | NB_TCB_TIMER_LATE);
         tcb->send_at = at;
     }
     tcb->timers |= (uint8_t)timer;
@@ -388,8 +388,11 @@ static void life_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb)
 static void send_timer_fires(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     unsigned timer = tcb->timers & NB_TCB_TIMERS_SEND;
-    if (nb__now32(tcp) - tcb->send_at > LATE_US) { /* we were held up: see first what the peer has sent meanwhile */
+    /* We were held up: see first what the peer has sent meanwhile. Once, since a worker on a crowded core is always late.
+     */
+    if (nb__now32(tcp) - tcb->send_at > LATE_US && !(tcb->timers & NB_TCB_TIMER_LATE)) {
         nb__timer_start(tcp, tcb, timer, LATE_US);
+        tcb->timers |= NB_TCB_TIMER_LATE;
         return;
     }
     tcb->timers &= (uint8_t)~NB_TCB_TIMERS_SEND;

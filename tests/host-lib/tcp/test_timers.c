@@ -82,6 +82,23 @@ static void test_data_is_sent_again_after_rto_with_doubling_pauses_one_segment_a
     end_free(e);
 }
 
+/* On a crowded core. Once it waits for what the peer may have sent meanwhile; then it is time. */
+static void test_time_out_of_a_worker_that_is_always_late_is_put_off_once(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(NULL);
+    end_established(e);
+    end_write_n(e, 1000);
+    end_forget_sent(e);
+    for (unsigned i = 0; i < 2; i++) {
+        end_nothing_sent(e);
+        e->now += e->tcb->rto_us + 5000;
+        nb_tcp_advance(e->tcp, e->now);
+    }
+    end_expect(e, ACK | PSH, 1, 1, 1000);
+    end_free(e);
+}
+
 /* Linux's tcp_retries2 of 15 means 924.6 s; the time-out after that is the last. */
 static void test_unacknowledged_data_is_given_up_at_the_first_time_out_after_fifteen_retries_time(void **state)
 {
@@ -284,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_syn_is_repeated_each_second_then_after_doubling_pauses_and_given_up),
         cmocka_unit_test(test_syn_ack_is_repeated_five_times_and_forgotten_without_an_event),
         cmocka_unit_test(test_data_is_sent_again_after_rto_with_doubling_pauses_one_segment_at_a_time),
+        cmocka_unit_test(test_time_out_of_a_worker_that_is_always_late_is_put_off_once),
         cmocka_unit_test(test_unacknowledged_data_is_given_up_at_the_first_time_out_after_fifteen_retries_time),
         cmocka_unit_test(test_closed_applications_data_is_given_up_after_the_time_of_eight_retries),
         cmocka_unit_test(test_rto_follows_the_measured_round_trip),
