@@ -262,7 +262,7 @@ static void read_wish(struct nb_worker *w, uint16_t from, const struct nb_mail *
     if (key->local_port && (!is_home(w, key) || use_of(w, key) != PORT_FREE))
         key->local_port = 0; /* a record in TIME-WAIT is nothing to give away */
     if (nb__mail(w, from, &answer) && key->local_port)
-        nb_registry_put(&w->registry, key, from, 0);
+        nb_registry_put(&w->registry, key, from, 0, 0);
 }
 
 void nb__connect_letter(struct nb_worker *w, unsigned from, const struct nb_mail *mail)

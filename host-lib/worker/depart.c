@@ -157,14 +157,32 @@ static bool is_stale(const struct nb_departure *d, const struct nb_mail *mail)
     return d->phase != NB_DEPARTURE_ASKED || d->serial != mail->move.serial;
 }
 
+/* CANCEL is owed for it, by a record of its own; whoever asked has had an answer. Where there is no record left, the
+ * ring decides. */
+static void send_back(struct nb_worker *w, unsigned from, struct nb_landing *landing)
+{
+    struct nb_departure *d = free_one(w->moves);
+    const struct nb_mail unwanted = {.kind = NB_MAIL_MOVE_CANCEL, .move = {.landing = landing}};
+
+    if (!d) {
+        nb__mail(w, from, &unwanted);
+        return;
+    }
+    memset(d, 0, offsetof(struct nb_departure, transfer));
+    d->phase = NB_DEPARTURE_CANCEL;
+    d->to = (uint16_t)from;
+    d->landing = landing;
+    d->report.result = -ECANCELED;
+    w->moves->n_departures++;
+    w->moving = true;
+}
+
 void nb__departure_ready(struct nb_worker *w, unsigned from, const struct nb_mail *mail)
 {
     struct nb_departure *d = mail->move.departure;
 
     if (is_stale(d, mail)) {
-        struct nb_mail unwanted = {.kind = NB_MAIL_MOVE_CANCEL, .move = {.landing = mail->move.landing}};
-
-        nb__mail(w, from, &unwanted);
+        send_back(w, from, mail->move.landing);
         return;
     }
     d->landing = mail->move.landing;
@@ -235,8 +253,8 @@ static void freeze(struct nb_worker *w, struct nb_departure *d, struct nb_tcb *t
     tell_application(w, d, tcb);
     nb_transfer_leave(w->tcp, tcb, &d->transfer);
     nb_registry_untell(&w->registry, &d->key);
-    nb_registry_put(&w->registry, &d->key, d->to, d->incarnation);
-    nb__trace_add(w, &d->key, d->incarnation, d->to);
+    nb_registry_put(&w->registry, &d->key, d->to, d->incarnation, (uint16_t)(d->transfer.tcb.moves + 1));
+    nb__trace_add(w, &d->key);
     d->report.frozen_us = w->now_us;
     d->phase = NB_DEPARTURE_CARRIED;
     carry.move.departure = d;
@@ -269,6 +287,8 @@ static void try_to_leave(struct nb_worker *w, struct nb_departure *d)
     d->home = nb_rss_queue(&w->port[d->key.port_group].rss, &d->key);
     if (has_room(w, d))
         freeze(w, d, tcb);
+    else if (w->now_us >= d->asked_us + NB_MOVE_ASK_US)
+        cancel(w, d, -EBUSY, "busy: there is no room for its letter or its entry");
 }
 
 /* --- what is due ---------------------------------------------------------------------------------------------------

@@ -340,6 +340,7 @@ void nb__gate_drop(struct nb_worker *w, struct nb_gate *gate)
     for (unsigned i = 0; i < gate->n; i++)
         release_stage(w, gate, i);
     release_held(w, gate);
+    report(w, gate);
     put_back(w, gate);
 }
 
@@ -350,10 +351,8 @@ void nb__gates_stop(struct nb_worker *w)
     for (uint32_t i = 0; g && i < g->fresh; i++) {
         struct nb_gate *gate = &g->gate[i];
 
-        if (!gate->used)
-            continue;
-        report(w, gate);
-        nb__gate_drop(w, gate);
+        if (gate->used)
+            nb__gate_drop(w, gate);
     }
 }
 
@@ -370,15 +369,18 @@ static void tend(struct nb_worker *w, struct nb_gate *gate)
     if (gate->holding && w->now_us >= gate->hold_until_us) {
         release_held(w, gate);
         settle(w, gate);
-    } else if (gate->active && w->now_us >= gate->until_us) {
-        if (gate->forced)
-            nb__gate_drop(w, gate);
-        else
-            force(w, gate);
-    } else if (gate->home_owed && gate->at > 0) {
-        tell_home(w, gate);
-        nb__gate_look(w, gate);
+        return;
     }
+    if (!gate->active)
+        return;
+    if (gate->home_owed && gate->at > 0)
+        tell_home(w, gate);
+    if (w->now_us < gate->until_us)
+        nb__gate_look(w, gate);
+    else if (!gate->forced)
+        force(w, gate);
+    else if (!gate->home_owed) /* whatever the time: home must know, or it goes on sending segments elsewhere */
+        nb__gate_drop(w, gate);
 }
 
 void nb__gates_tend(struct nb_worker *w)

@@ -69,7 +69,7 @@ static void disown(struct nb_worker *w, const struct nb_flow_key *key, unsigned 
 /* We are its home, and have another worker accept it. */
 static __rte_noinline void hand_over(struct nb_worker *w, struct nb_arrival *a, unsigned to)
 {
-    nb_registry_put(&w->registry, &a->seg.key, (uint16_t)to, 0);
+    nb_registry_put(&w->registry, &a->seg.key, (uint16_t)to, 0, 0);
     w->counters[NB_COUNTER_HANDED_OVER]++;
     pass_on(w, a, to, NB_WHY_ACCEPT, 0, NB_HOPS_MAX);
 }

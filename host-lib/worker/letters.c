@@ -28,7 +28,7 @@ static void read_one(struct nb_worker *w, unsigned from, const struct nb_mail *m
         nb_net_told(&w->net, mail->port, &mail->news, w->now_us);
         break;
     case NB_MAIL_FORWARD_PUT:
-        nb_registry_put(&w->registry, &mail->flow.key, (uint16_t)from, mail->flow.incarnation);
+        nb_registry_put(&w->registry, &mail->flow.key, (uint16_t)from, mail->flow.incarnation, mail->count);
         break;
     case NB_MAIL_FORWARD_REMOVE:
     case NB_MAIL_FORWARD_GONE:

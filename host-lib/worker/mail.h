@@ -64,7 +64,7 @@ struct nb_mail {
     uint8_t hops;   /* workers the packet was sent to so far, this one included */
     uint8_t why;    /* enum nb_mail_why; NB_MAIL_TIME_WAIT: it has timestamps */
     uint16_t queue; /* where the packet arrived; NB_MAIL_TIME_WAIT: how long it lives, in milliseconds */
-    uint16_t count; /* NB_MAIL_MOVE_FENCE: segments that were lost; NB_MAIL_MOVE_HOME: moves so far;
+    uint16_t count; /* NB_MAIL_MOVE_FENCE: segments that were lost; _MOVE_HOME, _FORWARD_PUT: moves so far;
                      * NB_MAIL_TIME_WAIT: the window */
     union {
         struct {

@@ -113,7 +113,7 @@ struct nb_landing {
 struct nb_trace {
     struct nb_flow_key key;
     uint32_t incarnation;
-    uint16_t to;
+    uint16_t moves; /* with this one: tells one departure from the next */
     uint64_t until_us;
 };
 
@@ -176,8 +176,8 @@ void nb__landing_carried(struct nb_worker *w, const struct nb_mail *mail);
 void nb__landings_tend(struct nb_worker *w);
 void nb__loans_tend(struct nb_worker *w);
 
-/* traces.c */
-void nb__trace_add(struct nb_worker *w, const struct nb_flow_key *key, uint32_t incarnation, uint16_t to);
+/* traces.c: a flow has just left, and has its entry; its handle leads there. */
+void nb__trace_add(struct nb_worker *w, const struct nb_flow_key *key);
 void nb__traces_tend(struct nb_worker *w);
 void nb__moved_add(struct nb_worker *w, struct nb_conn conn, uint16_t to, struct nb_conn there);
 

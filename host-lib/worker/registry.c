@@ -28,7 +28,7 @@ void nb_registry_fini(struct nb_registry *r)
 }
 
 static struct nb_forward *take(struct nb_registry *r, const struct nb_flow_key *key, uint16_t owner,
-                               uint32_t incarnation)
+                               uint32_t incarnation, uint16_t moves)
 {
     struct nb_forward *f;
 
@@ -40,7 +40,7 @@ static struct nb_forward *take(struct nb_registry *r, const struct nb_flow_key *
     } else {
         return NULL;
     }
-    *f = (struct nb_forward){.flow = {.key = *key}, .owner = owner, .incarnation = incarnation};
+    *f = (struct nb_forward){.flow = {.key = *key}, .owner = owner, .incarnation = incarnation, .moves = moves};
     return f;
 }
 
@@ -57,7 +57,8 @@ static struct nb_forward *find(const struct nb_flow_table *table, const struct n
     return ref.kind == NB_FLOW_FORWARD ? (struct nb_forward *)ref.object : NULL;
 }
 
-void nb_registry_put(struct nb_registry *r, const struct nb_flow_key *key, uint16_t owner, uint32_t incarnation)
+void nb_registry_put(struct nb_registry *r, const struct nb_flow_key *key, uint16_t owner, uint32_t incarnation,
+                     uint16_t moves)
 {
     uint32_t hash = nb_flow_hash(r->flows, key);
     struct nb_flow_ref ref = nb_flow_find(r->flows, key, hash);
@@ -67,11 +68,12 @@ void nb_registry_put(struct nb_registry *r, const struct nb_flow_key *key, uint1
         f = (struct nb_forward *)ref.object;
         f->owner = owner;
         f->incarnation = incarnation;
+        f->moves = moves;
         f->departed = false;
     }
     if (ref.kind != NB_FLOW_NONE)
         return;
-    f = take(r, key, owner, incarnation);
+    f = take(r, key, owner, incarnation, moves);
     if (f && nb_flow_insert(r->flows, NB_FLOW_FORWARD, &f->flow, hash)) {
         r->entries++;
         return;
@@ -129,7 +131,7 @@ bool nb_registry_set_told(struct nb_registry *r, const struct nb_flow_key *key, 
         f->departed = false;
         return true;
     }
-    f = take(r, key, home, incarnation);
+    f = take(r, key, home, incarnation, 0);
     if (!f)
         return false;
     if (!nb_flow_insert(r->away, NB_FLOW_FORWARD, &f->flow, hash)) {

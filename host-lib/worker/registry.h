@@ -39,8 +39,9 @@ void nb_registry_fini(struct nb_registry *r);
 /* --- entries -------------------------------------------------------------------------------------------------------
  */
 
-/* Another worker says that it owns the flow. An object of our own under the key stays. */
-void nb_registry_put(struct nb_registry *r, const struct nb_flow_key *key, uint16_t owner, uint32_t incarnation);
+/* Another worker says that it owns the flow, which has moved so often. An object of our own under the key stays. */
+void nb_registry_put(struct nb_registry *r, const struct nb_flow_key *key, uint16_t owner, uint32_t incarnation,
+                     uint16_t moves);
 
 /* It takes that back; an entry for another owner or incarnation stays. */
 void nb_registry_remove(struct nb_registry *r, const struct nb_flow_key *key, uint16_t owner, uint32_t incarnation);

@@ -31,6 +31,11 @@ static uint16_t home(const struct nb_worker *w, unsigned port, const struct nb_f
     return nb_rss_queue(&w->port[port].rss, key);
 }
 
+static uint16_t moves_of(struct nb_flow_ref ref)
+{
+    return ref.kind == NB_FLOW_TCB ? nb_tcb_moves((const struct nb_tcb *)ref.object) : 0;
+}
+
 /* A TIME-WAIT record has no incarnation of its own; no flow is number 0. */
 static uint32_t incarnation_of(struct nb_flow_ref ref)
 {
@@ -38,9 +43,12 @@ static uint32_t incarnation_of(struct nb_flow_ref ref)
 }
 
 /* False when the ring is full. */
-static bool announce(struct nb_worker *w, const struct nb_flow_key *key, uint32_t incarnation, uint16_t to)
+static bool announce(struct nb_worker *w, struct nb_flow_ref ref, uint16_t to)
 {
-    const struct nb_mail put = {.kind = NB_MAIL_FORWARD_PUT, .flow = {.key = *key, .incarnation = incarnation}};
+    const struct nb_flow_key *key = &ref.object->key;
+    const uint32_t incarnation = incarnation_of(ref);
+    const struct nb_mail put = {
+        .kind = NB_MAIL_FORWARD_PUT, .count = moves_of(ref), .flow = {.key = *key, .incarnation = incarnation}};
 
     if (to == w->index || nb_registry_told(&w->registry, key) == to)
         return true;
@@ -79,7 +87,7 @@ static bool announce_from(struct nb_worker *w, unsigned port, uint32_t *slot)
         const struct nb_flow_key *key = &ref.object->key;
 
         if (ref.kind != NB_FLOW_FORWARD && key->port_group == port)
-            sent = announce(w, key, incarnation_of(ref), next_home(w, port, key));
+            sent = announce(w, ref, next_home(w, port, key));
         if (sent)
             *slot = at;
     }
@@ -102,8 +110,8 @@ void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow
 
     if (ref.kind == NB_FLOW_NONE)
         return;
-    if (!announce(w, key, incarnation_of(ref), home(w, port, key)) ||
-        !announce(w, key, incarnation_of(ref), next_home(w, port, key)))
+    if (!announce(w, ref, home(w, port, key)) ||
+        !announce(w, ref, next_home(w, port, key)))
         w->port[port].reta_again = true;
     w->port[port].reta_again_slot = 0;
 }
@@ -114,7 +122,7 @@ bool nb__reta_flow_made_for(struct nb_worker *w, unsigned port, const struct nb_
 
     if (ref.kind == NB_FLOW_NONE)
         return false;
-    announce(w, key, incarnation_of(ref), its_home);
+    announce(w, ref, its_home);
     if (w->port[port].reta_phase != NB_RETA_STABLE)
         nb__reta_flow_made(w, port, key);
     return true;

@@ -11,13 +11,22 @@
 
 #include "worker.h"
 
+/* An entry of that departure, not of a later one to the same worker, nor one that an owner put here: we may be the
+ * flow's next home. */
+static struct nb_forward *entry_of(const struct nb_worker *w, const struct nb_trace *t)
+{
+    struct nb_forward *entry = nb_registry_entry(&w->registry, &t->key);
+
+    return entry && entry->departed && entry->incarnation == t->incarnation && entry->moves == t->moves ? entry : NULL;
+}
+
 static void forget_oldest(struct nb_worker *w)
 {
     struct nb_moves *m = w->moves;
     const struct nb_trace *t = &m->trace[m->trace_first];
 
-    if (nb_rss_queue(&w->port[t->key.port_group].rss, &t->key) != w->index)
-        nb_registry_remove(&w->registry, &t->key, t->to, t->incarnation);
+    if (nb_rss_queue(&w->port[t->key.port_group].rss, &t->key) != w->index && entry_of(w, t))
+        nb_registry_forget(&w->registry, &t->key);
     m->trace_first = (m->trace_first + 1) % NB_TRACES;
     m->n_traces--;
 }
@@ -31,14 +40,15 @@ static void append(struct nb_worker *w, const struct nb_trace *trace)
     m->trace[(m->trace_first + m->n_traces++) % NB_TRACES] = *trace;
 }
 
-void nb__trace_add(struct nb_worker *w, const struct nb_flow_key *key, uint32_t incarnation, uint16_t to)
+void nb__trace_add(struct nb_worker *w, const struct nb_flow_key *key)
 {
-    const struct nb_trace trace = {
-        .key = *key, .incarnation = incarnation, .to = to, .until_us = w->now_us + NB_TRACE_US};
     struct nb_forward *entry = nb_registry_entry(&w->registry, key);
+    struct nb_trace trace = {.key = *key, .until_us = w->now_us + NB_TRACE_US};
 
     if (!entry)
         return;
+    trace.incarnation = entry->incarnation;
+    trace.moves = entry->moves;
     entry->departed = true;
     entry->used = false;
     entry->lost = 0;
@@ -51,9 +61,9 @@ void nb__traces_tend(struct nb_worker *w)
 
     while (m->n_traces && w->now_us >= m->trace[m->trace_first].until_us) {
         struct nb_trace t = m->trace[m->trace_first];
-        struct nb_forward *entry = nb_registry_entry(&w->registry, &t.key);
+        struct nb_forward *entry = entry_of(w, &t);
 
-        if (entry && entry->used && entry->owner == t.to && entry->incarnation == t.incarnation) {
+        if (entry && entry->used) {
             entry->used = false;
             t.until_us = w->now_us + NB_TRACE_US;
             m->trace_first = (m->trace_first + 1) % NB_TRACES;
@@ -107,11 +117,9 @@ void nb__move_home(struct nb_worker *w, unsigned from, const struct nb_mail *mai
 
     nb__fence_send(w, key, entry ? entry->owner : (uint16_t)from, (uint16_t)from);
     if (!entry || entry->incarnation != mail->flow.incarnation || (int16_t)(mail->count - entry->moves) > 0) {
-        nb_registry_put(&w->registry, key, (uint16_t)from, mail->flow.incarnation);
+        nb_registry_put(&w->registry, key, (uint16_t)from, mail->flow.incarnation, mail->count);
         entry = nb_registry_entry(&w->registry, key);
-        if (entry) {
-            entry->moves = mail->count;
+        if (entry)
             entry->departed = true;
-        }
     }
 }

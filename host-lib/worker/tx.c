@@ -15,7 +15,7 @@
 #include "worker.h"
 
 /* What a driver must fix in packets before it can compute their checksums (rte_eth_tx_prepare), once a packet. One that
- * it cannot send is dropped and the rest tried again. */
+ * it cannot send is dropped and the rest tried again; who counts on the port having had it, need not wait for it. */
 static void prepare(struct nb_worker *w, struct nb_worker_port *p)
 {
     unsigned *ready = &p->n_tx_prepared;
@@ -24,6 +24,7 @@ static void prepare(struct nb_worker *w, struct nb_worker_port *p)
            p->n_tx) {
         nb__drop(w, p->tx[*ready], NB_COUNTER_DROP_TX_REFUSED);
         p->n_tx--;
+        p->tx_clock.given++;
         memmove(p->tx + *ready, p->tx + *ready + 1, (p->n_tx - *ready) * sizeof p->tx[0]);
     }
 }

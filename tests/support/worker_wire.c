@@ -84,6 +84,18 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
     diary.reason = reason;
 }
 
+static void *on_leave(struct nb_worker *w, void *state, struct nb_conn c, void *user, unsigned to)
+{
+    (void)w, (void)state, (void)c, (void)to;
+    return user;
+}
+
+static void on_arrive(struct nb_worker *w, void *state, struct nb_conn c, void *user)
+{
+    (void)w, (void)state, (void)c;
+    assert_ptr_equal(user, &diary);
+}
+
 static const struct nb_app echo = {
     .abi = NB_APP_ABI,
     .name = "echo",
@@ -93,6 +105,8 @@ static const struct nb_app echo = {
     .on_data = on_data,
     .on_peer_closed = on_peer_closed,
     .on_closed = on_closed,
+    .on_leave = on_leave,
+    .on_arrive = on_arrive,
 };
 
 /* --- the data plane ------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ static void put(uint16_t port, uint16_t who, uint32_t incarnation)
 {
     struct nb_flow_key k = key(port);
 
-    nb_registry_put(&r, &k, who, incarnation);
+    nb_registry_put(&r, &k, who, incarnation, 0);
 }
 
 static void take_away(uint16_t port, uint16_t who, uint32_t incarnation)

@@ -610,7 +610,7 @@ static void test_stale_entry_heals_when_a_syn_finds_it(void **state)
                               .family = NB_FAMILY_IPV4};
 
     (void)state;
-    nb_registry_put(&rt->worker[2]->registry, &key, 0, 77);
+    nb_registry_put(&rt->worker[2]->registry, &key, 0, 77, 0);
     open_on(2, &c);
     assert_int_equal(flow_count(2), 1);
     assert_int_equal(entries(), 0);
@@ -628,7 +628,7 @@ static void test_stale_entry_found_with_the_last_hop_drops_once(void **state)
                               .family = NB_FAMILY_IPV4};
 
     (void)state;
-    nb_registry_put(&rt->worker[2]->registry, &key, 0, 77);
+    nb_registry_put(&rt->worker[2]->registry, &key, 0, 77, 0);
     send_on(1, &c, NB_TCP_SYN, "");
     settle();
     receive_nothing();
