@@ -11,7 +11,8 @@
  *   an end by error   resets the other side, so that neither takes a part for the whole
  *
  * Backends are taken in turn. The stack chooses local ports such that the backend's answers come to this worker
- * (nb_conn_connect): a pair never leaves its core. Pairs come from a pool made at start.
+ * (nb_conn_connect): a pair never leaves its core. Pairs come from a pool made at start. While all are in use nothing
+ * is accepted here: other workers serve new clients, or clients' SYNs wait, and nobody is reset.
  */
 #include <netbypass/app.h>
 
@@ -50,24 +51,28 @@ struct proxy {
 
 /* --- pairs -------------------------------------------------------------------------------------------------------- */
 
-static struct proxy_pair *take_pair(struct proxy *proxy)
+static struct proxy_pair *take_pair(struct nb_worker *w, struct proxy *proxy)
 {
     struct proxy_pair *p = proxy->free;
 
     if (!p)
         return NULL;
     proxy->free = p->next_free;
+    if (!proxy->free)
+        nb_worker_accept(w, proxy, false);
     *p = (struct proxy_pair){.client = {.other = &p->backend}, .backend = {.other = &p->client}};
     return p;
 }
 
-static void give_pair(struct proxy *proxy, struct proxy_side *side)
+static void give_pair(struct nb_worker *w, struct proxy *proxy, struct proxy_side *side)
 {
     size_t at = (size_t)((char *)side - (char *)proxy->pairs) / sizeof *proxy->pairs;
     struct proxy_pair *p = &proxy->pairs[at];
 
     app_kept_drop(&p->client.kept);
     app_kept_drop(&p->backend.kept);
+    if (!proxy->free)
+        nb_worker_accept(w, proxy, true);
     p->next_free = proxy->free;
     proxy->free = p;
 }
@@ -115,14 +120,14 @@ static bool on_accept(struct nb_worker *w, void *state, struct nb_conn c)
 {
     struct proxy *proxy = state;
     const struct app_endpoint *to = &proxy->backends.at[proxy->next_backend++ % proxy->backends.n];
-    struct proxy_pair *p = take_pair(proxy);
+    struct proxy_pair *p = take_pair(w, proxy);
 
     if (!p)
         return false;
     const struct nb_connect connect = {
         .remote = to->address, .remote_port = to->port, .family = NB_FAMILY_IPV4, .user = &p->backend};
     if (nb_conn_connect(w, state, &connect, &p->backend.c) < 0) {
-        give_pair(proxy, &p->client);
+        give_pair(w, proxy, &p->client);
         return false;
     }
     p->client.c = c;
@@ -187,7 +192,7 @@ static void on_closed(struct nb_worker *w, void *state, struct nb_conn c, void *
     other = side->other;
     side->there = side->standing = false;
     if (!other->there) {
-        give_pair(state, side);
+        give_pair(w, state, side);
         return;
     }
     if (side->fin_sent && side->fin_arrived) /* what it has left behind still goes to the other */

@@ -9,10 +9,11 @@ import threading
 import nbtest
 from nbtest import CLIENT, SERVER, check, equal
 
-PROXY, REFUSED, DISCARD, SOURCE = 8080, 8081, 9, 19
+PROXY, REFUSED, LIMITED, DISCARD, SOURCE = 8080, 8081, 8082, 9, 19
 ECHO, NOBODY, SINK = 9000, 9001, 9002  # on Linux's side
 SOURCE_BYTES = 20_000_000
 CONNECTIONS = 200
+PAIRS, WORKERS = 2, 2  # of the proxy that is limited; on each worker
 BUFFER = 262144  # bytes a connection may have queued for sending, and unread
 
 
@@ -29,6 +30,7 @@ def proxy_system():
     return nbtest.System(limits={"send_buffer": BUFFER, "recv_buffer": BUFFER},
                          apps=[app("proxy", PROXY, backends=f"{CLIENT}:{ECHO}"),
                                app("proxy", REFUSED, backends=f"{CLIENT}:{NOBODY}"),
+                               app("proxy", LIMITED, backends=f"{CLIENT}:{ECHO}", pairs=PAIRS),
                                app("bulk", DISCARD),
                                app("bulk", SOURCE, send=SOURCE_BYTES)])
 
@@ -58,8 +60,8 @@ def echo_backend(connections):
             thread.join()
 
 
-def through(request):
-    with connect(PROXY) as s:
+def through(request, port=PROXY):
+    with connect(port) as s:
         s.sendall(request)
         s.shutdown(socket.SHUT_WR)
         return nbtest.read_all(s)
@@ -88,6 +90,31 @@ def test_a_connection_per_request_stays_on_its_core(system):
     equal(system.counter("misdirected"), 0, "misdirected")
     workers = [w["counters"]["connections_opened"] for w in system.ask("worker", "list")]
     check(min(workers) > 0, f"every worker opened some: {workers}")
+
+
+def test_clients_beyond_the_pairs_wait_and_none_is_reset(system):
+    more, answers = 10, []
+    resets, opened = system.counter("rst_sent"), system.counter("connections_opened")
+    waiting = system.counter("drop_not_accepting")
+    with echo_backend(WORKERS * PAIRS + more):
+        first = [connect(LIMITED) for _ in range(WORKERS * PAIRS)]
+        for s in first:
+            s.sendall(b"first")
+        nbtest.wait_until(lambda: system.counter("connections_opened") - opened == len(first), "every pair is in use")
+        threads = [threading.Thread(target=lambda i=i: answers.append(through(b"%d" % i, LIMITED) == b"%d" % i))
+                   for i in range(more)]
+        for thread in threads:
+            thread.start()
+        nbtest.wait_until(lambda: system.counter("drop_not_accepting") - waiting >= more, "the others wait")
+        equal(system.counter("connections_opened") - opened, len(first), "pairs in use")
+        for s in first:
+            with s:
+                s.shutdown(socket.SHUT_WR)
+                equal(nbtest.read_all(s), b"first", "the answer to one of the first")
+        for thread in threads:
+            thread.join()
+    equal(answers, [True] * more, "answers to the others")
+    equal(system.counter("rst_sent") - resets, 0, "resets sent")
 
 
 def test_refused_backend_resets_the_client(_system):
