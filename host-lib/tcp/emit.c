@@ -12,6 +12,7 @@
 #include "output.h"
 #include "core.h"
 #include "ecn.h"
+#include "flight.h"
 #include "minmax.h"
 #include "window.h"
 
@@ -100,12 +101,17 @@ static void leave(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packe
     part_with(tcp, tcb, packet);
 }
 
+static struct nb_sendq_place *place_again(const struct nb_tcb *tcb)
+{
+    return tcb->recovery >= NB_TCP_RECOVERY_RECOVERY ? &tcb->flight->resend : NULL;
+}
+
 static struct rte_mbuf *packet_by_copy(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned header_bytes, nb_seq_t seq,
                                        unsigned n)
 {
     struct rte_mbuf *packet = packet_new(tcp, header_bytes + n);
     if (packet && n)
-        nb_sendq_copy(&tcb->sendq, seq, rte_pktmbuf_mtod_offset(packet, void *, header_bytes), n);
+        nb_sendq_copy(&tcb->sendq, place_again(tcb), seq, rte_pktmbuf_mtod_offset(packet, void *, header_bytes), n);
     return packet;
 }
 
@@ -113,7 +119,7 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
                                             unsigned n)
 {
     struct rte_mbuf *packet = packet_new(tcp, header_bytes);
-    if (packet && !nb_sendq_attach(&tcb->sendq, tcp->config.mempool, seq, n, packet)) {
+    if (packet && !nb_sendq_attach(&tcb->sendq, place_again(tcb), tcp->config.mempool, seq, n, packet)) {
         rte_pktmbuf_free(packet);
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
         return NULL;
@@ -135,7 +141,7 @@ static __rte_always_inline struct rte_mbuf *plain_by_copy(struct nb_tcp *tcp, st
     struct rte_mbuf *packet = packet_new(tcp, NB_SEG_PLAIN_HEADER_BYTES + n);
     if (packet && n) {
         void *payload = rte_pktmbuf_mtod_offset(packet, void *, NB_SEG_PLAIN_HEADER_BYTES);
-        nb_sendq_copy(&tcb->sendq, seq, payload, n);
+        nb_sendq_copy(&tcb->sendq, place_again(tcb), seq, payload, n);
         *sum = tcp->config.checksum_offload ? 0 : nb_checksum_add(0, payload, n);
     }
     return packet;

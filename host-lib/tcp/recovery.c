@@ -22,6 +22,8 @@ void nb__recovery_set(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned state)
     if (state == NB_TCP_RECOVERY_LOSS && cc->event && tcb->history)
         cc->event(tcp, tcb, NB_CC_EVENT_LOSS);
     tcb->recovery = (uint8_t)state;
+    if (tcb->flight)
+        tcb->flight->resend = (struct nb_sendq_place){0};
 }
 
 void nb__count_delivered(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t segs, bool marked)

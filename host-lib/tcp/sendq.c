@@ -1,8 +1,9 @@
 /* sendq.c - the send queue.
  *
  * Theory of operation. Writes are copied into mbufs filled to one segment's size, so that a full segment is normally
- * one reference; chains are taken as they are. A cursor remembers the mbuf of the last look-up: sending runs through
- * the queue once instead of walking it from the head for each segment.
+ * one reference; chains are taken as they are. A cursor remembers the mbuf that was sent last: sending runs through the
+ * queue once instead of walking it from the head for each segment. What is sent again lies before that, mostly from one
+ * hole to the next, and has a place of its own: a loss in a window of thousands of segments costs no walk through them.
  */
 #include "sendq.h"
 
@@ -84,24 +85,44 @@ bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struc
     return true;
 }
 
-/* Move the cursor to the mbuf that holds seq. */
-static struct rte_mbuf *seek(struct nb_sendq *q, nb_seq_t seq)
+/* Go on to the mbuf that holds seq. */
+static struct nb_sendq_place walk(struct nb_sendq_place at, nb_seq_t seq)
 {
-    if (seq_lt(seq, q->cursor_seq)) {
-        q->cursor = q->head;
-        q->cursor_seq = q->head_seq;
+    while (seq - at.seq >= at.m->data_len) {
+        at.seq += at.m->data_len;
+        at.m = at.m->next;
     }
-    while (seq - q->cursor_seq >= q->cursor->data_len) {
-        q->cursor_seq += q->cursor->data_len;
-        q->cursor = q->cursor->next;
-    }
-    return q->cursor;
+    return at;
 }
 
-void nb_sendq_copy(struct nb_sendq *q, nb_seq_t seq, void *to, unsigned n)
+static __rte_noinline struct nb_sendq_place seek_again(const struct nb_sendq *q, struct nb_sendq_place *again,
+                                                       nb_seq_t seq)
 {
-    struct rte_mbuf *m = seek(q, seq);
-    unsigned offset = seq - q->cursor_seq;
+    struct nb_sendq_place from = {q->head, q->head_seq};
+    if (again && again->m && seq_geq(again->seq, from.seq) && seq_leq(again->seq, seq))
+        from = *again;
+    from = walk(from, seq);
+    if (again)
+        *again = from;
+    return from;
+}
+
+/* The mbuf that holds seq. */
+static struct nb_sendq_place seek(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq)
+{
+    if (unlikely(seq_lt(seq, q->cursor_seq)))
+        return seek_again(q, again, seq);
+    struct nb_sendq_place at = walk((struct nb_sendq_place){q->cursor, q->cursor_seq}, seq);
+    q->cursor = at.m;
+    q->cursor_seq = at.seq;
+    return at;
+}
+
+void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n)
+{
+    const struct nb_sendq_place at = seek(q, again, seq);
+    const struct rte_mbuf *m = at.m;
+    unsigned offset = seq - at.seq;
     for (uint8_t *p = to; n > 0; m = m->next, offset = 0) {
         unsigned part = nb__min(n, m->data_len - offset);
         memcpy(p, rte_pktmbuf_mtod_offset(m, uint8_t *, offset), part);
@@ -110,10 +131,12 @@ void nb_sendq_copy(struct nb_sendq *q, nb_seq_t seq, void *to, unsigned n)
     }
 }
 
-bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *mempool, nb_seq_t seq, unsigned n, struct rte_mbuf *packet)
+bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct rte_mempool *mempool, nb_seq_t seq,
+                     unsigned n, struct rte_mbuf *packet)
 {
-    struct rte_mbuf *m = seek(q, seq), *last = packet;
-    unsigned offset = seq - q->cursor_seq, references = 0, bytes = n;
+    const struct nb_sendq_place at = seek(q, again, seq);
+    struct rte_mbuf *m = at.m, *last = packet;
+    unsigned offset = seq - at.seq, references = 0, bytes = n;
     for (; n > 0; m = m->next, offset = 0) {
         if (m->data_len == 0) /* an application's chain may have empty links */
             continue;

@@ -24,8 +24,15 @@ struct nb_sendq_pool {
 
 struct nb_sendq {
     struct rte_mbuf *head, *tail;
-    struct rte_mbuf *cursor;       /* where the last look-up ended; NULL with an empty queue */
+    struct rte_mbuf *cursor;       /* where sending has come to; NULL with an empty queue */
     nb_seq_t head_seq, cursor_seq; /* of the first byte of those mbufs */
+};
+
+/* Where sending again has come to, behind the cursor: kept by whoever sends again, all zero at first, and only as long
+ * as less than 2^31 bytes are acknowledged meanwhile. */
+struct nb_sendq_place {
+    struct rte_mbuf *m;
+    nb_seq_t seq; /* of its first byte */
 };
 
 /* An empty queue whose first byte will be seq. */
@@ -41,12 +48,13 @@ size_t nb_sendq_put(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *
 /* Append a chain, which must have data; takes it. False when the bound is reached: the chain stays the caller's. */
 bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struct rte_mbuf *chain);
 
-/* Copy n bytes from seq on. They must be in the queue, as for nb_sendq_attach. */
-void nb_sendq_copy(struct nb_sendq *q, nb_seq_t seq, void *to, unsigned n);
+/* Copy n bytes from seq on. They must be in the queue, as for nb_sendq_attach. again: see above; NULL: what lies before
+ * the cursor is looked for from the head on. */
+void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n);
 
 /* Chain n bytes from seq on behind packet, by reference. False when the mempool is empty: packet is then as it was. */
-bool nb_sendq_attach(struct nb_sendq *q, struct rte_mempool *mempool, nb_seq_t seq, unsigned n,
-                     struct rte_mbuf *packet);
+bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct rte_mempool *mempool, nb_seq_t seq,
+                     unsigned n, struct rte_mbuf *packet);
 
 /* Everything before una is acknowledged: free the mbufs that lie wholly before it. */
 void nb_sendq_acked(struct nb_sendq *q, struct nb_sendq_pool *pool, nb_seq_t una);

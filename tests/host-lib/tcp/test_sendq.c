@@ -55,7 +55,7 @@ static size_t put(size_t n, unsigned fill)
 static void check(uint32_t from, unsigned n)
 {
     uint8_t bytes[20000];
-    nb_sendq_copy(&q, BASE + from, bytes, n);
+    nb_sendq_copy(&q, NULL, BASE + from, bytes, n);
     for (unsigned i = 0; i < n; i++)
         assert_int_equal(bytes[i], byte_at(from + i));
 }
@@ -111,13 +111,39 @@ static void test_acknowledged_mbufs_are_freed_and_the_rest_stays(void **state)
     check(1000, 50);
 }
 
+/* Holes far behind what is being sent: neither look-up begins at the head again. */
+static void test_what_is_sent_again_has_a_place_of_its_own(void **state)
+{
+    (void)state;
+    struct nb_sendq_place again = {0};
+    written = 0;
+    put(1000, 100);
+    check(950, 50);
+    for (unsigned hole = 210; hole < 700; hole += 200) {
+        uint8_t byte;
+        nb_sendq_copy(&q, &again, BASE + hole, &byte, 1);
+        assert_int_equal(byte, byte_at(hole));
+        assert_int_equal(again.seq, BASE + hole / 100 * 100);
+        assert_int_equal(q.cursor_seq, BASE + 900);
+        nb_sendq_acked(&q, &pool, BASE + hole); /* at first not what the place is in, */
+    }
+    nb_sendq_acked(&q, &pool, BASE + 700); /* and then that too */
+    static const unsigned back_and_forth[] = {750, 850, 730};
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t byte;
+        nb_sendq_copy(&q, &again, BASE + back_and_forth[i], &byte, 1);
+        assert_int_equal(byte, byte_at(back_and_forth[i]));
+    }
+    assert_int_equal(again.seq, BASE + 700);
+}
+
 static void test_mbuf_that_a_packet_refers_to_is_not_written_to(void **state)
 {
     (void)state;
     written = 0;
     put(50, 100);
     struct rte_mbuf *packet = rte_pktmbuf_alloc(pool.mempool);
-    assert_true(nb_sendq_attach(&q, pool.mempool, BASE + 10, 40, packet));
+    assert_true(nb_sendq_attach(&q, NULL, pool.mempool, BASE + 10, 40, packet));
     put(30, 100);
     assert_int_equal(mbufs(), 2);
     uint8_t copy[40];
@@ -134,7 +160,7 @@ static void test_reference_outlives_the_queue(void **state)
     written = 0;
     put(300, 100);
     struct rte_mbuf *packet = rte_pktmbuf_alloc(pool.mempool);
-    assert_true(nb_sendq_attach(&q, pool.mempool, BASE + 50, 200, packet));
+    assert_true(nb_sendq_attach(&q, NULL, pool.mempool, BASE + 50, 200, packet));
     assert_int_equal(packet->pkt_len, 200);
     assert_int_equal(packet->nb_segs, 4);
     rte_mbuf_sanity_check(packet, 1);
@@ -155,7 +181,7 @@ static void test_reference_without_buffers_leaves_the_packet_as_it_was(void **st
     unsigned n = 0;
     while (rte_mempool_avail_count(pool.mempool) > 2)
         held[n++] = rte_pktmbuf_alloc(pool.mempool);
-    assert_false(nb_sendq_attach(&q, pool.mempool, BASE, 500, packet));
+    assert_false(nb_sendq_attach(&q, NULL, pool.mempool, BASE, 500, packet));
     assert_int_equal(packet->nb_segs, 1);
     assert_int_equal(packet->pkt_len, 0);
     assert_null(packet->next);
@@ -185,6 +211,7 @@ int main(void)
         T(test_small_writes_share_an_mbuf_up_to_a_segments_size),
         T(test_any_part_can_be_copied_in_any_order),
         T(test_acknowledged_mbufs_are_freed_and_the_rest_stays),
+        T(test_what_is_sent_again_has_a_place_of_its_own),
         T(test_mbuf_that_a_packet_refers_to_is_not_written_to),
         T(test_reference_outlives_the_queue),
         T(test_reference_without_buffers_leaves_the_packet_as_it_was),
