@@ -8,11 +8,10 @@
 #include "chain.h"
 #include "minmax.h"
 
-#define LIST_MBUFS_MAX (UINT16_MAX / 2) /* a range's mbufs are counted in 16 bits, also while two become one */
-
 bool nb_reasm_init(struct nb_reasm_pool *pool, uint32_t ranges, uint32_t mbufs_max)
 {
-    *pool = (struct nb_reasm_pool){.capacity = ranges, .free_head = NB_REASM_NONE, .mbufs_max = mbufs_max};
+    *pool = (struct nb_reasm_pool){
+        .capacity = ranges, .free_head = NB_REASM_NONE, .mbufs_max = mbufs_max, .range_mbufs_max = UINT16_MAX};
     pool->ranges = calloc(ranges ? ranges : 1, sizeof *pool->ranges);
     if (!pool->ranges)
         return false;
@@ -174,7 +173,13 @@ static uint32_t find_before(const struct nb_reasm_pool *pool, uint32_t head, nb_
 static bool within_bounds(const struct nb_reasm_pool *pool, uint32_t head, const struct rte_mbuf *m, uint32_t most)
 {
     uint32_t mbufs = head == NB_REASM_NONE ? 0 : pool->ranges[head].list.mbufs;
-    return mbufs + m->nb_segs <= nb__min(most, LIST_MBUFS_MAX) && pool->mbufs + m->nb_segs <= pool->mbufs_max;
+    return mbufs + m->nb_segs <= most && pool->mbufs + m->nb_segs <= pool->mbufs_max;
+}
+
+/* A chain counts its mbufs in 16 bits. What does not fit is a range of its own, and those two only touch. */
+static bool has_room(const struct nb_reasm_pool *pool, const struct nb_reasm_range *r, uint32_t mbufs)
+{
+    return r->mbufs + mbufs <= pool->range_mbufs_max;
 }
 
 /* --- in and out ------------------------------------------------------------------------------- */
@@ -200,8 +205,11 @@ bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, s
     kept = within_bounds(pool, *head, m, list_mbufs_max);
     if (!kept)
         goto out;
-    if (before && before->right != seq)
-        m = nb_chain_skip(m, before->right - seq);
+    nb_seq_t left = before ? before->right : seq;
+    if (left != seq)
+        m = nb_chain_skip(m, left - seq);
+    if (before && !has_room(pool, before, m->nb_segs))
+        before = NULL;
     while (next != NB_REASM_NONE && seq_leq(pool->ranges[next].right, end)) {
         uint32_t covered = next;
         next = pool->ranges[next].next;
@@ -209,22 +217,23 @@ bool nb_reasm_insert(struct nb_reasm_pool *pool, uint32_t *head, nb_seq_t seq, s
     }
     if (next != NB_REASM_NONE && seq_leq(pool->ranges[next].left, end))
         after = &pool->ranges[next];
-    nb_seq_t left = before ? before->right : seq;
     if (after && after->left == left) { /* it began there too, and reaches farther */
         touch(pool, *head, next);
         goto out;
     }
-    struct nb_reasm_range *r = before || after ? before : range_get(pool, head, prev, seq);
+    if (after)
+        nb_chain_keep(m, after->left - left);
+    if (after && !has_room(pool, after, m->nb_segs))
+        after = NULL;
+    struct nb_reasm_range *r = before || after ? before : range_get(pool, head, prev, left);
     kept = before || after || r;
     if (!kept)
         goto out;
-    if (after)
-        nb_chain_keep(m, after->left - left);
     if (r)
         range_append(pool, *head, r, m, rte_pktmbuf_lastseg(m));
     else
         range_prepend(pool, *head, after, m);
-    if (before && after)
+    if (before && after && has_room(pool, before, after->mbufs))
         range_join_next(pool, head, before);
     return true;
 out:

@@ -45,6 +45,7 @@ struct nb_reasm_pool {
     struct nb_reasm_range *ranges;
     uint32_t capacity, free_head;
     uint32_t mbufs, mbufs_max; /* held by all connections, and how many may be */
+    uint32_t range_mbufs_max;  /* of one range */
     uint64_t *collapsed;       /* counts small segments that were copied together; NULL: nobody asks */
 };
 

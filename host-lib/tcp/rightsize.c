@@ -6,6 +6,10 @@
  * sent again, and more while it still rises, or a sender's slow start would run into it. An application that does not
  * keep up takes little, and gets no larger buffer. A buffer that the user chose stays as it is.
  *
+ * What waits behind a gap counts as taken, for it is the gap that the application waits for; and it needs room beside
+ * what is to come, since the sender's window begins at the gap. Else a path that loses something in each round trip,
+ * and a sender that bears it, as BBR, would be held to the window of a round trip or two ago.
+ *
  * Only full segments count, since those leave when our ACKs let them, others when there is something to say.
  *
  * The round trip is at first what the handshake took. Then it is told by timestamps that come back, where both ends use
@@ -54,25 +58,27 @@ static void round_trip_by_echo(struct nb_tcp *tcp, const struct nb_tcb *tcb, con
 
 /* --- the buffer --------------------------------------------------------------------------------- */
 
-/* The window for a sender of which the application took so much in the last round trip, and so much before. */
-static uint64_t wanted(const struct nb_tcb *tcb, uint32_t copied, uint32_t before)
+/* The window for a sender of which the application took so much in the last round trip, and so much before, while so
+ * much waits behind gaps. */
+static uint64_t wanted(const struct nb_tcb *tcb, uint32_t copied, uint32_t before, uint32_t ahead)
 {
     uint64_t window = 2 * (uint64_t)copied + CUSHION_SEGMENTS * (uint64_t)tcb->advertised_mss;
-    return window + 2 * (window * (copied - before) / before);
+    return window + 2 * (window * (copied - before) / before) + ahead;
 }
 
 static void adjust(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_rightsize *r)
 {
     uint32_t now = nb__now32(tcp), spent = now - r->copied_at;
-    nb_seq_t read = tcb->rcv_nxt - tcb->rcv_unread;
     if (!r->rtt_us || spent < r->rtt_us >> 3)
         return;
-    uint32_t copied = (uint32_t)nb__min(read - r->copied_seq, INT32_MAX);
-    if (copied > r->copied_bytes) {
-        nb__window_enlarge(tcp, tcb, wanted(tcb, copied, r->copied_bytes));
-        r->copied_bytes = copied;
+    uint32_t ahead = nb_reasm_bytes(&tcp->reasm, tcb->reasm);
+    nb_seq_t taken = tcb->rcv_nxt - tcb->rcv_unread + ahead;
+    int32_t copied = (int32_t)(taken - r->copied_seq); /* below 0: what had waited was dropped */
+    if (copied > 0 && (uint32_t)copied > r->copied_bytes) {
+        nb__window_enlarge(tcp, tcb, wanted(tcb, (uint32_t)copied, r->copied_bytes, ahead));
+        r->copied_bytes = (uint32_t)copied;
     }
-    r->copied_seq = read;
+    r->copied_seq = taken;
     r->copied_at = now;
 }
 

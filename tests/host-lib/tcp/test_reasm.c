@@ -97,6 +97,7 @@ static void check_range(const struct nb_reasm_range *r)
     rte_mbuf_sanity_check(r->first, 1);
     assert_ptr_equal(rte_pktmbuf_lastseg(r->first), r->last);
     assert_int_equal(r->first->nb_segs, r->mbufs);
+    assert_true(r->mbufs <= pool.range_mbufs_max);
 }
 
 static void check_kept(const char *picture)
@@ -114,7 +115,8 @@ static void check_kept(const char *picture)
     unsigned runs = 0;
     for (const char *p = picture; *p; p++)
         runs += *p == '#' && (p == picture || p[-1] != '#');
-    assert_int_equal(ranges, runs); /* neighbours are one range */
+    if (pool.range_mbufs_max == UINT16_MAX)
+        assert_int_equal(ranges, runs); /* neighbours are one range */
 }
 
 struct overlap {
@@ -312,11 +314,27 @@ static void test_mbufs_of_all_connections_are_bounded(void **state)
     nb_reasm_free(&pool, &other);
 }
 
-/* Against a bitmap: random pieces, then everything is taken in order. */
+/* Each run of # of a picture is taken at once, in as many chains as it has ranges. */
+static void check_taken(const char *picture)
+{
+    for (uint32_t i = 0; picture[i];) {
+        struct rte_mbuf *m = nb_reasm_take(&pool, &head, BASE + 10 * i);
+        assert_int_equal(picture[i] == '#', m != NULL);
+        uint32_t columns = m ? m->pkt_len / 10 : 1;
+        for (uint32_t j = 0; m && j < columns; j++)
+            assert_int_equal(picture[i + j], '#');
+        rte_pktmbuf_free(m);
+        i += columns;
+    }
+    assert_int_equal(head, NB_REASM_NONE);
+}
+
+/* Against a bitmap: random pieces, then everything is taken in order. In every other run ranges are full soon. */
 static void test_random_pieces_agree_with_a_bitmap(void **state)
 {
     for (unsigned seed = 0; seed < 300; seed++) {
         char want[61];
+        pool.range_mbufs_max = seed % 2 ? UINT16_MAX : 3;
         memset(want, '.', 60);
         want[60] = 0;
         srand(seed);
@@ -327,6 +345,7 @@ static void test_random_pieces_agree_with_a_bitmap(void **state)
             memset(want + from, '#', length);
             check_kept(want);
         }
+        check_taken(want);
         teardown(state);
         setup(state);
     }

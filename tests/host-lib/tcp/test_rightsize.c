@@ -47,7 +47,7 @@ static void hear(struct sender *s)
 {
     while (s->e->n_read < s->e->n_sent) {
         const struct end_packet *p = end_sent(s->e);
-        s->edge = p->ack + ((uint32_t)p->seg.window << SCALE);
+        s->edge = p->ack + ((uint32_t)p->seg.window << s->e->tcb->rcv_scale);
         s->echo = p->seg.ts_value;
     }
 }
@@ -86,6 +86,30 @@ static void test_window_follows_slow_start_ahead_of_it(void **state)
         assert_in_range(nb_tcb_recv_buffer(e->tcp, e->tcb), 8 * INITIAL, 2 * MOST);
         end_free(e);
     }
+}
+
+/* The first segment of every flight is lost, and comes at the head of the next one: all that follows it waits until
+ * then, in the window that begins at the gap. The sender bears it and doubles what it sends. */
+static void test_window_is_ahead_of_a_sender_that_bears_losses(void **state)
+{
+    (void)state;
+    struct one_end *e = end_new(&(struct end_options){.recv_buffer = 8 * MOST});
+    struct sender s = sender_to(e, true);
+    round_trip(&s);
+    for (nb_seq_t lost = s.next; s.segments < 320; s.segments *= 2) {
+        arrive(e, .flags = ACK, .seq = lost, .ack = 1, .n = END_MSS, .ts_echo = s.echo,
+               .ts_value = (uint32_t)(e->now / 1000));
+        s.next += lost == s.next ? END_MSS : 0;
+        assert_true(s.edge - s.next >= s.segments * END_MSS);
+        lost = s.next;
+        s.next += END_MSS;
+        for (uint32_t i = 1; i < s.segments; i++, s.next += END_MSS)
+            arrive(e, .flags = ACK, .seq = s.next, .ack = 1, .n = END_MSS, .ts_echo = s.echo,
+                   .ts_value = (uint32_t)(e->now / 1000));
+        wait_us(e, RTT_US);
+        hear(&s);
+    }
+    end_free(e);
 }
 
 static void test_round_trip_is_told_by_echoes_and_by_the_window(void **state)
@@ -201,6 +225,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window_follows_slow_start_ahead_of_it),
+        cmocka_unit_test(test_window_is_ahead_of_a_sender_that_bears_losses),
         cmocka_unit_test(test_round_trip_is_told_by_echoes_and_by_the_window),
         cmocka_unit_test(test_buffer_never_exceeds_the_limit),
         cmocka_unit_test(test_buffer_that_the_user_chose_stays),
