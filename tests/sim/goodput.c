@@ -21,7 +21,9 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include "../../host-lib/tcp/bbr.h"
 #include "../../host-lib/tcp/core.h"
+#include "../../host-lib/tcp/history.h"
 #include "../../host-lib/tcp/minmax.h"
 #include "../../host-lib/tcp/stream.h"
 #include "../../host-lib/wire/segment_emit.h"
@@ -29,7 +31,7 @@
 #include "cubic_model.h"
 
 #define SAMPLE_S          0.0053 /* of no simple relation to round trips */
-#define SAMPLES_PER_TRACE 100
+#define SAMPLES_PER_TRACE 20
 #define STARTUP_S         10 /* of slow start and what it leads to, in which no steady state's formula holds */
 #define MTU               1500
 #define MSS               1448   /* with timestamps */
@@ -59,7 +61,7 @@ struct end {
 };
 
 struct path {
-    uint64_t now, received;
+    uint64_t now, received, traced;
     struct end end[2]; /* 0 sends, 1 receives */
     struct link *to[2];
     bool ended;
@@ -253,13 +255,26 @@ static void print_counters(struct path *p)
     }
 }
 
+static void trace_bbr(const struct nb_bbr *b)
+{
+    static const char *const state[NB_BBR_STATE_COUNT] = {"startup", "drain", "down", "cruise", "refill", "up",
+                                                          "probe-rtt"};
+    printf("#   bbr %s: bw %.1f Mbit/s, at most %.1f, in flight long-term %u, short-term %u\n", state[b->state],
+           (double)b->bw * 8 / 1e6, (double)nb__bbr_max_bw(b) * 8 / 1e6, b->inflight_longterm, b->inflight_shortterm);
+}
+
 /* With GOODPUT_TRACE set: how things stand, once in a while. */
-static void trace(const struct path *p)
+static void trace(struct path *p)
 {
     static const char *const recovery[] = {"open", "disorder", "cwr", "recovery", "loss"};
     struct nb_tcp_info i;
     if (!getenv("GOODPUT_TRACE") || !p->end[0].tcb)
         return;
+    printf("# %.1f Mbit/s since\n", (double)(p->received - p->traced) * 8 / (SAMPLES_PER_TRACE * SAMPLE_S) / 1e6);
+    p->traced = p->received;
+    const struct nb_history *h = p->end[0].tcb->history;
+    if (h && h->bbr)
+        trace_bbr(h->bbr);
     nb_tcp_info(p->end[0].tcp, p->end[0].tcb, &i);
     printf("# %5.1f s: %-8s cwnd %u ssthresh %u unacked %u sacked %u lost %u sent again %u unsent %u srtt %u rwnd %u\n",
            (double)p->now / 1e6, recovery[i.recovery_state], i.cwnd, i.ssthresh, i.unacked, i.sacked, i.lost,
