@@ -22,12 +22,13 @@ static struct nb_sock **slot_of(struct nb_sockets *ns, uint16_t port)
 
 static bool addresses_overlap(const struct nb_sock *sock, const struct nb_endpoint *wanted)
 {
-    if (!sock->local_family || !wanted->family)
+    const struct nb_flow_key *key = nb__sock_key(sock);
+    if (!key->family || !wanted->family)
         return true;
-    if (sock->local_family != wanted->family)
+    if (key->family != wanted->family)
         return false;
-    return nb__addr_is_any(&sock->local) || nb__addr_is_any(&wanted->address) ||
-           nb__addr_equal(&sock->local, &wanted->address);
+    return nb__addr_is_any(&key->local) || nb__addr_is_any(&wanted->address) ||
+           nb__addr_equal(&key->local, &wanted->address);
 }
 
 static bool may_share(const struct nb_sock *a, const struct nb_sock *b)
@@ -40,8 +41,8 @@ static bool may_share(const struct nb_sock *a, const struct nb_sock *b)
 
 static bool in_conflict(struct nb_sockets *ns, const struct nb_sock *sock, const struct nb_endpoint *wanted)
 {
-    for (const struct nb_sock *other = *slot_of(ns, wanted->port); other; other = other->bound_next) {
-        if (other != sock && other->local_port == wanted->port && addresses_overlap(other, wanted) &&
+    for (const struct nb_sock *other = *slot_of(ns, wanted->port); other; other = other->extra->bound_next) {
+        if (other != sock && nb__sock_key(other)->local_port == wanted->port && addresses_overlap(other, wanted) &&
             !may_share(sock, other))
             return true;
     }
@@ -51,14 +52,15 @@ static bool in_conflict(struct nb_sockets *ns, const struct nb_sock *sock, const
 static void enter(struct nb_sockets *ns, struct nb_sock *sock, const struct nb_endpoint *at)
 {
     struct nb_sock **slot = slot_of(ns, at->port);
-    sock->local = at->address;
-    sock->local_port = at->port;
-    sock->local_family = at->family;
+    struct nb_sock_extra *extra = nb__sock_extra(ns, sock);
+    extra->key.local = at->address;
+    extra->key.local_port = at->port;
+    extra->key.family = at->family;
     sock->flags |= NB_SOCK_BOUND;
-    sock->bound_next = *slot;
-    sock->bound_prev = slot;
-    if (sock->bound_next)
-        sock->bound_next->bound_prev = &sock->bound_next;
+    extra->bound_next = *slot;
+    extra->bound_prev = slot;
+    if (extra->bound_next)
+        extra->bound_next->extra->bound_prev = &extra->bound_next;
     *slot = sock;
 }
 
@@ -66,16 +68,22 @@ void nb__sock_unbind(struct nb_sock *sock)
 {
     if (!(sock->flags & NB_SOCK_BOUND))
         return;
-    *sock->bound_prev = sock->bound_next;
-    if (sock->bound_next)
-        sock->bound_next->bound_prev = sock->bound_prev;
+    struct nb_sock_extra *extra = sock->extra;
+    *extra->bound_prev = extra->bound_next;
+    if (extra->bound_next)
+        extra->bound_next->extra->bound_prev = extra->bound_prev;
     sock->flags &= (uint8_t)~NB_SOCK_BOUND;
 }
 
-/* Any free port of the range; starts where the address of the socket in memory points, which is as good as any. */
+static unsigned index_of(const struct nb_sockets *ns, const struct nb_sock *sock)
+{
+    return (unsigned)(sock - (const struct nb_sock *)(const void *)ns->socks.blocks);
+}
+
+/* Any free port of the range; starts where the socket's place in the pool points, which is as good as any. */
 static int choose_port(struct nb_sockets *ns, const struct nb_sock *sock, struct nb_endpoint *at)
 {
-    unsigned range = NB_EPHEMERAL_LAST - NB_EPHEMERAL_FIRST + 1, start = (unsigned)((sock - ns->socks) * 2654435761u);
+    unsigned range = NB_EPHEMERAL_LAST - NB_EPHEMERAL_FIRST + 1, start = index_of(ns, sock) * 2654435761u;
     for (unsigned i = 0; i < range; i++) {
         at->port = (uint16_t)(NB_EPHEMERAL_FIRST + (start + i) % range);
         if (!in_conflict(ns, sock, at))
@@ -118,7 +126,7 @@ int nb_sock_bind(struct nb_sockets *ns, int fd, const struct sockaddr *address, 
     }
     if (!is_ours(ns, sock, &at))
         return -EADDRNOTAVAIL;
-    if (sock->state != NB_SOCK_UNCONNECTED || sock->local_port)
+    if (sock->state != NB_SOCK_UNCONNECTED || nb__sock_key(sock)->local_port)
         return -EINVAL;
     if (at.port == 0)
         err = choose_port(ns, sock, &at);
@@ -140,7 +148,8 @@ int nb_sock_getsockname(struct nb_sockets *ns, int fd, struct sockaddr *address,
         return err;
     if (!address || !bytes)
         return -EFAULT;
-    struct nb_endpoint at = {.address = sock->local, .port = sock->local_port, .family = sock->local_family};
+    const struct nb_flow_key *key = nb__sock_key(sock);
+    struct nb_endpoint at = {.address = key->local, .port = key->local_port, .family = key->family};
     nb__endpoint_write(&at, sock->flags & NB_SOCK_V6, address, bytes);
     return 0;
 }
@@ -152,11 +161,12 @@ int nb_sock_getpeername(struct nb_sockets *ns, int fd, struct sockaddr *address,
     if (!sock)
         return err;
     enum nb_tcp_state state = nb__sock_tcp_state(sock);
-    if (!sock->remote_port || state == NB_TCP_CLOSED || state == NB_TCP_SYN_SENT)
+    const struct nb_flow_key *key = nb__sock_key(sock);
+    if (!key->remote_port || state == NB_TCP_CLOSED || state == NB_TCP_SYN_SENT)
         return -ENOTCONN;
     if (!address || !bytes)
         return -EFAULT;
-    struct nb_endpoint at = {.address = sock->remote, .port = sock->remote_port, .family = sock->local_family};
+    struct nb_endpoint at = {.address = key->remote, .port = key->remote_port, .family = key->family};
     nb__endpoint_write(&at, sock->flags & NB_SOCK_V6, address, bytes);
     return 0;
 }

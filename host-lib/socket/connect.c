@@ -26,13 +26,14 @@ static int make_key(struct nb_sock *sock, const struct sockaddr *to, socklen_t b
         at.family = NB_FAMILY_IPV6;
     if (v6 && sock->options->v6only && at.family == NB_FAMILY_IPV4)
         return -ENETUNREACH;
-    if (sock->local_family && sock->local_family != at.family && !nb__addr_is_any(&sock->local))
+    const struct nb_flow_key *own = nb__sock_key(sock);
+    if (own->family && own->family != at.family && !nb__addr_is_any(&own->local))
         return -EINVAL;
     if (!at.port)
         return -EADDRNOTAVAIL;
     *key = (struct nb_flow_key){.family = at.family, .remote = at.address, .remote_port = at.port};
-    key->local = sock->local;
-    key->local_port = sock->local_port;
+    key->local = own->local;
+    key->local_port = own->local_port;
     return 0;
 }
 
@@ -82,21 +83,23 @@ static bool defer(struct nb_sockets *ns, struct nb_sock *sock, const struct nb_f
         return false;
     sock->flags |= NB_SOCK_DEFER_CONNECT;
     sock->state = NB_SOCK_CONNECTING;
-    sock->remote = wanted->remote;
-    sock->remote_port = wanted->remote_port;
-    sock->local_family = wanted->family;
+    struct nb_sock_extra *extra = nb__sock_extra(ns, sock);
+    extra->key.remote = wanted->remote;
+    extra->key.remote_port = wanted->remote_port;
+    extra->key.family = wanted->family;
     return true;
 }
 
 /* The tuple of a deferred connect(). */
 static struct nb_flow_key deferred_key(const struct nb_sock *sock)
 {
+    const struct nb_flow_key *key = nb__sock_key(sock);
     return (struct nb_flow_key){
-        .local = sock->local,
-        .remote = sock->remote,
-        .local_port = sock->local_port,
-        .remote_port = sock->remote_port,
-        .family = sock->local_family,
+        .local = key->local,
+        .remote = key->remote,
+        .local_port = key->local_port,
+        .remote_port = key->remote_port,
+        .family = key->family,
     };
 }
 
@@ -179,12 +182,10 @@ int nb__sock_disconnect(struct nb_sockets *ns, struct nb_sock *sock)
     sock->error = 0;
     give_up(sock);
     sock->flags &= (uint8_t)~NB_SOCK_DEFER_CONNECT;
-    sock->remote_port = 0;
-    if (!(sock->flags & NB_SOCK_BOUND)) {
-        sock->local = (struct nb_addr){{0}};
-        sock->local_port = 0;
-        sock->local_family = 0;
-    }
+    if (sock->flags & NB_SOCK_BOUND)
+        sock->extra->key.remote_port = 0;
+    else if (sock->extra)
+        sock->extra->key = (struct nb_flow_key){0};
     nb__watch_announce(ns, &sock->file, 0);
     return 0;
 }

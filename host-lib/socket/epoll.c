@@ -33,12 +33,10 @@ struct nb_epoll {
     struct nb_file file;
     struct nb_epoll_item *items;
     struct nb_epoll_item *ready_head, *ready_tail;
-    struct nb_epoll *next_free;
 };
 
 struct nb_epoll_pool {
-    struct nb_epoll *epolls, *free_epoll;
-    struct nb_epoll_item *items, *free_item;
+    struct nb_block_pool epolls, items;
 };
 
 /* --- pools
@@ -49,29 +47,19 @@ struct nb_epoll_pool *nb__epoll_pool_new(uint32_t epolls, uint32_t items)
     struct nb_epoll_pool *pool = calloc(1, sizeof *pool);
     if (!pool)
         return NULL;
-    pool->epolls = calloc(epolls, sizeof *pool->epolls);
-    pool->items = calloc(items, sizeof *pool->items);
-    if (!pool->epolls || !pool->items) {
-        nb__epoll_pool_free(pool);
-        return NULL;
-    }
-    for (uint32_t i = epolls; i-- > 0;) {
-        pool->epolls[i].next_free = pool->free_epoll;
-        pool->free_epoll = &pool->epolls[i];
-    }
-    for (uint32_t i = items; i-- > 0;) {
-        pool->items[i].next = pool->free_item;
-        pool->free_item = &pool->items[i];
-    }
-    return pool;
+    if (nb_block_pool_init(&pool->epolls, sizeof(struct nb_epoll), epolls) &&
+        nb_block_pool_init(&pool->items, sizeof(struct nb_epoll_item), items))
+        return pool;
+    nb__epoll_pool_free(pool);
+    return NULL;
 }
 
 void nb__epoll_pool_free(struct nb_epoll_pool *pool)
 {
     if (!pool)
         return;
-    free(pool->items);
-    free(pool->epolls);
+    nb_block_pool_fini(&pool->items);
+    nb_block_pool_fini(&pool->epolls);
     free(pool);
 }
 
@@ -167,10 +155,9 @@ static void set_event(struct nb_epoll_item *item, const struct epoll_event *even
 
 static int add(struct nb_sockets *ns, struct nb_epoll *epoll, struct nb_file *file, const struct epoll_event *event)
 {
-    struct nb_epoll_item *item = ns->epolls->free_item;
+    struct nb_epoll_item *item = nb_block_get(&ns->epolls->items);
     if (!item)
         return -ENOSPC;
-    ns->epolls->free_item = item->next;
     *item = (struct nb_epoll_item){.epoll = epoll, .file = file, .next = epoll->items};
     item->watch.fire = on_announcement;
     item->watch.owner = item;
@@ -189,8 +176,7 @@ static void del(struct nb_sockets *ns, struct nb_epoll_item *item)
     *at = item->next;
     drop_ready(item);
     nb__watch_stop(&item->watch);
-    item->next = ns->epolls->free_item;
-    ns->epolls->free_item = item;
+    nb_block_put(&ns->epolls->items, item);
 }
 
 static int mod(struct nb_sockets *ns, struct nb_epoll_item *item, const struct epoll_event *event)
@@ -216,8 +202,7 @@ void nb__epoll_free(struct nb_sockets *ns, struct nb_epoll *epoll)
     while (epoll->items)
         del(ns, epoll->items);
     nb__watch_announce(ns, &epoll->file, 0);
-    epoll->next_free = ns->epolls->free_epoll;
-    ns->epolls->free_epoll = epoll;
+    nb_block_put(&ns->epolls->epolls, epoll);
 }
 
 /* How deep epolls nest below this one; more than MAX_NESTING when `sought` is among them, which would be a loop. */
@@ -249,17 +234,17 @@ static int check_add(const struct nb_epoll *epoll, const struct nb_file *file, c
 
 int nb_epoll_create(struct nb_sockets *ns, int flags)
 {
-    struct nb_epoll *epoll = ns->epolls->free_epoll;
     if (flags & ~EPOLL_CLOEXEC)
         return -EINVAL;
+    struct nb_epoll *epoll = nb_block_get(&ns->epolls->epolls);
     if (!epoll)
         return -ENFILE;
-    struct nb_epoll *next_free = epoll->next_free;
-    *epoll = (struct nb_epoll){.file = {.kind = NB_FILE_EPOLL, .fd = -1}, .next_free = next_free};
+    *epoll = (struct nb_epoll){.file = {.kind = NB_FILE_EPOLL, .fd = -1}};
     int fd = nb__file_install(ns, &epoll->file);
-    if (fd < 0)
+    if (fd < 0) {
+        nb_block_put(&ns->epolls->epolls, epoll);
         return fd;
-    ns->epolls->free_epoll = next_free;
+    }
     epoll->file.cloexec = flags & EPOLL_CLOEXEC;
     return fd;
 }

@@ -11,7 +11,6 @@
 #include "sockets.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,84 +39,75 @@ struct entry {
 };
 
 struct nb_error_queue {
-    struct nb_error_queue *next_free;
     nb_seq_t count_from;
+    uint32_t zerocopy_id; /* of the next write with MSG_ZEROCOPY */
     uint32_t mark_head, mark_tail;   /* free running */
     uint32_t entry_head, entry_tail; /* likewise */
     struct mark mark[NB_ERROR_MARKS];
     struct entry entry[NB_ERROR_ENTRIES];
 };
 
-struct nb_error_pool {
-    struct nb_error_queue *free;
-    struct nb_error_queue queue[];
-};
-
-struct nb_error_pool *nb__error_pool_new(uint32_t capacity)
+bool nb__error_pool_init(struct nb_block_pool *pool, uint32_t capacity)
 {
-    struct nb_error_pool *pool = calloc(1, sizeof *pool + capacity * sizeof pool->queue[0]);
-    for (uint32_t i = 0; pool && i < capacity; i++) {
-        pool->queue[i].next_free = pool->free;
-        pool->free = &pool->queue[i];
-    }
-    return pool;
+    return nb_block_pool_init(pool, sizeof(struct nb_error_queue), capacity);
 }
 
-void nb__error_pool_free(struct nb_error_pool *pool)
+static struct nb_error_queue *queue_of(const struct nb_sock *sock)
 {
-    free(pool);
+    return nb__sock_extra_of(sock)->errors;
 }
 
 static bool allocate(struct nb_sockets *ns, struct nb_sock *sock)
 {
-    struct nb_error_queue *queue = ns->errors->free;
+    struct nb_error_queue *queue = nb_block_get(&ns->errors);
     if (!queue)
         return false;
-    ns->errors->free = queue->next_free;
-    queue->count_from = 0;
+    queue->count_from = queue->zerocopy_id = 0;
     queue->mark_head = queue->mark_tail = queue->entry_head = queue->entry_tail = 0;
-    sock->errors = queue;
+    nb__sock_extra(ns, sock)->errors = queue;
     return true;
 }
 
 void nb__error_queue_free(struct nb_sockets *ns, struct nb_sock *sock)
 {
-    if (!sock->errors)
+    struct nb_error_queue *queue = queue_of(sock);
+    if (!queue)
         return;
-    sock->errors->next_free = ns->errors->free;
-    ns->errors->free = sock->errors;
-    sock->errors = NULL;
+    nb_block_put(&ns->errors, queue);
+    sock->extra->errors = NULL;
 }
 
 bool nb__error_queue_reserve(struct nb_sockets *ns, struct nb_sock *sock)
 {
-    if (!sock->errors && !allocate(ns, sock))
+    if (!queue_of(sock) && !allocate(ns, sock))
         return false;
-    const struct nb_error_queue *queue = sock->errors;
+    const struct nb_error_queue *queue = queue_of(sock);
     uint32_t marks = queue->mark_tail - queue->mark_head, entries = queue->entry_tail - queue->entry_head;
     return marks < NB_ERROR_MARKS && entries + 4 * (marks + 1) <= NB_ERROR_ENTRIES;
 }
 
 void nb__error_queue_mark(struct nb_sock *sock, nb_seq_t seq, bool zerocopy, uint32_t timestamping)
 {
-    struct nb_error_queue *queue = sock->errors;
+    struct nb_error_queue *queue = queue_of(sock);
     queue->mark[queue->mark_tail++ % NB_ERROR_MARKS] = (struct mark){
         .seq = seq,
         .timestamping = timestamping,
-        .zerocopy_id = zerocopy ? sock->zerocopy_id++ : 0,
+        .zerocopy_id = zerocopy ? queue->zerocopy_id++ : 0,
         .zerocopy = zerocopy,
     };
 }
 
 void nb__error_queue_count_from(struct nb_sock *sock, nb_seq_t seq)
 {
-    if (sock->errors)
-        sock->errors->count_from = seq;
+    struct nb_error_queue *queue = queue_of(sock);
+    if (queue)
+        queue->count_from = seq;
 }
 
 bool nb__error_queue_has(const struct nb_sock *sock)
 {
-    return sock->errors && sock->errors->entry_head != sock->errors->entry_tail;
+    const struct nb_error_queue *queue = queue_of(sock);
+    return queue && queue->entry_head != queue->entry_tail;
 }
 
 /* --- progress --------------------------------------------------------------------------------- */
@@ -169,7 +159,7 @@ static bool progress_mark(struct nb_error_queue *queue, struct mark *mark, nb_se
 void nb__error_queue_progress(struct nb_sockets *ns, struct nb_sock *sock, nb_seq_t snd_una, nb_seq_t snd_nxt,
                               bool ended)
 {
-    struct nb_error_queue *queue = sock->errors;
+    struct nb_error_queue *queue = queue_of(sock);
     if (!queue || queue->mark_head == queue->mark_tail)
         return;
     uint32_t entries_before = queue->entry_tail;
@@ -208,7 +198,7 @@ int nb__error_queue_read(struct nb_sock *sock, struct msghdr *msg)
 {
     if (!nb__error_queue_has(sock))
         return -EAGAIN;
-    struct nb_error_queue *queue = sock->errors;
+    struct nb_error_queue *queue = queue_of(sock);
     const struct entry *entry = &queue->entry[queue->entry_head++ % NB_ERROR_ENTRIES];
     struct sock_extended_err error = {.ee_data = entry->high};
     struct nb_cmsg out = nb__cmsg_begin(msg);

@@ -15,10 +15,10 @@
 
 struct nb_sock;
 struct nb_sockets;
-struct nb_error_pool;
+struct nb_block_pool;
 
-struct nb_error_pool *nb__error_pool_new(uint32_t capacity);
-void nb__error_pool_free(struct nb_error_pool *pool);
+/* The pool of queues. */
+bool nb__error_pool_init(struct nb_block_pool *pool, uint32_t capacity);
 
 /* Is there room for one more mark? Allocates the queue when it is the socket's first. */
 bool nb__error_queue_reserve(struct nb_sockets *ns, struct nb_sock *sock);

@@ -234,7 +234,7 @@ static int set_fastopen(struct nb_sockets *ns, struct nb_sock *sock, const struc
     (void)ns, (void)option;
     if (value < 0 || !is_closed_or_listening(sock))
         return -EINVAL;
-    int most = sock->state == NB_SOCK_LISTENING ? (int)sock->backlog : NB_SOMAXCONN;
+    int most = sock->state == NB_SOCK_LISTENING ? (int)sock->extra->backlog : NB_SOMAXCONN;
     nb__options_own(ns, sock)->tcp.fastopen_queue = (uint16_t)(value < most ? value : most);
     return 0;
 }
@@ -359,7 +359,7 @@ static int get_mtu(struct nb_sockets *ns, struct nb_sock *sock, int *value)
 static int set_v6only(struct nb_sockets *ns, struct nb_sock *sock, const struct nb_option *option, int value)
 {
     (void)option;
-    if (sock->local_port || sock->tcb)
+    if (nb__sock_key(sock)->local_port || sock->tcb)
         return -EINVAL;
     nb__options_own(ns, sock)->v6only = value != 0;
     return 0;

@@ -13,7 +13,6 @@ struct nb_sock;
 struct nb_sock_options {
     struct nb_tcp_options tcp; /* TCBs and listeners point here */
     uint32_t references;
-    struct nb_sock_options *next_free;
     uint64_t send_timeout_us, recv_timeout_us; /* 0: none */
     int32_t linger_s;                          /* -1: off */
     uint32_t recv_lowat;

@@ -10,19 +10,18 @@
 #include <stdlib.h>
 
 struct nb_options_pool {
-    struct nb_sock_options *free;
     struct nb_sock_options defaults;
-    struct nb_sock_options block[];
+    struct nb_block_pool blocks;
 };
 
 struct nb_options_pool *nb__options_pool_new(uint32_t capacity)
 {
-    struct nb_options_pool *pool = calloc(1, sizeof *pool + capacity * sizeof pool->block[0]);
+    struct nb_options_pool *pool = calloc(1, sizeof *pool);
     if (!pool)
         return NULL;
-    for (uint32_t i = 0; i < capacity; i++) {
-        pool->block[i].next_free = pool->free;
-        pool->free = &pool->block[i];
+    if (!nb_block_pool_init(&pool->blocks, sizeof(struct nb_sock_options), capacity)) {
+        free(pool);
+        return NULL;
     }
     pool->defaults = (struct nb_sock_options){
         .references = 1, .linger_s = -1, .recv_lowat = 1, .incoming_cpu = -1, .mtu_discover = 1, /* IP_PMTUDISC_WANT */
@@ -32,6 +31,8 @@ struct nb_options_pool *nb__options_pool_new(uint32_t capacity)
 
 void nb__options_pool_free(struct nb_options_pool *pool)
 {
+    if (pool)
+        nb_block_pool_fini(&pool->blocks);
     free(pool);
 }
 
@@ -51,8 +52,7 @@ void nb__options_put(struct nb_sockets *ns, struct nb_sock_options *options)
     if (--options->references > 0)
         return;
     nb_tcp_md5_put(ns->tcp, options->tcp.md5_keys);
-    options->next_free = ns->options->free;
-    ns->options->free = options;
+    nb_block_put(&ns->options->blocks, options);
 }
 
 struct nb_sock_options *nb__options_own(struct nb_sockets *ns, struct nb_sock *sock)
@@ -60,8 +60,7 @@ struct nb_sock_options *nb__options_own(struct nb_sockets *ns, struct nb_sock *s
     struct nb_sock_options *shared = sock->options;
     if (shared->references == 1)
         return shared;
-    struct nb_sock_options *own = ns->options->free;
-    ns->options->free = own->next_free;
+    struct nb_sock_options *own = nb_block_get(&ns->options->blocks);
     *own = *shared;
     own->references = 1;
     nb_tcp_md5_hold(ns->tcp, own->tcp.md5_keys);

@@ -17,19 +17,13 @@ static int look(struct nb_sockets *ns, struct pollfd *fds, nfds_t n)
     return ready;
 }
 
-static void put_watch(struct nb_sockets *ns, struct nb_watch *watch)
-{
-    watch->next = ns->free_watch;
-    ns->free_watch = watch;
-}
-
 static void stop_all(struct nb_sockets *ns, struct nb_watch *list)
 {
     while (list) {
         struct nb_watch *watch = list;
         list = watch->sibling;
         nb__watch_stop(watch);
-        put_watch(ns, watch);
+        nb_block_put(&ns->watches, watch);
     }
 }
 
@@ -42,12 +36,11 @@ static int watch_all(struct nb_sockets *ns, const struct pollfd *fds, nfds_t n, 
         struct nb_file *file = nb__file_get(ns, fds[i].fd);
         if (!file)
             continue;
-        struct nb_watch *watch = ns->free_watch;
+        struct nb_watch *watch = nb_block_get(&ns->watches);
         if (!watch) {
             stop_all(ns, *list);
             return -ENOMEM;
         }
-        ns->free_watch = watch->next;
         *watch = (struct nb_watch){
             .fire = nb__sock_wake,
             .owner = sleep,

@@ -157,7 +157,7 @@ static int send_fastopen(struct nb_sockets *ns, struct nb_sock *sock, struct sen
     if (!enabled || (to && msg->msg_namelen >= sizeof to->sa_family && to->sa_family == AF_UNSPEC))
         return -EOPNOTSUPP;
     bool deferred = sock->flags & NB_SOCK_DEFER_CONNECT;
-    if (sock->state == NB_SOCK_CONNECTED)
+    if (sock->state == NB_SOCK_CONNECTED || sock->state == NB_SOCK_LISTENING)
         return -EISCONN;
     if (sock->state == NB_SOCK_CONNECTING &&
         !deferred) { /* 0 once the handshake is done: it is an ordinary send then */

@@ -10,10 +10,9 @@
 
 struct nb_sock *nb__sock_new(struct nb_sockets *ns, bool v6)
 {
-    struct nb_sock *sock = ns->free_sock;
+    struct nb_sock *sock = nb_block_get(&ns->socks);
     if (!sock)
         return NULL;
-    ns->free_sock = sock->next;
     *sock = (struct nb_sock){
         .file = {.kind = NB_FILE_SOCK, .fd = -1},
         .flags = v6 ? NB_SOCK_V6 : 0,
@@ -28,16 +27,48 @@ void nb__sock_hold(struct nb_sock *sock)
     sock->references++;
 }
 
+/* --- extra ------------------------------------------------------------------------------------ */
+
+struct nb_sock_extra *nb__sock_extra(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    if (!sock->extra) {
+        sock->extra = nb_block_get(&ns->extras);
+        *sock->extra = (struct nb_sock_extra){0};
+    }
+    return sock->extra;
+}
+
+const struct nb_sock_extra *nb__sock_extra_of(const struct nb_sock *sock)
+{
+    static const struct nb_sock_extra none;
+    return sock->extra ? sock->extra : &none;
+}
+
+const struct nb_flow_key *nb__sock_key(const struct nb_sock *sock)
+{
+    return sock->tcb ? nb_tcb_key(sock->tcb) : &nb__sock_extra_of(sock)->key;
+}
+
+static void drop_extra(struct nb_sockets *ns, struct nb_sock *sock)
+{
+    if (!sock->extra)
+        return;
+    nb__sock_unbind(sock);
+    nb__error_queue_free(ns, sock);
+    if (sock->extra->last_info)
+        nb_block_put(&ns->infos, sock->extra->last_info);
+    nb_block_put(&ns->extras, sock->extra);
+    sock->extra = NULL;
+}
+
+/* --- references, and the TCB ------------------------------------------------------------------ */
+
 static void release(struct nb_sockets *ns, struct nb_sock *sock)
 {
     nb__sock_drop_unread(sock);
-    nb__sock_unbind(sock);
-    nb__error_queue_free(ns, sock);
-    if (sock->last_info)
-        ns->free_infos[ns->n_free_infos++] = sock->last_info;
+    drop_extra(ns, sock);
     nb__options_put(ns, sock->options);
-    sock->next = ns->free_sock;
-    ns->free_sock = sock;
+    nb_block_put(&ns->socks, sock);
 }
 
 void nb__sock_put(struct nb_sockets *ns, struct nb_sock *sock)
@@ -49,26 +80,23 @@ void nb__sock_put(struct nb_sockets *ns, struct nb_sock *sock)
 void nb__sock_attach(struct nb_sockets *ns, struct nb_sock *sock, struct nb_tcb *tcb)
 {
     (void)ns;
-    const struct nb_flow_key *key = nb_tcb_key(tcb);
     sock->tcb = tcb;
-    sock->local = key->local;
-    sock->remote = key->remote;
-    sock->local_port = key->local_port;
-    sock->remote_port = key->remote_port;
-    sock->local_family = key->family;
     nb_tcb_set_user(tcb, sock);
     nb_tcb_set_options(tcb, &sock->options->tcp);
     nb__sock_hold(sock);
 }
 
-/* Somebody may still ask TCP_INFO what the connection was like: keep that while there is a descriptor. */
-static void keep_info(struct nb_sockets *ns, struct nb_sock *sock)
+/* Somebody may still ask for the addresses, and TCP_INFO what the connection was like: keep that while there is a
+ * descriptor. */
+static void keep_memory_of_it(struct nb_sockets *ns, struct nb_sock *sock)
 {
-    if (!sock->last_info && ns->n_free_infos > 0)
-        sock->last_info = ns->free_infos[--ns->n_free_infos];
-    if (sock->last_info) {
-        nb_tcp_info(ns->tcp, sock->tcb, sock->last_info);
-        sock->last_info->state = NB_TCP_CLOSED;
+    struct nb_sock_extra *extra = nb__sock_extra(ns, sock);
+    extra->key = *nb_tcb_key(sock->tcb);
+    if (!extra->last_info)
+        extra->last_info = nb_block_get(&ns->infos);
+    if (extra->last_info) {
+        nb_tcp_info(ns->tcp, sock->tcb, extra->last_info);
+        extra->last_info->state = NB_TCP_CLOSED;
     }
 }
 
@@ -77,7 +105,7 @@ void nb__sock_detach(struct nb_sockets *ns, struct nb_sock *sock)
     if (!sock->tcb)
         return;
     if (sock->file.fd >= 0 || sock->flags & NB_SOCK_QUEUED)
-        keep_info(ns, sock);
+        keep_memory_of_it(ns, sock);
     nb_tcb_set_user(sock->tcb, NULL);
     nb_tcb_set_options(sock->tcb, NULL);
     sock->tcb = NULL;
@@ -131,7 +159,7 @@ static uint32_t bytes_to_read(const struct nb_sock *sock)
 uint32_t nb__sock_events(struct nb_sockets *ns, struct nb_sock *sock)
 {
     if (sock->state == NB_SOCK_LISTENING)
-        return sock->accept_head ? EPOLLIN | EPOLLRDNORM : 0;
+        return sock->extra->accept_head ? EPOLLIN | EPOLLRDNORM : 0;
     enum nb_tcp_state state = nb__sock_tcp_state(sock);
     bool both_shut = sock->flags & NB_SOCK_RECV_SHUT && sock->flags & NB_SOCK_SEND_SHUT;
     uint32_t events = 0;

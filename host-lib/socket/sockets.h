@@ -12,6 +12,7 @@
 #ifndef NB_SOCKET_SOCKETS_H
 #define NB_SOCKET_SOCKETS_H
 
+#include "../tcp/block_pool.h"
 #include "../tcp/info.h"
 #include "../tcp/tcp.h"
 #include "layer.h"
@@ -66,42 +67,45 @@ struct nb_sock {
     struct nb_sock_options *options;
     struct rte_mbuf *rx_head, *rx_tail; /* unread payload as one chain of segments */
     uint32_t rx_bytes;
-    uint32_t rx_skip;              /* bytes of rx_head already read */
-    struct nb_error_queue *errors; /* for MSG_ERRQUEUE; NULL: never needed */
-    struct nb_tcp_info *last_info; /* what was known when the TCB ended; NULL: nothing */
-    struct nb_sock *next;          /* accept queue, or free list */
-    struct nb_sock *bound_next, **bound_prev;
-    struct nb_sock *accept_head, *accept_tail; /* a listener's queue */
-    uint32_t accept_count, backlog;
-    struct nb_addr local, remote; /* as bound and connected to; network byte order */
-    uint16_t local_port, remote_port;
-    uint8_t local_family; /* enum nb_family, of both addresses; 0: any of either */
-    uint8_t state;        /* enum nb_sock_state */
-    uint8_t flags;        /* enum nb_sock_flag */
-    uint8_t urgent;       /* enum nb_urgent_state */
+    uint32_t rx_skip;            /* bytes of rx_head already read */
+    struct nb_sock_extra *extra; /* NULL: nothing of it was needed so far */
+    struct nb_sock *next;        /* of an accept queue */
+    uint8_t state;               /* enum nb_sock_state */
+    uint8_t flags;               /* enum nb_sock_flag */
+    uint8_t urgent;              /* enum nb_urgent_state */
     uint16_t references;
     uint16_t writers;   /* calls that wait for the handshake with data at hand */
     int16_t error;      /* Linux's sk_err: a positive errno, reported once */
     int16_t soft_error; /* what to report if the connection dies for lack of an answer */
-    uint32_t zerocopy_id;
     uint32_t urgent_at; /* bytes from the first unread one to the urgent one */
 };
 
-static_assert(sizeof(struct nb_sock) <= 176, "docs/performance.md says what an idle socket costs");
+static_assert(sizeof(struct nb_sock) <= 88, "docs/performance.md says what an idle socket costs");
+
+/* What a socket has that was bound, listens, asked for its error queue, or had a connection that is over. Those that
+ * were accepted, or connected without bind(), have none of it. From a pool with one for each socket. */
+struct nb_sock_extra {
+    struct nb_flow_key key; /* as bound, as deferred, or of the connection that is over; family 0: any */
+    struct nb_sock *bound_next, **bound_prev;
+    struct nb_sock *accept_head, *accept_tail; /* a listener's queue */
+    uint32_t accept_count, backlog;
+    struct nb_error_queue *errors; /* for MSG_ERRQUEUE; NULL: never needed */
+    struct nb_tcp_info *last_info; /* what was known when the TCB ended; NULL: nothing */
+};
 
 struct nb_sockets {
     struct nb_sockets_env env;
     struct nb_sockets_config config;
     struct nb_tcp *tcp;
     struct nb_file **files; /* by descriptor */
-    struct nb_sock *socks, *free_sock;
+    struct nb_block_pool socks;  /* struct nb_sock */
+    struct nb_block_pool extras; /* struct nb_sock_extra: as many, so that taking one never fails */
     struct nb_sock *bound[NB_SOCK_PORT_SLOTS];
     struct nb_options_pool *options;
     struct nb_epoll_pool *epolls;
-    struct nb_watch *watches, *free_watch;
-    struct nb_error_pool *errors;
-    struct nb_tcp_info *infos, **free_infos;
-    uint32_t n_free_infos;
+    struct nb_block_pool watches; /* struct nb_watch, of poll() */
+    struct nb_block_pool errors;  /* error_queue.c */
+    struct nb_block_pool infos;   /* struct nb_tcp_info */
 };
 
 /* --- file.c ----------------------------------------------------------------------------------- */
@@ -122,6 +126,13 @@ uint32_t nb__file_events(struct nb_sockets *ns, struct nb_file *file);
 struct nb_sock *nb__sock_new(struct nb_sockets *ns, bool v6); /* one reference, default options; NULL: pool empty */
 void nb__sock_hold(struct nb_sock *sock);
 void nb__sock_put(struct nb_sockets *ns, struct nb_sock *sock);
+
+/* The socket's extra: to be written to, taken if it has none yet; and to be read, all zero if it has none. */
+struct nb_sock_extra *nb__sock_extra(struct nb_sockets *ns, struct nb_sock *sock);
+const struct nb_sock_extra *nb__sock_extra_of(const struct nb_sock *sock);
+
+/* Its addresses and ports: the connection's, else as in its extra. */
+const struct nb_flow_key *nb__sock_key(const struct nb_sock *sock);
 
 /* Tie a TCB and a socket together, and part them when the TCB is gone. */
 void nb__sock_attach(struct nb_sockets *ns, struct nb_sock *sock, struct nb_tcb *tcb);

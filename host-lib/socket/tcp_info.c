@@ -139,8 +139,8 @@ static struct nb_tcp_info info_of(struct nb_sockets *ns, const struct nb_sock *s
     struct nb_tcp_info info = {.state = NB_TCP_CLOSED, .ssthresh = UINT32_MAX};
     if (sock->tcb)
         nb_tcp_info(ns->tcp, sock->tcb, &info);
-    else if (sock->last_info)
-        info = *sock->last_info;
+    else if (nb__sock_extra_of(sock)->last_info)
+        info = *sock->extra->last_info;
     return info;
 }
 
@@ -149,8 +149,8 @@ int nb__sock_tcp_info(struct nb_sockets *ns, struct nb_sock *sock, void *value, 
     struct nb_tcp_info info = info_of(ns, sock);
     struct linux_tcp_info answer = translate(&info, sock->state == NB_SOCK_LISTENING);
     if (sock->state == NB_SOCK_LISTENING) { /* Linux uses these two for the accept queue */
-        answer.unacked = sock->accept_count;
-        answer.sacked = sock->backlog;
+        answer.unacked = sock->extra->accept_count;
+        answer.sacked = sock->extra->backlog;
     }
     *bytes = *bytes < sizeof answer ? *bytes : sizeof answer;
     memcpy(value, &answer, *bytes);

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <rte_mbuf.h>
 
-#include "../../host-lib/socket/layer.h"
+#include "../../host-lib/socket/sockets.h"
 #include "../../host-lib/tcp/core.h"
 #include "../../host-lib/tcp/minmax.h"
 #include "../../host-lib/wire/segment_emit.h"
@@ -228,6 +228,15 @@ struct sock_world *sock_world_new(bool blocking)
     return w;
 }
 
+static void expect_pools_full(const struct nb_sockets *ns)
+{
+    assert_int_equal(nb_block_pool_used(&ns->socks), 0);
+    assert_int_equal(nb_block_pool_used(&ns->extras), 0);
+    assert_int_equal(nb_block_pool_used(&ns->errors), 0);
+    assert_int_equal(nb_block_pool_used(&ns->infos), 0);
+    assert_int_equal(nb_block_pool_used(&ns->watches), 0);
+}
+
 void sock_world_free(struct sock_world *w)
 {
     for (unsigned i = 0; i < 2; i++)
@@ -239,6 +248,7 @@ void sock_world_free(struct sock_world *w)
     }
     for (unsigned i = 0; i < 2; i++) {
         link_free(w->to[i]);
+        expect_pools_full(w->host[i].ns);
         nb_tcp_free(w->host[i].tcp);
         nb_sockets_free(w->host[i].ns);
         assert_int_equal(nb_flow_count(w->host[i].flows), 0);

@@ -293,6 +293,18 @@ static void test_v6_socket_connects_to_a_mapped_address_over_v4(void **state)
     sock_world_free(w);
 }
 
+static void test_fast_open_from_a_listener_says_eisconn_and_it_goes_on_listening(void **state)
+{
+    (void)state;
+    struct sock_world *w = sock_world_new(true);
+    int listener = sock_world_listen(w, 8);
+    struct sockaddr_in to = sock_world_v4(0, SOCK_WORLD_PORT);
+    assert_int_equal(nb_sock_sendto(w->host[1].ns, listener, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof to),
+                     -EISCONN);
+    sock_world_connect(w, listener);
+    sock_world_free(w);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -304,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_connect_with_a_send_timeout_gives_up_waiting_with_einprogress),
         cmocka_unit_test(test_bad_addresses_are_refused),
         cmocka_unit_test(test_unspec_gives_a_connected_socket_back),
+        cmocka_unit_test(test_fast_open_from_a_listener_says_eisconn_and_it_goes_on_listening),
         cmocka_unit_test(test_names_of_both_ends_agree),
         cmocka_unit_test(test_bind_to_a_port_in_use_is_refused_unless_both_reuse_it),
         cmocka_unit_test(test_reuse_of_an_address_ends_where_somebody_listens),

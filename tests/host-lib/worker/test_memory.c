@@ -1,5 +1,6 @@
 /* test_memory.c - what an idle established connection costs a worker in memory, everything counted: the TCB with its
- * timer, its places in the flow table, and what it holds of every pool.
+ * timer, its places in the flow table, and what it holds of every pool; and what a socket adds (what that holds of
+ * other pools: host-lib/socket/test_memory.c).
  */
 #include <rte_mempool.h>
 
@@ -10,10 +11,12 @@
 
 #include <cmocka.h>
 
+#include "../../../host-lib/socket/sockets.h"
 #include "../../../host-lib/worker/worker.h"
 
 #define ACK                  NB_TCP_ACK
 #define BYTES_PER_CONNECTION 512
+#define BYTES_WITH_SOCKET    608 /* with its place among the descriptors */
 #define CONNECTIONS          (1u << 20)
 
 static struct one_end *established(void)
@@ -25,13 +28,14 @@ static struct one_end *established(void)
     return e;
 }
 
-static void test_tcb_and_its_places_in_the_flow_table_are_512_bytes(void **state)
+static void test_connections_and_their_sockets_take_the_bytes_that_the_docs_say(void **state)
 {
     (void)state;
     const struct nb_limits limits = {.connections = CONNECTIONS, .time_wait = CONNECTIONS};
     struct nb_flow_table *flows = nb_flow_table_new(nb__most_flows(&limits), (const uint64_t[2]){1, 2});
     size_t slots = nb_flow_table_bytes(flows) / CONNECTIONS; /* the spill is shared by a million and rounds away */
     assert_true(sizeof(struct nb_tcb) + slots <= BYTES_PER_CONNECTION);
+    assert_true(sizeof(struct nb_tcb) + slots + sizeof(struct nb_sock) + sizeof(struct nb_file *) <= BYTES_WITH_SOCKET);
     nb_flow_table_free(flows);
 }
 
@@ -76,7 +80,7 @@ static void test_connection_that_lost_something_remembers_it_until_it_ends(void 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcb_and_its_places_in_the_flow_table_are_512_bytes),
+        cmocka_unit_test(test_connections_and_their_sockets_take_the_bytes_that_the_docs_say),
         cmocka_unit_test(test_idle_connection_after_a_response_holds_nothing_of_any_pool),
         cmocka_unit_test(test_connection_that_lost_something_remembers_it_until_it_ends),
     };
