@@ -165,6 +165,9 @@ enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb);
  * second has passed since its last, so that ours are later in any case (RFC 6191 §3). */
 uint64_t nb_tcp_time_wait_reusable(const struct nb_tcp *tcp, const struct nb_flow_object *object);
 
+/* May this segment begin a connection in the record's place (RFC 6191 §2)? There is a listener for it. */
+bool nb_tcp_time_wait_yields(struct nb_tcp *tcp, const struct nb_flow_object *object, const struct nb_seg *seg);
+
 /* A TIME-WAIT record on its way to another worker. */
 struct nb_time_wait_pack {
     struct nb_flow_key key;

@@ -166,6 +166,11 @@ static bool begins_anew(struct nb_tcp *tcp, const struct nb_time_wait *tw, const
     return seq_gt(seg->seq, tw->rcv_nxt);
 }
 
+bool nb_tcp_time_wait_yields(struct nb_tcp *tcp, const struct nb_flow_object *object, const struct nb_seg *seg)
+{
+    return begins_anew(tcp, (const struct nb_time_wait *)object, seg);
+}
+
 /* Old, repeated or strange: tell the sender where we are, but not without end. */
 static void answer(struct nb_tcp *tcp, struct nb_time_wait *tw)
 {

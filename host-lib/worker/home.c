@@ -8,6 +8,7 @@
  *   anywhere     own flow         TCP
  *   home         forward entry    → owner                 (NB_WHY_OWNER)
  *   home         nothing          TCP: listener, or RST; or → who is to accept it (NB_WHY_ACCEPT, place.h)
+ *   anywhere     TIME-WAIT        TCP; or, with the record, → home, → who is to accept what begins anew
  *   elsewhere    nothing          → home                  (NB_WHY_HOME)
  *   "owner"      nothing          tell the sender, and → sender if it is home (NB_WHY_GONE), who then has the last word
  *
@@ -71,7 +72,32 @@ static __rte_noinline void hand_over(struct nb_worker *w, struct nb_arrival *a, 
 {
     nb_registry_put(&w->registry, &a->seg.key, (uint16_t)to, 0, 0);
     w->counters[NB_COUNTER_HANDED_OVER]++;
-    pass_on(w, a, to, NB_WHY_ACCEPT, 0, NB_HOPS_MAX);
+    pass_on(w, a, to, NB_WHY_ACCEPT, 0, NB_HOPS_MAX + 1); /* it goes no further, and may have been sent back to us */
+}
+
+/* Where a SYN goes that follows the connection of a record here: it is placed by its home, as any other is. */
+static unsigned place_anew(struct nb_worker *w, const struct nb_arrival *a)
+{
+    unsigned home = nb_rss_queue(&w->port[a->port].rss, &a->seg.key);
+
+    if (home == w->index)
+        return nb__place_of(w, a);
+    return nb__place_accepts(w, a) || w->port[a->port].reta_phase != NB_RETA_STABLE ? w->index : home;
+}
+
+/* The record goes first: the new sequence numbers must lie above its own (RFC 6191). */
+static __rte_noinline bool hand_over_anew(struct nb_worker *w, struct nb_arrival *a, const struct nb_flow_object *record)
+{
+    unsigned to = nb_tcp_time_wait_yields(w->tcp, record, &a->seg) ? place_anew(w, a) : w->index;
+
+    if (to == w->index || nb_mail_room(w->post, w->index, to) < 2 ||
+        nb__record_goes(w, record, (uint16_t)to) != NB_RECORD_GONE)
+        return false;
+    if (nb_rss_queue(&w->port[a->port].rss, &a->seg.key) == w->index)
+        hand_over(w, a, to);
+    else
+        pass_on(w, a, to, NB_WHY_GONE, 0, NB_HOPS_MAX);
+    return true;
 }
 
 /* Its home has us accept it, and counts on us to say when there is nothing of it, now or later. Home is the registrar: an
@@ -175,7 +201,8 @@ static __rte_noinline void deliver_other(struct nb_worker *w, struct nb_arrival 
         accept_for_home(w, a, ref);
     } else if (ref.kind == NB_FLOW_TIME_WAIT) {
         count_misdirected(w, a);
-        nb_tcp_input_other(w->tcp, &a->seg, ref, a->queue, w->now_us);
+        if (likely(!w->place.active) || !hand_over_anew(w, a, ref.object))
+            nb_tcp_input_other(w->tcp, &a->seg, ref, a->queue, w->now_us);
     } else if (ref.kind == NB_FLOW_FORWARD) {
         deliver_entry(w, a, (struct nb_forward *)ref.object);
     } else {

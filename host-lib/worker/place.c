@@ -164,6 +164,13 @@ unsigned nb__place_of(struct nb_worker *w, const struct nb_arrival *a)
     return to;
 }
 
+bool nb__place_accepts(struct nb_worker *w, const struct nb_arrival *a)
+{
+    const struct nb_service *s = nb_tcp_listener(w->tcp, &a->seg.key);
+
+    return s && accepts(w, w->index, (unsigned)(s - w->service));
+}
+
 void nb__place_unaccepted(struct nb_worker *w, struct nb_tcb *tcb)
 {
     const struct nb_service *s = nb_tcb_listener_user(tcb);

@@ -53,6 +53,9 @@ void nb__place_publish(struct nb_worker *w);
 /* We are the home of a segment that belongs to no connection: who deals with it? Usually ourselves. */
 unsigned nb__place_of(struct nb_worker *w, const struct nb_arrival *a);
 
+/* Does our instance accept what the segment would open? */
+bool nb__place_accepts(struct nb_worker *w, const struct nb_arrival *a);
+
 /* A handshake is complete and we do not accept: the connection goes to somebody who does. */
 void nb__place_unaccepted(struct nb_worker *w, struct nb_tcb *tcb);
 

@@ -26,20 +26,27 @@ static bool send(struct nb_worker *w, uint16_t home, const struct nb_time_wait_p
     return nb__mail(w, home, &mail);
 }
 
+enum nb_record_sent nb__record_goes(struct nb_worker *w, const struct nb_flow_object *record, uint16_t to)
+{
+    struct nb_time_wait_pack pack;
+
+    if (!nb_tcp_time_wait_pack(w->tcp, record, &pack))
+        return NB_RECORD_STAYS;
+    if (!send(w, to, &pack))
+        return NB_RECORD_WAITS;
+    nb_tcp_time_wait_forget(w->tcp, record);
+    w->counters[NB_COUNTER_TIME_WAIT_OUT]++;
+    return NB_RECORD_GONE;
+}
+
 enum nb_record_sent nb__record_goes_home(struct nb_worker *w, const struct nb_flow_key *key, uint16_t home, bool young)
 {
     const struct nb_flow_ref ref = nb_flow_find(w->flows, key, nb_flow_hash(w->flows, key));
-    struct nb_time_wait_pack pack;
 
     if (ref.kind != NB_FLOW_TIME_WAIT || home == w->index || nb__gate_of(w, key) ||
-        (!young && nb_tcp_time_wait_age_us(w->tcp, ref.object) < SETTLED_US) ||
-        !nb_tcp_time_wait_pack(w->tcp, ref.object, &pack))
+        (!young && nb_tcp_time_wait_age_us(w->tcp, ref.object) < SETTLED_US))
         return NB_RECORD_STAYS;
-    if (!send(w, home, &pack))
-        return NB_RECORD_WAITS;
-    nb_tcp_time_wait_forget(w->tcp, ref.object);
-    w->counters[NB_COUNTER_TIME_WAIT_OUT]++;
-    return NB_RECORD_GONE;
+    return nb__record_goes(w, ref.object, home);
 }
 
 /* The sender owned the flow, and what we know of it says the same, or nothing. Otherwise the tuple is in use again. */

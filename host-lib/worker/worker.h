@@ -244,6 +244,9 @@ enum nb_record_sent { NB_RECORD_STAYS, NB_RECORD_WAITS, NB_RECORD_GONE };
 enum nb_record_sent nb__record_goes_home(struct nb_worker *w, const struct nb_flow_key *key, uint16_t home, bool young);
 void nb__record_letter(struct nb_worker *w, unsigned from, const struct nb_mail *mail);
 
+/* record.c: to whoever is to accept a connection in its place. */
+enum nb_record_sent nb__record_goes(struct nb_worker *w, const struct nb_flow_object *record, uint16_t to);
+
 /* reta.c: a flow of ours was just made while RETA changes; what is due every turn. */
 void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key);
 void nb__reta_tend(struct nb_worker *w);

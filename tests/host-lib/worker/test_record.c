@@ -90,6 +90,70 @@ static void check_old_home_keeps_nothing(unsigned worker)
     assert_int_equal(nb_flow_count(rt->worker[worker]->registry.away), 0);
 }
 
+static void set_accepting(unsigned worker, bool on)
+{
+    assert_int_equal(nb_worker_accept(rt->worker[worker], &diary, on), 0);
+}
+
+/* The same tuple again, by a peer without timestamps: its number tells, and so must ours. */
+static void open_anew(unsigned queue, struct client *c, unsigned owner)
+{
+    nb_seq_t last = c->ack;
+    struct reply r;
+
+    c->seq += 1000;
+    r = exchange_on(queue, c, NB_TCP_SYN, "");
+    assert_int_equal(r.seg.flags, NB_TCP_SYN | NB_TCP_ACK);
+    assert_true(seq_gt(r.seg.seq, last));
+    echo_on(queue, c, "anew");
+    assert_int_equal(flow_count(owner), 1);
+    assert_int_equal(total(NB_COUNTER_TIME_WAIT_REUSED), 1);
+    assert_int_equal(total(NB_COUNTER_DROP_NOT_ACCEPTING), 0);
+    assert_int_equal(total(NB_COUNTER_DROP_TWO_HOPS), 0);
+    assert_int_equal(records(0) + records(1) + records(2), 0);
+}
+
+static void test_syn_over_a_record_of_a_home_that_does_not_accept_is_answered_by_another(void **state)
+{
+    struct client c = record_at(0);
+
+    (void)state;
+    set_accepting(0, false);
+    open_anew(0, &c, 1);
+}
+
+/* The record has not gone home yet. */
+static struct client record_away_from(unsigned home)
+{
+    struct client c = client_at_home(home);
+    unsigned there = (home + 1) % WORKERS;
+
+    set_accepting(home, false);
+    open_on(home, &c);
+    end_at(there, home, &c);
+    assert_int_equal(records(there), 1);
+    return c;
+}
+
+static void test_syn_over_a_record_away_from_home_is_answered_there_or_at_home(void **state)
+{
+    struct client c = record_away_from(0);
+
+    (void)state;
+    set_accepting(0, true);
+    set_accepting(1, false);
+    open_anew(0, &c, 0);
+}
+
+static void test_syn_over_a_record_away_from_home_is_answered_by_a_third_worker(void **state)
+{
+    struct client c = record_away_from(0);
+
+    (void)state;
+    set_accepting(1, false);
+    open_anew(0, &c, 2);
+}
+
 static void test_records_of_a_bucket_that_moves_are_at_its_new_home(void **state)
 {
     uint16_t reta[RETA_SIZE];
@@ -286,6 +350,9 @@ static void test_record_waits_while_the_ring_is_full(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        T(test_syn_over_a_record_of_a_home_that_does_not_accept_is_answered_by_another),
+        T(test_syn_over_a_record_away_from_home_is_answered_there_or_at_home),
+        T(test_syn_over_a_record_away_from_home_is_answered_by_a_third_worker),
         T(test_records_of_a_bucket_that_moves_are_at_its_new_home),
         T(test_late_fin_is_acknowledged_in_every_step_of_a_change),
         T(test_records_stay_when_the_port_refuses_the_table),
