@@ -21,6 +21,9 @@
 #define SEEDS 1000
 #endif
 
+#define SEEDS_THAT_TELL 10
+#define MOVES_A_SEED    2
+
 static uint64_t mix(uint64_t x)
 {
     x += 0x9e3779b97f4a7c15;
@@ -62,6 +65,22 @@ struct kind {
     uint64_t first;
     void (*shape)(struct world_options *o);
 };
+
+/* A harness whose moves are refused, or whose tables do not change, proves little. Few seeds may have bad luck. */
+static void check_exercise(const struct kind *kind, uint64_t seeds, const struct world_result *sum)
+{
+    struct world_options o = {0};
+
+    if (seeds < SEEDS_THAT_TELL)
+        return;
+    if (kind->shape)
+        kind->shape(&o);
+    if (sum->moves < MOVES_A_SEED * seeds || 2 * sum->moves < sum->refused)
+        fail_msg("%u workers: %u of %u moves were made in %llu runs", kind->workers, sum->moves,
+                 sum->moves + sum->refused, (unsigned long long)seeds);
+    if (o.reta_permille && sum->tables < seeds / 2)
+        fail_msg("%u workers: %u tables in %llu runs", kind->workers, sum->tables, (unsigned long long)seeds);
+}
 
 static void add(struct world_result *sum, const struct world_result *r)
 {
@@ -106,10 +125,11 @@ static void run_kind(const struct kind *kind)
         return;
     for (uint64_t i = 0; i < n; i += WORLD_RUNS)
         run_seeds(kind, first + i, n - i < WORLD_RUNS ? n - i : WORLD_RUNS, &sum);
+    check_exercise(kind, n, &sum);
     print_message(
-        "%u workers: %u moves (%u refused), %u tables, longest %llu us; forwarded %llu, parked %llu, lost 0, reordered "
+        "%u workers: %u moves (%u%% of those asked for), %u tables, longest %llu us; forwarded %llu, parked %llu, lost 0, reordered "
         "%llu\n",
-        kind->workers, sum.moves, sum.refused, sum.tables, (unsigned long long)sum.longest_us,
+        kind->workers, sum.moves, sum.moves ? 100 * sum.moves / (sum.moves + sum.refused) : 0, sum.tables, (unsigned long long)sum.longest_us,
         (unsigned long long)sum.forwarded, (unsigned long long)sum.parked, (unsigned long long)sum.reordered);
 }
 

@@ -4,16 +4,78 @@
 
 #include "moves_inside.h"
 
+#define VAIN_PERMILLE 30 /* of steps ask for a move that cannot be, */
+#define VAIN_SHARE    10 /* but of a run's moves one in so many */
+
+/* The flow as the server has it. */
+struct nb_flow_key world_key_of(const struct conn *c)
+{
+    return (struct nb_flow_key){.local.word = {US},
+                                .remote.word = {CLIENT},
+                                .local_port = PORT,
+                                .remote_port = c->key.local_port,
+                                .family = NB_FAMILY_IPV4};
+}
+
+/* A move that was given up may not be over yet at both its ends. */
+static bool is_on_the_move(struct world *w, const struct conn *c)
+{
+    struct nb_flow_key key = world_key_of(c);
+
+    for (unsigned i = 0; i < NB_DEPARTURES; i++) {
+        const struct nb_departure *d = &w->rt->worker[c->worker]->moves->departure[i];
+
+        if (d->phase != NB_DEPARTURE_FREE && memcmp(&d->key, &key, sizeof key) == 0)
+            return true;
+    }
+    for (unsigned i = 0; i < w->workers; i++)
+        if (nb__gate_of(w->rt->worker[i], &key))
+            return true;
+    return false;
+}
+
+/* Nothing speaks against its moving: it will be refused only for what happens meanwhile. */
+static bool is_ready(struct world *w, const struct conn *c)
+{
+    return c->accepted && !c->server_done && !c->travelling && !c->pinned && !is_on_the_move(w, c) &&
+           w->rt->worker[c->worker]->port[0].reta_phase == NB_RETA_STABLE;
+}
+
+/* Time to ask for a move that must be refused? */
+static bool in_vain(struct world *w)
+{
+    return w->result->refused <= w->result->moves / VAIN_SHARE && world_chance(w, VAIN_PERMILLE);
+}
+
+/* One that is ready, beginning with any. */
+static struct conn *choose(struct world *w)
+{
+    unsigned first = world_below(w, CONNS);
+
+    for (unsigned i = 0; i < CONNS; i++)
+        if (is_ready(w, &w->conn[(first + i) % CONNS]))
+            return &w->conn[(first + i) % CONNS];
+    return in_vain(w) ? &w->conn[world_below(w, w->o->conns)] : NULL;
+}
+
+static unsigned another_worker(struct world *w, unsigned than)
+{
+    if (in_vain(w))
+        return than;
+    return (than + 1 + world_below(w, w->workers - 1)) % w->workers;
+}
+
 void world_begin_move(struct world *w)
 {
-    struct conn *c = &w->conn[world_below(w, w->o->conns)];
-    unsigned to = world_below(w, w->workers), i = 0;
+    struct conn *c = choose(w);
+    unsigned to, i = 0;
     struct nb_tcb *tcb;
 
     while (i < TICKETS && w->ticket[i].busy)
         i++;
-    if (i == TICKETS || !c->accepted || c->server_done || c->travelling)
+    if (!c || i == TICKETS || !c->accepted || c->server_done || c->travelling)
         return;
+    to = another_worker(w, c->worker);
     tcb = nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
     if (!tcb)
         return;
@@ -52,16 +114,6 @@ void world_pin_some(struct world *w)
         return;
     c->pinned = !c->pinned;
     nb_conn_pin(w->rt->worker[c->worker], c->handle, c->pinned);
-}
-
-/* The flow as the server has it. */
-struct nb_flow_key world_key_of(const struct conn *c)
-{
-    return (struct nb_flow_key){.local.word = {US},
-                                .remote.word = {CLIENT},
-                                .local_port = PORT,
-                                .remote_port = c->key.local_port,
-                                .family = NB_FAMILY_IPV4};
 }
 
 static unsigned bucket_of(const struct world *w, const struct conn *c)
