@@ -92,6 +92,32 @@ static void test_users_bound_holds_over_flights_that_are_acknowledged_at_once(vo
     end_free(e);
 }
 
+/* A worker that looks each 9 ms, and single segments that take 10 ms each: however late each leaves, the rate is kept.
+ */
+static void test_single_segments_that_leave_late_keep_the_rate(void **state)
+{
+    (void)state;
+    struct one_end *e = started(false, 0);
+    options = (struct nb_tcp_options){.max_pacing_rate = SEGMENT * 10000 / 3};
+    nb_tcb_set_options(e->tcb, &options);
+    nb_seq_t acked = 1 + 10 * SEGMENT;
+    uint64_t began = e->now;
+    for (unsigned sent = 0; sent < 1100; e->now += 270) {
+        nb_tcp_advance(e->tcp, e->now);
+        began = sent < 100 ? e->now : began; /* what the first ones earned in waiting is spent by then */
+        for (; e->n_read < e->n_sent; sent++)
+            acked += end_sent(e)->n;
+        end_forget_sent(e);
+        arrive(e, .flags = ACK, .seq = 1, .ack = acked);
+        if (end_info(e).unsent_bytes == 0)
+            end_write_n(e, SEGMENT);
+    }
+    assert_in_range(e->now - began, 297000, 303000);
+    e->accepts_unread = true;
+    end_forget_sent(e);
+    end_free(e);
+}
+
 static void test_what_is_sent_again_is_paced_too(void **state)
 {
     (void)state;
@@ -118,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_window_that_opens_is_spread_over_the_round_trip),
         cmocka_unit_test(test_not_wanted_it_leaves_at_once),
         cmocka_unit_test(test_users_bound_holds_over_flights_that_are_acknowledged_at_once),
+        cmocka_unit_test(test_single_segments_that_leave_late_keep_the_rate),
         cmocka_unit_test(test_what_is_sent_again_is_paced_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
