@@ -80,6 +80,10 @@ static void check_exercise(const struct kind *kind, uint64_t seeds, const struct
                  sum->moves + sum->refused, (unsigned long long)seeds);
     if (o.reta_permille && sum->tables < seeds / 2)
         fail_msg("%u workers: %u tables in %llu runs", kind->workers, sum->tables, (unsigned long long)seeds);
+    if ((o.spread_us && sum->half_open < seeds / 2) || (o.grant_permille && sum->granted < seeds / 2) ||
+        (o.reuse_permille && sum->reused < seeds / 2))
+        fail_msg("%u workers: %u moves of half-open flows, %u opened by the server, %u over old tuples in %llu runs",
+                 kind->workers, sum->half_open, sum->granted, sum->reused, (unsigned long long)seeds);
 }
 
 static void add(struct world_result *sum, const struct world_result *r)
@@ -87,6 +91,9 @@ static void add(struct world_result *sum, const struct world_result *r)
     sum->moves += r->moves;
     sum->refused += r->refused;
     sum->tables += r->tables;
+    sum->half_open += r->half_open;
+    sum->granted += r->granted;
+    sum->reused += r->reused;
     sum->forwarded += r->forwarded;
     sum->parked += r->parked;
     sum->reordered += r->reordered;
@@ -131,6 +138,8 @@ static void run_kind(const struct kind *kind)
         "%llu\n",
         kind->workers, sum.moves, sum.moves ? 100 * sum.moves / (sum.moves + sum.refused) : 0, sum.tables, (unsigned long long)sum.longest_us,
         (unsigned long long)sum.forwarded, (unsigned long long)sum.parked, (unsigned long long)sum.reordered);
+    print_message("  half-open flows: %u moves; opened by the server: %u, over old tuples: %u\n", sum.half_open, sum.granted,
+                  sum.reused);
 }
 
 #define KIND(name, ...)                                                                                                \
@@ -187,6 +196,32 @@ static void with_restarts(struct world_options *o)
     o->disorder_allowed = true;
 }
 
+/* They open one by one, some from the server, some over tuples that a TIME-WAIT record holds, while buckets move. */
+static void with_openings(struct world_options *o)
+{
+    o->spread_us = 10000;
+    o->reuse_permille = o->grant_permille = 300;
+    o->reta_permille = o->seed % 2 ? 20 : 100;
+}
+
+/* A handshake that ends where nobody accepts costs a retransmission. */
+static void with_pauses(struct world_options *o)
+{
+    o->spread_us = 10000;
+    o->reuse_permille = 600;
+    o->pause_permille = o->seed % 2 ? 20 : 200;
+    o->moves_permille = 20;
+    o->disorder_allowed = true;
+}
+
+/* What is remembered of flows that left is forgotten between two segments, and home has the last word. */
+static void with_idling(struct world_options *o)
+{
+    o->idle_permille = 50;
+    o->moves_permille = o->seed % 2 ? 20 : 200;
+    o->reta_permille = o->seed % 3 ? 0 : 2;
+}
+
 static void with_hangs(struct world_options *o)
 {
     o->asleep_permille = 5;
@@ -206,7 +241,10 @@ KIND(test_buckets_among_many_owners_keep_order, 5, 5, 12000000, with_tables)
 KIND(test_reset_and_reused_tuples_end_as_they_should, 4, 8, 6000000, with_aborts)
 KIND(test_rules_of_reset_and_reused_tuples_go_with_them, 4, 5, 10000000, with_rules_and_aborts)
 KIND(test_connections_accepted_anywhere_end_as_they_should, 4, 8, 13000000, accepted_anywhere)
-KIND(test_port_that_is_restarted_ends_no_connection, 3, 5, 13000000, with_restarts)
+KIND(test_port_that_is_restarted_ends_no_connection, 3, 5, 17000000, with_restarts)
+KIND(test_connections_open_while_buckets_move, 4, 10, 14000000, with_openings)
+KIND(test_connections_open_where_workers_stop_to_accept, 4, 3, 15000000, with_pauses)
+KIND(test_flows_that_idle_are_found_again, 4, 10, 16000000, with_idling)
 KIND(test_workers_that_hang_lose_nothing, 3, 10, 7000000, with_hangs)
 
 int main(void)
@@ -225,6 +263,9 @@ int main(void)
         cmocka_unit_test(test_rules_of_reset_and_reused_tuples_go_with_them),
         cmocka_unit_test(test_connections_accepted_anywhere_end_as_they_should),
         cmocka_unit_test(test_port_that_is_restarted_ends_no_connection),
+        cmocka_unit_test(test_connections_open_while_buckets_move),
+        cmocka_unit_test(test_connections_open_where_workers_stop_to_accept),
+        cmocka_unit_test(test_flows_that_idle_are_found_again),
         cmocka_unit_test(test_workers_that_hang_lose_nothing),
     };
 

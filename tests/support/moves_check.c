@@ -74,12 +74,8 @@ static void tell_gates(struct world *w, const struct nb_worker *worker)
     struct nb_gate *gate = NULL;
 
     for (unsigned i = 0; i < CONNS && !gate; i++) {
-        struct nb_flow_key key = w->conn[i].key;
+        struct nb_flow_key key = world_key_of(&w->conn[i]);
 
-        key.local = w->conn[i].key.remote;
-        key.remote = w->conn[i].key.local;
-        key.local_port = PORT;
-        key.remote_port = w->conn[i].key.local_port;
         gate = nb__gate_of((struct nb_worker *)(uintptr_t)worker, &key);
     }
     world_fail(w, "worker %u still has %u gates, %u departures, %u landings; one is at %u of %u, awaits %llx%s%s%s",

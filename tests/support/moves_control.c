@@ -12,9 +12,28 @@ struct nb_flow_key world_key_of(const struct conn *c)
 {
     return (struct nb_flow_key){.local.word = {US},
                                 .remote.word = {CLIENT},
-                                .local_port = PORT,
+                                .local_port = c->key.remote_port,
                                 .remote_port = c->key.local_port,
                                 .family = NB_FAMILY_IPV4};
+}
+
+/* The server's end, wherever it is; half-open ones are known to nobody. NULL: there is none. */
+static struct nb_tcb *tcb_of(struct world *w, struct conn *c)
+{
+    struct nb_flow_key key = world_key_of(c);
+
+    if (c->accepted)
+        return nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
+    for (unsigned i = 0; i < w->workers && c->live && !c->open_at_us; i++) {
+        const struct nb_flow_table *flows = w->rt->worker[i]->flows;
+        struct nb_flow_ref ref = nb_flow_find(flows, &key, nb_flow_hash(flows, &key));
+
+        if (ref.kind != NB_FLOW_TCB || ((struct nb_tcb *)ref.object)->state != NB_TCP_SYN_RECEIVED)
+            continue;
+        c->worker = i;
+        return (struct nb_tcb *)ref.object;
+    }
+    return NULL;
 }
 
 /* A move that was given up may not be over yet at both its ends. */
@@ -35,9 +54,9 @@ static bool is_on_the_move(struct world *w, const struct conn *c)
 }
 
 /* Nothing speaks against its moving: it will be refused only for what happens meanwhile. */
-static bool is_ready(struct world *w, const struct conn *c)
+static bool is_ready(struct world *w, struct conn *c)
 {
-    return c->accepted && !c->server_done && !c->travelling && !c->pinned && !is_on_the_move(w, c) &&
+    return !c->server_done && !c->travelling && !c->pinned && tcb_of(w, c) && !is_on_the_move(w, c) &&
            w->rt->worker[c->worker]->port[0].reta_phase == NB_RETA_STABLE;
 }
 
@@ -73,13 +92,13 @@ void world_begin_move(struct world *w)
 
     while (i < TICKETS && w->ticket[i].busy)
         i++;
-    if (!c || i == TICKETS || !c->accepted || c->server_done || c->travelling)
+    if (!c || i == TICKETS || c->server_done || c->travelling)
         return;
-    to = another_worker(w, c->worker);
-    tcb = nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
+    tcb = tcb_of(w, c);
     if (!tcb)
         return;
-    w->ticket[i] = (struct ticket){.busy = true, .conn = c};
+    to = another_worker(w, c->worker);
+    w->ticket[i] = (struct ticket){.busy = true, .conn = c, .half_open = !c->accepted};
     nb__move_begin(w->rt->worker[c->worker], tcb, to, &w->ticket[i].ticket);
     nb__ring_doorbells(w->rt->worker[c->worker]);
 }
@@ -97,6 +116,7 @@ void world_read_tickets(struct world *w)
             continue;
         }
         w->result->moves++;
+        w->result->half_open += w->ticket[i].half_open;
         w->result->forwarded += r->forwarded;
         w->result->parked += r->parked;
         w->result->lost += r->lost;

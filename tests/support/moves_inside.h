@@ -3,6 +3,7 @@
  *   moves_world.c   the data plane, and the steps of a run    moves_wire.c      the link, and what the NIC does
  *   moves_server.c  the application on the data plane         moves_client.c    the other end
  *   moves_control.c moves, rules, RETA                        moves_check.c     what must hold
+ *   moves_opening.c how connections begin, and end for good
  */
 #ifndef SUPPORT_MOVES_INSIDE_H
 #define SUPPORT_MOVES_INSIDE_H
@@ -23,10 +24,12 @@
 #define US           RTE_BE32(0x0a630002)
 #define CLIENT       RTE_BE32(0x0a630001)
 #define PORT         7
+#define CLIENT_PORT  9 /* where the client accepts */
 #define CONNS        64
 #define TICKETS      64
 #define HELD         64
 #define WRITE_MAX    6000
+#define IDLE_US      3000000 /* longer than anything is remembered of a flow that left */
 #define STEP_US      20            /* the longest; the shortest is 1 */
 #define CLOCK_US     (3 * STEP_US) /* so much the clocks of workers that all sleep may be behind */
 #define FRAME_NS     1231
@@ -48,8 +51,12 @@ struct fifo {
 /* One connection, with what either end knows of it. Stream 0 goes to the server, stream 1 to the client. */
 struct conn {
     struct world *w;
-    bool live, accepted, client_done, server_done, reset, client_shut, server_shut, peer_closed;
-    uint64_t abort_at_us;
+    bool live, accepted, client_done, server_done, reset, client_shut, server_shut, peer_closed, server_closed;
+    uint64_t open_at_us, abort_at_us; /* 0: not any more */
+    uint64_t idle_until_us;           /* its client writes no more before */
+    uint64_t steps, step_at_us;       /* what has come of it so far; since when that is so */
+    bool by_server;                   /* opens it */
+    bool to_reuse;                    /* the server ends it first, and is in TIME-WAIT */
     uint32_t salt;
     uint32_t bytes[2], written[2], received[2];
     struct nb_flow_key key; /* the client's */
@@ -71,7 +78,7 @@ struct conn {
 struct ticket {
     struct nb_move_ticket ticket;
     struct conn *conn;
-    bool busy;
+    bool busy, half_open;
 };
 
 struct world {
@@ -89,14 +96,17 @@ struct world {
     const struct world_options *o;
     struct world_result *result;
     struct conn conn[CONNS];
-    struct conn *by_port[65536];
+    struct conn *by_port[65536];   /* the client's; of those that the server opens, */
+    struct conn *by_server[65536]; /* the server's */
     struct ticket ticket[TICKETS];
     uint16_t next_port;
     bool reta_changes;
     struct nb_reta_change reta_change;
     uint64_t reta_from_us; /* when it began */
     struct nb_error reta_err;
-    unsigned opened;
+    unsigned opened, reuse_until;
+    uint64_t pauses_until_us;
+    uint64_t paused; /* workers whose application does not accept, one bit each */
     bool quiet; /* nobody sleeps or moves any more */
 };
 
@@ -116,9 +126,17 @@ extern const struct nb_app world_server;
 void world_client_segment(struct world *w, const uint8_t *data, uint32_t bytes);
 void world_client_new(struct world *w);
 void world_client_free(struct world *w);
+void world_client_write(struct conn *c);
+
+/* moves_opening.c: connections, from before their beginning to after their end. */
+struct conn *world_conn_of(const struct world *w, uint16_t client_port, uint16_t server_port);
 void world_open_conns(struct world *w);
+void world_open_again(struct conn *c);
 void world_tend_conns(struct world *w);
+void world_pause_some(struct world *w);
+void world_pause_none(struct world *w);
 unsigned world_live_conns(const struct world *w);
+bool world_rests(const struct world *w);
 
 /* moves_wire.c: the link and the NIC. */
 void world_to_server(void *arg, const struct nb_flow_key *key, uint32_t *path, struct rte_mbuf *m);

@@ -107,6 +107,17 @@ static bool on_accept(struct nb_worker *w, void *state, struct nb_conn h)
     return true;
 }
 
+static void on_connected(struct nb_worker *w, void *state, struct nb_conn h, void *user)
+{
+    struct conn *c = user;
+
+    (void)state;
+    c->accepted = true;
+    c->handle = h;
+    c->worker = nb_worker_index(w);
+    serve(w, c);
+}
+
 /* Some data stays with the application for a while, in its buffers, unconsumed. */
 static void on_data(struct nb_worker *w, void *state, struct nb_conn h, void *user, struct rte_mbuf *data)
 {
@@ -150,9 +161,14 @@ static void on_peer_closed(struct nb_worker *w, void *state, struct nb_conn h, v
 
 static void on_closed(struct nb_worker *w, void *state, struct nb_conn h, void *user, enum nb_closed_reason reason)
 {
-    struct conn *c = check_owner(w, h, user);
+    struct conn *c = user;
 
     (void)state;
+    if (reason == NB_CLOSED_NO_PORT && !c->accepted) {
+        world_open_again(c);
+        return;
+    }
+    check_owner(w, h, user);
     c->server_done = true;
     if (reason != (c->reset ? NB_CLOSED_RESET : NB_CLOSED_NORMAL) && reason != NB_CLOSED_NORMAL)
         world_fail(c->w, "port %u: the server's end closed for reason %u", c->key.local_port, reason);
@@ -206,6 +222,7 @@ const struct nb_app world_server = {
     .start = on_start,
     .choose_worker = choose_worker,
     .on_accept = on_accept,
+    .on_connected = on_connected,
     .on_data = on_data,
     .on_writable = on_writable,
     .on_peer_closed = on_peer_closed,

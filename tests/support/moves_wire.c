@@ -75,7 +75,7 @@ static unsigned queue_for(struct world *w, const struct packet *p)
     memcpy(&key.local.word[0], p->data + 30, 4);
     key.remote_port = (uint16_t)(p->data[34] << 8 | p->data[35]);
     key.local_port = (uint16_t)(p->data[36] << 8 | p->data[37]);
-    c = w->by_port[key.remote_port];
+    c = world_conn_of(w, key.remote_port, key.local_port);
     if (c && c->has_rule)
         return c->rule;
     return port->reta[nb_rss_hash(&w->rt->worker_port[0].rss, &key) % port->reta_size];

@@ -11,6 +11,7 @@
 #include "moves_inside.h"
 
 #define GIVE_UP_US    60000000
+#define PAUSES_US     100000 /* then every worker accepts: whoever was dropped comes again */
 #define QUIET_STEP_US 2000
 #define QUIET_US      1500000               /* after the last connection: gates, traces and answers come to rest */
 #define REST_US       (UINT64_C(125) << 38) /* longer than TIME-WAIT; the same place in every period of wheels and clocks */
@@ -164,7 +165,7 @@ static void step_workers(struct world *w)
 
 static void step(struct world *w)
 {
-    w->now_us += 1 + world_below(w, w->quiet ? QUIET_STEP_US : STEP_US);
+    w->now_us += 1 + world_below(w, w->quiet || world_rests(w) ? QUIET_STEP_US : STEP_US);
     w->port.now_ns = w->now_us * 1000;
     world_arrive_at_server(w);
     step_workers(w);
@@ -185,6 +186,10 @@ static void step(struct world *w)
     world_go_on_with_reta(w);
     if (!w->quiet && world_chance(w, w->o->restart_permille))
         world_restart_port(w);
+    if (w->now_us > w->pauses_until_us)
+        world_pause_none(w);
+    else if (world_chance(w, w->o->pause_permille))
+        world_pause_some(w);
 }
 
 bool world_run(struct world *w, const struct world_options *options, struct world_result *result)
@@ -216,6 +221,9 @@ bool world_run(struct world *w, const struct world_options *options, struct worl
     world_client_new(w);
     before = world_count(w);
     began_us = w->now_us;
+    w->pauses_until_us = began_us + PAUSES_US;
+    w->opened = 0;
+    w->reuse_until = 3 * options->conns;
     world_open_conns(w);
     while (world_live_conns(w) && !result->why[0]) {
         step(w);
@@ -223,6 +231,7 @@ bool world_run(struct world *w, const struct world_options *options, struct worl
             world_tell_stuck(w);
     }
     w->quiet = true;
+    w->pauses_until_us = 0;
     for (uint64_t until_us = w->now_us + QUIET_US; w->now_us < until_us && !result->why[0];)
         step(w);
     world_check_counters(w, &before);

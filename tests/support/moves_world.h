@@ -29,6 +29,11 @@ struct world_options {
     unsigned hold_permille;    /* of received data stays with the server's application for a while */
     unsigned pin_permille;     /* of steps in which the application pins or unpins a connection */
     unsigned else_permille;    /* of connections are accepted by any worker, the others by their home */
+    uint32_t spread_us;        /* connections open one by one, over so long */
+    unsigned reuse_permille;   /* of connections that have ended their tuple is used anew a little later */
+    unsigned grant_permille;   /* of connections are opened by the server, from a port that another worker grants */
+    unsigned idle_permille;    /* of a client's writes are followed by a pause of up to IDLE_US */
+    unsigned pause_permille;   /* of steps a worker's application stops to accept, or accepts again */
     unsigned reta_permille;    /* of steps change the indirection table */
     unsigned rule_permille;    /* of steps give a flow a rule or take it, as steering would */
     unsigned restart_permille; /* of steps restart the port: what lies in its rings is lost, and rules are */
@@ -38,6 +43,7 @@ struct world_options {
 struct world_result {
     char why[256]; /* "": all is well */
     unsigned moves, refused, tables, restarts;
+    unsigned half_open, granted, reused; /* moves of half-open flows; connections that the server opened, over old tuples */
     uint64_t forwarded, parked, lost, reordered, longest_us;
     uint64_t now_us;
 };
