@@ -18,6 +18,7 @@
  *   window.c     the receive window, rightsize.c how large it should be, delack.c when to acknowledge
  *   room.c       the send buffer; memory.c what everybody together may hold
  *   timewait.c   compact records for TIME-WAIT · reasm.c out-of-order data · sendq.c the send queue
+ *   buffers.h    packet buffers of the worker's pool
  *   block_pool.c blocks that some connections need some of the time
  *   tcb.c        the pool of connections · listen.c listeners · isn.c initial sequence numbers
  *   transfer.c   a connection goes to another worker's core

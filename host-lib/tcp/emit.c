@@ -22,7 +22,7 @@
 
 static struct rte_mbuf *packet_new(struct nb_tcp *tcp, unsigned bytes)
 {
-    struct rte_mbuf *m = rte_pktmbuf_alloc(tcp->config.mempool);
+    struct rte_mbuf *m = nb_buffer_new(&tcp->send.buffers);
     if (!m) {
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
         return NULL;
@@ -119,7 +119,7 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
                                             unsigned n)
 {
     struct rte_mbuf *packet = packet_new(tcp, header_bytes);
-    if (packet && !nb_sendq_attach(&tcb->sendq, place_again(tcb), tcp->config.mempool, seq, n, packet)) {
+    if (packet && !nb_sendq_attach(&tcb->sendq, place_again(tcb), &tcp->send, seq, n, packet)) {
         rte_pktmbuf_free(packet);
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
         return NULL;

@@ -43,7 +43,7 @@ size_t nb_sendq_put(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *
 {
     if (q->head || pool->mbufs >= pool->mbufs_max)
         return 0;
-    struct rte_mbuf *m = rte_pktmbuf_alloc(pool->mempool);
+    struct rte_mbuf *m = nb_buffer_new(&pool->buffers);
     if (!m)
         return 0;
     n = nb__min(n, rte_pktmbuf_tailroom(m));
@@ -61,7 +61,7 @@ size_t nb_sendq_append(struct nb_sendq *q, struct nb_sendq_pool *pool, const voi
     while (taken < n) {
         unsigned room = room_in_tail(q, fill);
         if (!room) {
-            struct rte_mbuf *m = pool->mbufs < pool->mbufs_max ? rte_pktmbuf_alloc(pool->mempool) : NULL;
+            struct rte_mbuf *m = pool->mbufs < pool->mbufs_max ? nb_buffer_new(&pool->buffers) : NULL;
             if (!m)
                 break;
             append_mbufs(q, m, m);
@@ -131,7 +131,22 @@ void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t se
     }
 }
 
-bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct rte_mempool *mempool, nb_seq_t seq,
+/* rte_pktmbuf_attach() for a link that is not its packet's first: only that one has the fields about a packet. */
+static __rte_always_inline void refer(struct rte_mbuf *reference, struct rte_mbuf *m)
+{
+    if (unlikely(!RTE_MBUF_DIRECT(m))) {
+        rte_pktmbuf_attach(reference, m);
+        return;
+    }
+    rte_mbuf_refcnt_update(m, 1);
+    reference->ol_flags = RTE_MBUF_F_INDIRECT;
+    reference->priv_size = m->priv_size;
+    reference->buf_addr = m->buf_addr;
+    rte_mbuf_iova_set(reference, rte_mbuf_iova_get(m));
+    reference->buf_len = m->buf_len;
+}
+
+bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct nb_sendq_pool *pool, nb_seq_t seq,
                      unsigned n, struct rte_mbuf *packet)
 {
     const struct nb_sendq_place at = seek(q, again, seq);
@@ -140,14 +155,14 @@ bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct rt
     for (; n > 0; m = m->next, offset = 0) {
         if (m->data_len == 0) /* an application's chain may have empty links */
             continue;
-        struct rte_mbuf *reference = rte_mbuf_raw_alloc(mempool); /* attaching fills in all of it */
+        struct rte_mbuf *reference = nb_buffer_raw(&pool->buffers);
         if (!reference) {
             rte_pktmbuf_free(packet->next);
             packet->next = NULL;
             return false;
         }
         unsigned part = nb__min(n, m->data_len - offset);
-        rte_pktmbuf_attach(reference, m);
+        refer(reference, m);
         reference->data_off = (uint16_t)(m->data_off + offset);
         reference->data_len = (uint16_t)part;
         last->next = reference;
@@ -174,7 +189,7 @@ static void free_head(struct nb_sendq *q, struct nb_sendq_pool *pool)
         q->tail = NULL;
     m->next = NULL;
     m->nb_segs = 1;
-    nb_packet_free(m);
+    nb_buffer_free(&pool->buffers, m);
 }
 
 void nb_sendq_acked(struct nb_sendq *q, struct nb_sendq_pool *pool, nb_seq_t una)

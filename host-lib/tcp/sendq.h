@@ -10,15 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffers.h"
 #include "seq.h"
-
-struct rte_mbuf;
-struct rte_mempool;
 
 /* What the send queues of a worker draw from, all together: they may hold mbufs_max, so that there are always buffers
  * left to receive ACKs in and to send with; else full queues could keep each other from ever being emptied. */
 struct nb_sendq_pool {
-    struct rte_mempool *mempool;
+    struct nb_buffers buffers;
     uint32_t mbufs, mbufs_max;
 };
 
@@ -53,7 +51,7 @@ bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struc
 void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n);
 
 /* Chain n bytes from seq on behind packet, by reference. False when the mempool is empty: packet is then as it was. */
-bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct rte_mempool *mempool, nb_seq_t seq,
+bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct nb_sendq_pool *pool, nb_seq_t seq,
                      unsigned n, struct rte_mbuf *packet);
 
 /* Everything before una is acknowledged: free the mbufs that lie wholly before it. */

@@ -23,8 +23,8 @@
 static bool pools_init(struct nb_tcp *tcp)
 {
     const struct nb_limits *limits = &tcp->config.limits;
-    tcp->send =
-        (struct nb_sendq_pool){.mempool = tcp->config.mempool, .mbufs_max = nb__max(limits->mbufs / SEND_SHARE, 1)};
+    tcp->send = (struct nb_sendq_pool){.buffers = {.mempool = tcp->config.mempool},
+                                       .mbufs_max = nb__max(limits->mbufs / SEND_SHARE, 1)};
     uint32_t reasm_mbufs = nb__max(limits->mbufs / REASM_SHARE, 1u);
     /* A record stands for at least one buffer; FINs need one without. */
     uint32_t records = limits->mbufs + limits->connections;
@@ -120,10 +120,10 @@ static bool overtaken(const struct nb_seg *seg, struct nb_flow_ref ref)
 }
 
 /* Whatever of the packet nobody took. */
-static __rte_always_inline void drop_rest(struct nb_seg *seg)
+static __rte_always_inline void drop_rest(struct nb_tcp *tcp, struct nb_seg *seg)
 {
     if (seg->m)
-        nb_packet_free(seg->m);
+        nb_buffer_free(&tcp->send.buffers, seg->m);
     seg->m = NULL;
 }
 
@@ -135,7 +135,7 @@ void nb_tcp_input_tcb(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_tcb *tcb
     if (unlikely(queue != tcp->config.worker))
         nb__history(tcp, tcb)->forwarded++;
     nb__segment_arrives(tcp, tcb, seg);
-    drop_rest(seg);
+    drop_rest(tcp, seg);
 }
 
 static void other_arrives(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue)
@@ -152,7 +152,7 @@ void nb_tcp_input_other(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_r
 {
     nb__set_now(tcp, now_us);
     other_arrives(tcp, seg, ref, queue);
-    drop_rest(seg);
+    drop_rest(tcp, seg);
 }
 
 void nb_tcp_input(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_flow_ref ref, uint16_t queue, uint64_t now_us)
@@ -242,4 +242,9 @@ const struct nb_tcb *nb_tcp_waiting_sender(const struct nb_tcp *tcp)
 uint64_t *nb_tcp_counters(struct nb_tcp *tcp)
 {
     return tcp->counters;
+}
+
+struct nb_buffers *nb_tcp_buffers(struct nb_tcp *tcp)
+{
+    return &tcp->send.buffers;
 }

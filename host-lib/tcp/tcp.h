@@ -26,6 +26,7 @@
 struct nb_icmp_error;
 struct nb_tcb;
 struct nb_tcp;
+struct nb_buffers;
 struct rte_mempool;
 struct rte_mbuf;
 
@@ -225,6 +226,10 @@ const struct nb_tcb *nb_tcp_waiting_sender(const struct nb_tcp *tcp);
 
 /* The core's counters, one per enum nb_counter; the worker adds its own into the same array. */
 uint64_t *nb_tcp_counters(struct nb_tcp *tcp);
+
+/* The buffers it sends with (buffers.h). Who drives the core says so once in a while (nb_buffers_use), and whenever that
+ * is another thread than before. */
+struct nb_buffers *nb_tcp_buffers(struct nb_tcp *tcp);
 
 /* Everything but queue, home_queue, app and worker names, which are left to the caller. */
 void nb_tcp_describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_t now_us, struct nb_flow_info *info);

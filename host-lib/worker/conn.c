@@ -5,6 +5,7 @@
 
 #include <netbypass/conn.h>
 
+#include "../tcp/buffers.h"
 #include "worker.h"
 
 int nb_conn_write(struct nb_worker *w, struct nb_conn c, const void *bytes, size_t n)
@@ -100,5 +101,5 @@ int nb_conn_key(struct nb_worker *w, struct nb_conn c, struct nb_flow_key *key)
 
 struct rte_mbuf *nb_conn_buffer(struct nb_worker *w)
 {
-    return rte_pktmbuf_alloc(w->mempool);
+    return nb_buffer_new(nb_tcp_buffers(w->tcp));
 }

@@ -11,6 +11,7 @@
 #include <netbypass/conn.h>
 
 #include "config.h"
+#include "../tcp/buffers.h"
 #include "../tcp/hystart_plus.h"
 #include "../tcp/stream.h"
 #include "flow_table.h"
@@ -64,6 +65,7 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
     if (now_us > w->now_us)
         w->now_us = now_us;
     w->n_batch = 0;
+    nb_buffers_use(nb_tcp_buffers(w->tcp));
     any = receive(w);
     nb_tcp_advance(w->tcp, w->now_us);
     nb_net_advance(&w->net, w->now_us);
@@ -338,6 +340,7 @@ void nb_worker_begin(struct nb_worker *w, uint64_t now_us)
 void nb_worker_stop(struct nb_worker *w, uint64_t now_us)
 {
     w->now_us = now_us;
+    nb_buffers_use(nb_tcp_buffers(w->tcp));
     nb__connect_stop(w);
     nb__moves_stop(w);
     nb_tcp_abort_all(w->tcp);

@@ -21,7 +21,7 @@ WORKS = ("short-connection", "keepalive-request", "bulk-segment")
 # it is written (rte_mbuf.h) when that has a row here, else with the function it was inlined into (rte_byteorder.h).
 GROUPS = (
     ("checksum", r"wire/checksum|rte_ip\.h|rte_cksum"),
-    ("mempool", r"rte_mempool|rte_mbuf|librte_mempool|librte_mbuf"),
+    ("mempool", r"rte_mempool|rte_mbuf|librte_mempool|librte_mbuf|tcp/buffers"),
     ("driver", r"rte_ethdev|librte_net_ring|librte_ethdev|rte_eth_ring|rte_ring|librte_ring"),
     ("timers", r"worker/timer_wheel|tcp/timers"),
     ("flow table", r"worker/flow_table"),

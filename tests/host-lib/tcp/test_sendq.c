@@ -20,7 +20,7 @@ static struct nb_sendq q;
 static int setup(void **state)
 {
     (void)state;
-    pool = (struct nb_sendq_pool){.mempool = support_pool_new(127), .mbufs_max = 20};
+    pool = (struct nb_sendq_pool){.buffers = {.mempool = support_pool_new(127)}, .mbufs_max = 20};
     nb_sendq_init(&q, BASE);
     return 0;
 }
@@ -30,8 +30,8 @@ static int teardown(void **state)
     (void)state;
     nb_sendq_free(&q, &pool);
     assert_int_equal(pool.mbufs, 0);
-    assert_true(support_pool_full(pool.mempool));
-    support_pool_free(pool.mempool);
+    assert_true(support_pool_full(pool.buffers.mempool));
+    support_pool_free(pool.buffers.mempool);
     return 0;
 }
 
@@ -142,8 +142,8 @@ static void test_mbuf_that_a_packet_refers_to_is_not_written_to(void **state)
     (void)state;
     written = 0;
     put(50, 100);
-    struct rte_mbuf *packet = rte_pktmbuf_alloc(pool.mempool);
-    assert_true(nb_sendq_attach(&q, NULL, pool.mempool, BASE + 10, 40, packet));
+    struct rte_mbuf *packet = rte_pktmbuf_alloc(pool.buffers.mempool);
+    assert_true(nb_sendq_attach(&q, NULL, &pool, BASE + 10, 40, packet));
     put(30, 100);
     assert_int_equal(mbufs(), 2);
     uint8_t copy[40];
@@ -159,8 +159,8 @@ static void test_reference_outlives_the_queue(void **state)
     (void)state;
     written = 0;
     put(300, 100);
-    struct rte_mbuf *packet = rte_pktmbuf_alloc(pool.mempool);
-    assert_true(nb_sendq_attach(&q, NULL, pool.mempool, BASE + 50, 200, packet));
+    struct rte_mbuf *packet = rte_pktmbuf_alloc(pool.buffers.mempool);
+    assert_true(nb_sendq_attach(&q, NULL, &pool, BASE + 50, 200, packet));
     assert_int_equal(packet->pkt_len, 200);
     assert_int_equal(packet->nb_segs, 4);
     rte_mbuf_sanity_check(packet, 1);
@@ -177,15 +177,15 @@ static void test_reference_without_buffers_leaves_the_packet_as_it_was(void **st
     (void)state;
     written = 0;
     put(500, 100);
-    struct rte_mbuf *held[128], *packet = rte_pktmbuf_alloc(pool.mempool);
+    struct rte_mbuf *held[128], *packet = rte_pktmbuf_alloc(pool.buffers.mempool);
     unsigned n = 0;
-    while (rte_mempool_avail_count(pool.mempool) > 2)
-        held[n++] = rte_pktmbuf_alloc(pool.mempool);
-    assert_false(nb_sendq_attach(&q, NULL, pool.mempool, BASE, 500, packet));
+    while (rte_mempool_avail_count(pool.buffers.mempool) > 2)
+        held[n++] = rte_pktmbuf_alloc(pool.buffers.mempool);
+    assert_false(nb_sendq_attach(&q, NULL, &pool, BASE, 500, packet));
     assert_int_equal(packet->nb_segs, 1);
     assert_int_equal(packet->pkt_len, 0);
     assert_null(packet->next);
-    assert_int_equal(rte_mempool_avail_count(pool.mempool), 2);
+    assert_int_equal(rte_mempool_avail_count(pool.buffers.mempool), 2);
     while (n)
         rte_pktmbuf_free(held[--n]);
     rte_pktmbuf_free(packet);
@@ -196,7 +196,7 @@ static void test_append_stops_at_the_bound_of_the_pool(void **state)
     (void)state;
     written = 0;
     assert_int_equal(put(3000, 100), 2000);
-    struct rte_mbuf *chain = rte_pktmbuf_alloc(pool.mempool);
+    struct rte_mbuf *chain = rte_pktmbuf_alloc(pool.buffers.mempool);
     rte_pktmbuf_append(chain, 5);
     assert_false(nb_sendq_append_chain(&q, &pool, chain));
     nb_sendq_acked(&q, &pool, BASE + 100);
