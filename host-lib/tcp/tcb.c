@@ -15,11 +15,14 @@
 bool nb__tcb_pool_init(struct nb_tcp *tcp)
 {
     size_t bytes = (size_t)tcp->config.limits.connections * sizeof *tcp->tcbs;
+    if (bytes > NB_FLOW_POOL_BYTES_MAX)
+        return false;
     /* Anonymous pages: zero, and nothing until used, so that a large limit costs no memory by itself. */
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return false;
     tcp->tcbs = p;
+    nb_flow_table_set_pool(tcp->config.flows, NB_FLOW_TCB, p);
     tcp->free_head = NB_TCB_NONE;
     return true;
 }

@@ -179,7 +179,7 @@ static_assert(offsetof(struct nb_tcb, sendq) == 128, "line 1");
 static_assert(offsetof(struct nb_tcb, user) == 192, "line 2");
 static_assert(offsetof(struct nb_tcb, rto_us) == 256, "the hot part ends with line 3");
 static_assert(offsetof(struct nb_tcb, pacing_rate) == 320, "line 4");
-static_assert(sizeof(struct nb_tcb) <= 448, "with its place in the flow table, 512 bytes: docs/performance.md");
+static_assert(sizeof(struct nb_tcb) <= 448, "with its place in the flow table, 480 bytes: docs/performance.md");
 
 /* Is there nothing left that could be asked of it? */
 static inline bool nb_tcb_gone(const struct nb_tcb *tcb)

@@ -22,11 +22,14 @@ bool nb__time_wait_init(struct nb_tcp *tcp)
         .capacity = tcp->config.limits.time_wait, .free_head = NB_TCB_NONE, .next_us = UINT64_MAX};
     if (!pool->capacity)
         return true;
+    if (pool->capacity * sizeof *pool->records > NB_FLOW_POOL_BYTES_MAX)
+        return false;
     void *p =
         mmap(NULL, pool->capacity * sizeof *pool->records, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return false;
     pool->records = p;
+    nb_flow_table_set_pool(tcp->config.flows, NB_FLOW_TIME_WAIT, p);
     return true;
 }
 

@@ -1,8 +1,10 @@
-/* flow_table.c - the flow table: linear probing over 16-byte slots, four to a cache line.
+/* flow_table.c - the flow table: linear probing over 8-byte slots, eight to a cache line.
  *
  * Theory of operation. A slot keeps the whole 32-bit hash, so that an object's own memory is touched only when the hash
  * matches, and so that removing can close the gap (backward shift) without looking at objects: there are no tombstones,
  * lookups stay short however many flows came and went. At most 3/4 of the slots that a hash can name are used.
+ *
+ * What a slot refers to is a number of 32 bits: the kind, and how far into the kind's pool the object lies.
  *
  * Probing does not wrap round: behind the last slot that a hash can name lies a spill for runs that begin near the end.
  * So closing a gap only ever moves objects towards lower slots, and a walk from the top down meets every one.
@@ -22,18 +24,22 @@
  * far below 2^-64. A flow that would not fit is refused like one too many. */
 #define SPILL_SLOTS 1024
 
+#define KIND_SHIFT   30 /* in a reference */
+#define OBJECT_SHIFT 3  /* objects are aligned to 8 bytes, */
+_Static_assert(NB_FLOW_POOL_BYTES_MAX == 1ull << (KIND_SHIFT + OBJECT_SHIFT), "so that all of a pool can be named");
+
 struct slot {
-    struct nb_flow_object *object; /* NULL: free */
     uint32_t hash;
-    uint32_t kind; /* enum nb_flow_kind */
+    uint32_t reference; /* enum nb_flow_kind, and below it the object's place in its pool; 0: free */
 };
-_Static_assert(sizeof(struct slot) == 16, "four slots to a cache line");
+_Static_assert(sizeof(struct slot) == 8, "eight slots to a cache line");
 
 struct nb_flow_table {
     struct slot *slots; /* slots + 1 of them: the last is always free and ends every probe */
     uint32_t mask;      /* of the slots a hash can name */
     uint32_t n_slots;   /* with the spill */
     uint32_t count, capacity;
+    uintptr_t origin[NB_FLOW_KINDS]; /* where an object whose reference is 0 would lie: the kind counts as distance */
     uint64_t nh_key[KEY_WORDS + 1];
     uint64_t fold_key[2];
 };
@@ -85,6 +91,24 @@ void nb_flow_table_free(struct nb_flow_table *table)
     free(table);
 }
 
+void nb_flow_table_set_pool(struct nb_flow_table *table, enum nb_flow_kind kind, const void *pool)
+{
+    table->origin[kind] = (uintptr_t)pool - ((uint64_t)kind << KIND_SHIFT << OBJECT_SHIFT);
+}
+
+static uint32_t reference_to(const struct nb_flow_table *table, enum nb_flow_kind kind,
+                             const struct nb_flow_object *object)
+{
+    return (uint32_t)(((uintptr_t)object - table->origin[kind]) >> OBJECT_SHIFT);
+}
+
+static struct nb_flow_ref resolve(const struct nb_flow_table *table, uint32_t reference)
+{
+    uint32_t kind = reference >> KIND_SHIFT;
+    uintptr_t object = table->origin[kind] + ((uintptr_t)reference << OBJECT_SHIFT);
+    return (struct nb_flow_ref){.kind = kind, .object = (struct nb_flow_object *)object};
+}
+
 static uint32_t fold(const struct nb_flow_table *table, unsigned __int128 nh)
 {
     return (uint32_t)(((uint64_t)nh * table->fold_key[0] + (uint64_t)(nh >> 64) * table->fold_key[1]) >> 32);
@@ -124,20 +148,24 @@ static bool key_equal(const struct nb_flow_key *a, const struct nb_flow_key *b)
 
 struct nb_flow_ref nb_flow_find(const struct nb_flow_table *table, const struct nb_flow_key *key, uint32_t hash)
 {
-    for (const struct slot *slot = &table->slots[hash & table->mask]; slot->object; slot++)
-        if (slot->hash == hash && key_equal(&slot->object->key, key))
-            return (struct nb_flow_ref){.kind = slot->kind, .object = slot->object};
+    for (const struct slot *slot = &table->slots[hash & table->mask]; slot->reference; slot++) {
+        if (slot->hash != hash)
+            continue;
+        struct nb_flow_ref ref = resolve(table, slot->reference);
+        if (key_equal(&ref.object->key, key))
+            return ref;
+    }
     return (struct nb_flow_ref){.kind = NB_FLOW_NONE};
 }
 
 bool nb_flow_insert(struct nb_flow_table *table, enum nb_flow_kind kind, struct nb_flow_object *object, uint32_t hash)
 {
     struct slot *slot = &table->slots[hash & table->mask];
-    while (slot->object)
+    while (slot->reference)
         slot++;
     if (table->count == table->capacity || slot == &table->slots[table->n_slots])
         return false;
-    *slot = (struct slot){.object = object, .hash = hash, .kind = kind};
+    *slot = (struct slot){.hash = hash, .reference = reference_to(table, kind, object)};
     table->count++;
     return true;
 }
@@ -145,8 +173,8 @@ bool nb_flow_insert(struct nb_flow_table *table, enum nb_flow_kind kind, struct 
 /* The slot of an object; NULL when it is not in the table. */
 static struct slot *slot_of(struct nb_flow_table *table, const struct nb_flow_object *object, uint32_t hash)
 {
-    for (struct slot *slot = &table->slots[hash & table->mask]; slot->object; slot++)
-        if (slot->object == object)
+    for (struct slot *slot = &table->slots[hash & table->mask]; slot->reference; slot++)
+        if (slot->hash == hash && resolve(table, slot->reference).object == object)
             return slot;
     return NULL;
 }
@@ -154,7 +182,7 @@ static struct slot *slot_of(struct nb_flow_table *table, const struct nb_flow_ob
 /* Close the gap at `hole`: pull back every follower that probing would otherwise no longer reach. */
 static void close_gap(struct nb_flow_table *table, struct slot *hole)
 {
-    for (struct slot *slot = hole + 1; slot->object; slot++) {
+    for (struct slot *slot = hole + 1; slot->reference; slot++) {
         if (&table->slots[slot->hash & table->mask] <= hole) {
             *hole = *slot;
             hole = slot;
@@ -178,17 +206,16 @@ void nb_flow_replace(struct nb_flow_table *table, struct nb_flow_object *old, ui
     struct slot *slot = slot_of(table, old, hash);
     if (!slot)
         return;
-    slot->object = object;
-    slot->kind = kind;
+    slot->reference = reference_to(table, kind, object);
 }
 
 bool nb_flow_next(const struct nb_flow_table *table, uint32_t *slot, struct nb_flow_ref *ref)
 {
     while (*slot < table->n_slots) {
         const struct slot *at = &table->slots[table->n_slots - 1 - (*slot)++];
-        if (!at->object)
+        if (!at->reference)
             continue;
-        *ref = (struct nb_flow_ref){.kind = at->kind, .object = at->object};
+        *ref = resolve(table, at->reference);
         return true;
     }
     return false;

@@ -1,7 +1,7 @@
 /* flow_table.h - a worker's flow table: 5-tuple to TCB, TIME-WAIT record, or the worker that owns the flow.
  *
  * Open addressing with a keyed hash (hostile peers choose ports and addresses, so the key is secret and random per
- * start), 16-byte slots, no allocation after init, lookups in two steps so that a burst can be prefetched.
+ * start), 8-byte slots, no allocation after init, lookups in two steps so that a burst can be prefetched.
  */
 #ifndef NB_WORKER_FLOW_TABLE_H
 #define NB_WORKER_FLOW_TABLE_H
@@ -18,11 +18,12 @@ enum nb_flow_kind {
     NB_FLOW_TIME_WAIT, /* object: struct nb_time_wait */
     NB_FLOW_FORWARD,   /* object: struct nb_forward */
 };
+#define NB_FLOW_KINDS 4
 
-/* What every object in the table begins with; the table compares keys through it. */
+/* What every object in the table begins with; the table compares keys through it. Objects are aligned to 8 bytes. */
 struct nb_flow_object {
     struct nb_flow_key key;
-};
+} __attribute__((aligned(8)));
 
 /* This tuple is served by another worker. Lives at home, put there over the ring by the owner (or when RETA moves). */
 struct nb_forward {
@@ -46,6 +47,11 @@ struct nb_flow_table;
 /* Room for capacity objects. NULL when memory is short. */
 struct nb_flow_table *nb_flow_table_new(uint32_t capacity, const uint64_t secret[2]);
 void nb_flow_table_free(struct nb_flow_table *table);
+
+/* All objects of a kind that are put into the table lie in one pool, which begins here and has at most that many bytes:
+ * to be said before the first. */
+#define NB_FLOW_POOL_BYTES_MAX (1ull << 33)
+void nb_flow_table_set_pool(struct nb_flow_table *table, enum nb_flow_kind kind, const void *pool);
 
 uint32_t nb_flow_hash(const struct nb_flow_table *table, const struct nb_flow_key *key);
 void nb_flow_prefetch(const struct nb_flow_table *table, uint32_t hash);

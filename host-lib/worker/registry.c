@@ -16,6 +16,8 @@ bool nb_registry_init(struct nb_registry *r, uint32_t capacity, struct nb_flow_t
         nb_registry_fini(r);
         return false;
     }
+    nb_flow_table_set_pool(r->flows, NB_FLOW_FORWARD, r->pool);
+    nb_flow_table_set_pool(r->away, NB_FLOW_FORWARD, r->pool);
     return true;
 }
 

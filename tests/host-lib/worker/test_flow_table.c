@@ -5,12 +5,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include "../../../host-lib/worker/flow_table.h"
 
 static const uint64_t secret[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+/* A table for objects that lie in the same 4 GB as this one. */
+static struct nb_flow_table *table_for(uint32_t capacity, const void *object)
+{
+    struct nb_flow_table *t = nb_flow_table_new(capacity, secret);
+    for (unsigned kind = NB_FLOW_TCB; kind < NB_FLOW_KINDS; kind++)
+        nb_flow_table_set_pool(t, kind, (const void *)((uintptr_t)object & ~(uintptr_t)UINT32_MAX));
+    return t;
+}
 
 static void fill(struct nb_flow_object *o, unsigned i)
 {
@@ -35,8 +45,8 @@ static struct nb_flow_ref find(struct nb_flow_table *t, struct nb_flow_object *o
 static void test_empty_table_find_says_none(void **state)
 {
     (void)state;
-    struct nb_flow_table *t = nb_flow_table_new(8, secret);
     struct nb_flow_object o;
+    struct nb_flow_table *t = table_for(8, &o);
     fill(&o, 1);
     struct nb_flow_ref r = find(t, &o);
     assert_int_equal(r.kind, NB_FLOW_NONE);
@@ -47,8 +57,8 @@ static void test_empty_table_find_says_none(void **state)
 static void test_inserted_object_is_found_by_an_equal_key(void **state)
 {
     (void)state;
-    struct nb_flow_table *t = nb_flow_table_new(8, secret);
     struct nb_flow_object o, same;
+    struct nb_flow_table *t = table_for(8, &o);
     fill(&o, 1);
     fill(&same, 1);
     insert(t, &o);
@@ -60,8 +70,8 @@ static void test_inserted_object_is_found_by_an_equal_key(void **state)
 static void test_keys_that_differ_in_one_field_are_different_flows(void **state)
 {
     (void)state;
-    struct nb_flow_table *t = nb_flow_table_new(8, secret);
     struct nb_flow_object o, other;
+    struct nb_flow_table *t = table_for(8, &o);
     fill(&o, 1);
     insert(t, &o);
     for (unsigned byte = 0; byte < sizeof o.key; byte++) {
@@ -76,8 +86,8 @@ static void test_full_table_refuses_and_takes_again_after_a_remove(void **state)
 {
     (void)state;
     enum { N = 1000 };
-    struct nb_flow_table *t = nb_flow_table_new(N, secret);
     struct nb_flow_object *o = calloc(N + 1, sizeof *o);
+    struct nb_flow_table *t = table_for(N, o);
     for (unsigned i = 0; i <= N; i++)
         fill(&o[i], i);
     for (unsigned i = 0; i < N; i++)
@@ -93,8 +103,8 @@ static void test_full_table_refuses_and_takes_again_after_a_remove(void **state)
 static void test_replaced_object_is_found_instead_with_its_kind(void **state)
 {
     (void)state;
-    struct nb_flow_table *t = nb_flow_table_new(8, secret);
     struct nb_flow_object o, record;
+    struct nb_flow_table *t = table_for(8, &o);
     fill(&o, 1);
     fill(&record, 1);
     insert(t, &o);
@@ -108,8 +118,8 @@ static void test_replaced_object_is_found_instead_with_its_kind(void **state)
 static void test_removing_what_is_not_there_changes_nothing(void **state)
 {
     (void)state;
-    struct nb_flow_table *t = nb_flow_table_new(8, secret);
     struct nb_flow_object o, other;
+    struct nb_flow_table *t = table_for(8, &o);
     fill(&o, 1);
     fill(&other, 1);
     insert(t, &o);
@@ -118,14 +128,37 @@ static void test_removing_what_is_not_there_changes_nothing(void **state)
     nb_flow_table_free(t);
 }
 
+/* Nothing is touched at either end of so large a pool but what the test writes. */
+static void test_objects_at_both_ends_of_the_largest_pool_are_found_under_their_kind(void **state)
+{
+    (void)state;
+    uint8_t *pool = mmap(NULL, NB_FLOW_POOL_BYTES_MAX, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_ptr_not_equal(pool, MAP_FAILED);
+    struct nb_flow_table *t = nb_flow_table_new(8, secret);
+    for (unsigned kind = NB_FLOW_TCB; kind < NB_FLOW_KINDS; kind++) {
+        struct nb_flow_object *end[] = {(void *)pool,
+                                        (void *)(pool + NB_FLOW_POOL_BYTES_MAX - sizeof(struct nb_flow_object))};
+        nb_flow_table_set_pool(t, kind, pool);
+        for (unsigned i = 0; i < 2; i++) {
+            fill(end[i], kind * 2 + i);
+            assert_true(nb_flow_insert(t, kind, end[i], nb_flow_hash(t, &end[i]->key)));
+            assert_ptr_equal(find(t, end[i]).object, end[i]);
+            assert_int_equal(find(t, end[i]).kind, kind);
+        }
+    }
+    nb_flow_table_free(t);
+    munmap(pool, NB_FLOW_POOL_BYTES_MAX);
+}
+
 /* All objects under a few hash values: the longest probe runs there are, removed in random order. */
 static void test_removal_in_any_order_leaves_every_other_flow_reachable(void **state)
 {
     (void)state;
     enum { N = 96 };
     for (unsigned seed = 0; seed < 50; seed++) {
-        struct nb_flow_table *t = nb_flow_table_new(N, secret);
         struct nb_flow_object o[N];
+        struct nb_flow_table *t = table_for(N, o);
         bool in[N];
         srand(seed);
         for (unsigned i = 0; i < N; i++) {
@@ -153,8 +186,8 @@ static void test_walk_meets_every_flow_that_stays_although_others_are_removed(vo
     (void)state;
     enum { N = 96 };
     for (unsigned seed = 0; seed < 50; seed++) {
-        struct nb_flow_table *t = nb_flow_table_new(N, secret);
         struct nb_flow_object o[N];
+        struct nb_flow_table *t = table_for(N, o);
         unsigned met[N] = {0}, gone[N] = {0};
         srand(seed);
         for (unsigned i = 0; i < N; i++) {
@@ -178,8 +211,8 @@ static void test_walk_of_a_table_at_rest_meets_every_flow_once(void **state)
 {
     (void)state;
     enum { N = 1000 };
-    struct nb_flow_table *t = nb_flow_table_new(N, secret);
     struct nb_flow_object *o = calloc(N, sizeof *o);
+    struct nb_flow_table *t = table_for(N, o);
     unsigned met[N] = {0};
     for (unsigned i = 0; i < N; i++) {
         fill(&o[i], i);
@@ -222,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_full_table_refuses_and_takes_again_after_a_remove),
         cmocka_unit_test(test_replaced_object_is_found_instead_with_its_kind),
         cmocka_unit_test(test_removing_what_is_not_there_changes_nothing),
+        cmocka_unit_test(test_objects_at_both_ends_of_the_largest_pool_are_found_under_their_kind),
         cmocka_unit_test(test_removal_in_any_order_leaves_every_other_flow_reachable),
         cmocka_unit_test(test_walk_meets_every_flow_that_stays_although_others_are_removed),
         cmocka_unit_test(test_walk_of_a_table_at_rest_meets_every_flow_once),

@@ -102,6 +102,7 @@ static void test_own_flow_under_the_key_stays(void **state)
     uint32_t hash = nb_flow_hash(flows, &own.key);
 
     (void)state;
+    nb_flow_table_set_pool(flows, NB_FLOW_TCB, &own);
     assert_true(nb_flow_insert(flows, NB_FLOW_TCB, &own, hash));
     put(1, 3, 10);
     assert_ptr_equal(nb_flow_find(flows, &own.key, hash).object, &own);
