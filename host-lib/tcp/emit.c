@@ -141,8 +141,10 @@ static __rte_always_inline struct rte_mbuf *plain_by_copy(struct nb_tcp *tcp, st
     struct rte_mbuf *packet = packet_new(tcp, NB_SEG_PLAIN_HEADER_BYTES + n);
     if (packet && n) {
         void *payload = rte_pktmbuf_mtod_offset(packet, void *, NB_SEG_PLAIN_HEADER_BYTES);
-        nb_sendq_copy(&tcb->sendq, place_again(tcb), seq, payload, n);
-        *sum = tcp->config.checksum_offload ? 0 : nb_checksum_add(0, payload, n);
+        if (tcp->config.checksum_offload)
+            nb_sendq_copy(&tcb->sendq, place_again(tcb), seq, payload, n);
+        else
+            *sum = nb_sendq_copy_sum(&tcb->sendq, place_again(tcb), seq, payload, n);
     }
     return packet;
 }

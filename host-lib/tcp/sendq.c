@@ -11,6 +11,7 @@
 
 #include <rte_mbuf.h>
 
+#include "../wire/checksum.h"
 #include "chain.h"
 #include "minmax.h"
 
@@ -129,6 +130,16 @@ void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t se
         p += part;
         n -= part;
     }
+}
+
+uint64_t nb_sendq_copy_sum(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n)
+{
+    const struct nb_sendq_place at = seek(q, again, seq);
+    unsigned offset = seq - at.seq;
+    if (likely(offset + n <= at.m->data_len))
+        return nb_checksum_copy(to, rte_pktmbuf_mtod_offset(at.m, const uint8_t *, offset), n);
+    nb_sendq_copy(q, again, seq, to, n);
+    return nb_checksum_add(0, to, n);
 }
 
 /* rte_pktmbuf_attach() for a link that is not its packet's first: only that one has the fields about a packet. */

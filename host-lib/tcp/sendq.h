@@ -50,6 +50,9 @@ bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struc
  * the cursor is looked for from the head on. */
 void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n);
 
+/* The same, and the checksum's partial sum of them (wire/checksum.h). */
+uint64_t nb_sendq_copy_sum(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n);
+
 /* Chain n bytes from seq on behind packet, by reference. False when the mempool is empty: packet is then as it was. */
 bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct nb_sendq_pool *pool, nb_seq_t seq,
                      unsigned n, struct rte_mbuf *packet);

@@ -147,6 +147,42 @@ uint64_t nb_checksum_add(uint64_t sum, const void *bytes, size_t n)
     return n ? nb_checksum_join(sum, sum_of_tail(p, n)) : sum;
 }
 
+/* One block; see add32. */
+static inline uint64_t copy32(uint64_t sum, uint8_t *to, const uint8_t *from)
+{
+#ifdef __x86_64__
+    uint64_t w;
+    __asm__("movq 0(%4), %1\n\tmovq %1, 0(%3)\n\taddq %1, %0\n\t"
+            "movq 8(%4), %1\n\tmovq %1, 8(%3)\n\tadcq %1, %0\n\t"
+            "movq 16(%4), %1\n\tmovq %1, 16(%3)\n\tadcq %1, %0\n\t"
+            "movq 24(%4), %1\n\tmovq %1, 24(%3)\n\tadcq %1, %0\n\tadcq $0, %0"
+            : "+&r"(sum), "=&r"(w), "=m"(*(struct block *)to)
+            : "r"(to), "r"(from), "m"(*(const struct block *)from)
+            : "cc");
+    return sum;
+#else
+    memcpy(to, from, sizeof(struct block));
+    return add32(sum, to);
+#endif
+}
+
+uint64_t nb_checksum_copy(void *to, const void *from, size_t n)
+{
+    uint8_t *t = to;
+    const uint8_t *f = from;
+    uint64_t sum = 0;
+    if (n >= WIDE_BYTES_MIN) { /* in two passes, which are wide */
+        memcpy(t, f, n);
+        return nb_checksum_add(0, f, n);
+    }
+    for (; n >= 32; n -= 32, t += 32, f += 32)
+        sum = copy32(sum, t, f);
+    if (!n)
+        return sum;
+    memcpy(t, f, n);
+    return nb_checksum_add(sum, f, n);
+}
+
 /* A part that begins at an odd offset counts with its bytes exchanged (RFC 1071 §2 (B)). */
 static uint64_t exchanged(uint64_t sum)
 {

@@ -33,6 +33,9 @@ static inline uint64_t nb_checksum_ipv4(const void *header)
 /* Add n bytes to a partial sum. */
 uint64_t nb_checksum_add(uint64_t sum, const void *bytes, size_t n);
 
+/* Copy n bytes and sum them up in one pass. */
+uint64_t nb_checksum_copy(void *to, const void *from, size_t n);
+
 /* Add n bytes of a chain, from `offset` after the start of its data; both must lie within the chain. */
 uint64_t nb_checksum_add_mbuf(uint64_t sum, const struct rte_mbuf *m, uint32_t offset, uint32_t n);
 

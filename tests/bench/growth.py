@@ -25,7 +25,7 @@ IDLE = (1, 1000, 100_000, 1_000_000)
 def measure(program, work, n):
     """Instructions for one connection, or for one turn of an idle worker."""
     out = program.parent / f"callgrind.growth.{work}.{n}"
-    argv = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no",
+    argv = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no", "--collect-atstart=no",
             "--toggle-collect=nb_bench_server_step", str(program), work, str(n)]
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     units = re.search(r"^units (\d+)$", done.stdout, re.MULTILINE)

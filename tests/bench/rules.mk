@@ -20,7 +20,7 @@ $(B)/bench/growth: $(GROWTH_OBJS) $(B)/lib/host-lib.a $(B)/lib/rss.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $^ $(STACK_LIBS) -lrte_bus_vdev
 
-bench-growth: $(B)/bench/growth ## instructions per short connection beside up to a million others, on 1 to 64 workers (10 minutes)
+bench-growth: $(B)/bench/growth ## instructions per short connection beside up to a million others, on 1 to 64 workers (5 minutes)
 	@tests/bench/growth.py $<
 
 .PHONY: bench-growth

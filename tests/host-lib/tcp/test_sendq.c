@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "../../../host-lib/tcp/sendq.h"
+#include "../../../host-lib/wire/checksum.h"
 #include "mbufs.h"
 
 #define BASE 0xfffffff0u
@@ -54,10 +55,13 @@ static size_t put(size_t n, unsigned fill)
 
 static void check(uint32_t from, unsigned n)
 {
-    uint8_t bytes[20000];
+    uint8_t bytes[20000], again[sizeof bytes];
+    uint64_t sum = nb_sendq_copy_sum(&q, NULL, BASE + from, again, n);
     nb_sendq_copy(&q, NULL, BASE + from, bytes, n);
     for (unsigned i = 0; i < n; i++)
         assert_int_equal(bytes[i], byte_at(from + i));
+    assert_memory_equal(again, bytes, n);
+    assert_int_equal(nb_checksum_fold(sum), nb_checksum_fold(nb_checksum_add(0, bytes, n)));
 }
 
 static unsigned mbufs(void)

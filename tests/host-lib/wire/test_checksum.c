@@ -45,6 +45,23 @@ static void test_every_length_and_alignment_agrees_with_the_plain_sum(void **sta
             assert_int_equal(ntohs(nb_checksum_fold(nb_checksum_add(0, bytes + from, n))), plain(bytes + from, n));
 }
 
+static void test_copy_has_the_bytes_and_their_sum_and_ends_where_it_should(void **state)
+{
+    (void)state;
+    uint8_t bytes[700], copy[sizeof bytes + 1];
+    srand(4);
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(rand() % 4 ? rand() : 0xff);
+    for (unsigned from = 0; from < 9; from++) {
+        for (unsigned n = 0; n + from <= sizeof bytes; n++) {
+            copy[n] = 0x5a;
+            assert_int_equal(ntohs(nb_checksum_fold(nb_checksum_copy(copy, bytes + from, n))), plain(bytes + from, n));
+            assert_memory_equal(copy, bytes + from, n);
+            assert_int_equal(copy[n], 0x5a);
+        }
+    }
+}
+
 /* Long stretches are summed up otherwise than short ones, and very long ones again. */
 static void test_stretches_of_any_size_agree_with_the_plain_sum(void **state)
 {
@@ -122,6 +139,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sum_of_rfc_1071s_example),
         cmocka_unit_test(test_every_length_and_alignment_agrees_with_the_plain_sum),
+        cmocka_unit_test(test_copy_has_the_bytes_and_their_sum_and_ends_where_it_should),
         cmocka_unit_test(test_stretches_of_any_size_agree_with_the_plain_sum),
         cmocka_unit_test(test_all_ones_do_not_overflow),
         cmocka_unit_test(test_chain_in_pieces_of_any_size_has_the_sum_of_the_whole),
