@@ -57,12 +57,20 @@ ssize_t nb_sock_recvfrom(struct nb_sockets *ns, int fd, void *bytes, size_t n, i
 ssize_t nb_sock_writev(struct nb_sockets *ns, int fd, const struct iovec *iov, int n_iov);
 ssize_t nb_sock_readv(struct nb_sockets *ns, int fd, const struct iovec *iov, int n_iov);
 
-/* What splice(2) out of a socket does: up to n unread bytes are handed to take() where they lie, piece by piece, without
- * a copy. take returns how many of them it took, fewer than it got to end the call, or a negative errno. Waits as a
- * read does (flags: MSG_DONTWAIT). Returns the bytes taken; 0 at the end of the stream, and before an urgent byte,
- * which only the reading calls pass. (Into a socket, and for sendfile(2), there is nb_sock_send: it copies once.) */
+/* What splice(2) out of a socket does: up to n unread bytes are handed to take() where they lie, piece by piece,
+ * without a copy. take returns how many of them it took, fewer than it got to end the call, or a negative errno. Waits
+ * as a read does (flags: MSG_DONTWAIT). Returns the bytes taken; 0 at the end of the stream, and before an urgent byte,
+ * which only the reading calls pass. (Into a socket there is nb_sock_send: it copies once.) */
 typedef ssize_t nb_sock_taker(void *arg, const void *bytes, size_t n);
 ssize_t nb_sock_splice(struct nb_sockets *ns, int fd, size_t n, int flags, nb_sock_taker *take, void *arg);
+
+/* What sendfile(2) does: up to n bytes of a file go out. in_fd is a descriptor of the kernel's, of a file that can be
+ * read at a position. It is read from *offset on, which is then moved behind what was sent, or with NULL from the
+ * file's position, which is moved likewise. Returns the bytes sent: fewer than n at the end of the file, where the call
+ * would have to wait, or with Linux's limit of 0x7ffff000; 0 at the end. -EBADF: either descriptor; -EINVAL, -ESPIPE
+ * (with offset): not such a file; and what nb_sock_send and pread(2) say. Reading waits for the disk as pread(2) does.
+ */
+ssize_t nb_sock_sendfile(struct nb_sockets *ns, int fd, int in_fd, off_t *offset, size_t n);
 
 /* --- settings --------------------------------------------------------------------------------- */
 
