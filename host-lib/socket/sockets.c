@@ -3,10 +3,16 @@
 #include "error_queue.h"
 #include "options.h"
 #include "sockets.h"
+#include "../tcp/tcb.h"
 
 #include <stdlib.h>
 
 #include <rte_mbuf.h>
+
+static_assert(sizeof(struct nb_tcb) + NB_FLOW_SLOTS_PER_CONNECTION * NB_FLOW_SLOT_BYTES + sizeof(struct nb_sock) +
+                      sizeof(struct nb_file *) <=
+                  512,
+              "an idle established connection with its socket: docs/performance.md");
 
 static bool make_pools(struct nb_sockets *ns)
 {

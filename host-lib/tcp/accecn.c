@@ -127,7 +127,7 @@ bool nb__accecn_syn_ack_again(struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     const uint8_t syn_ack = NB_TCP_SYN | NB_TCP_ACK;
     if ((seg->flags & (syn_ack | NB_TCP_RST)) != syn_ack || !(tcb->flags & NB_TCB_ACTIVE) || !nb__accecn_in_use(tcb) ||
-        seg->seq != tcb->irs || nb_seg_ace(seg) < 2 || nb_seg_ace(seg) == ACE_SYN)
+        seg->seq != nb_tcb_irs(tcb) || nb_seg_ace(seg) < 2 || nb_seg_ace(seg) == ACE_SYN)
         return false;
     struct nb_accecn *a = &tcb->history->accecn;
     a->syn_ecn = seg->ecn;

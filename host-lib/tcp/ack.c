@@ -233,7 +233,6 @@ static void adjust_cwnd(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_
         }
         tcb->cwnd_stamp_ms = tcp->now_ms;
     }
-    nb__pacing_update(tcp, tcb);
 }
 
 static void send_again(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_resend resend)
@@ -398,7 +397,6 @@ static void take_usual(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_s
         grow(tcp, tcb, segs, rtt_us);
     tcb->cwnd_stamp_ms = tcp->now_ms;
     nb__flight_drop(tcp, tcb);
-    nb__pacing_update(tcp, tcb);
 }
 
 /* --- the step --------------------------------------------------------------------------------- */

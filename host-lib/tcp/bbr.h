@@ -53,6 +53,7 @@ struct nb_bbr {
     uint64_t bw_shortterm, bw_latest;
     uint64_t bw; /* the least of what they say */
     uint64_t full_bw;
+    uint64_t pacing_rate;
 
     /* volumes, */
     uint32_t inflight_longterm, inflight_shortterm, inflight_latest;

@@ -108,7 +108,7 @@ static void check_startup_done(const struct nb_tcp *tcp, const struct nb_tcb *tc
 /* Not alike for connections that began together; it is no secret. */
 static uint32_t random_below(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint32_t n)
 {
-    uint64_t mixed = (tcp->now_us ^ (uint64_t)tcb->iss << 20 ^ tcb->id) * 0x9e3779b97f4a7c15ull;
+    uint64_t mixed = (tcp->now_us ^ (uint64_t)nb_tcb_iss(tcb) << 20 ^ tcb->id) * 0x9e3779b97f4a7c15ull;
     return (uint32_t)((mixed >> 32) * n >> 32);
 }
 

@@ -73,7 +73,7 @@ struct nb_tcb *nb__open(struct nb_tcp *tcp, const struct nb_flow_key *key, const
         return NULL;
     }
     tcb->flags = NB_TCB_ACTIVE | NB_TCB_KNOWN;
-    tcb->queue = tcp->config.worker;
+    tcb->queue = (uint8_t)tcp->config.worker;
     tcb->user = how->user;
     tcb->listener_user = how->owner;
     if (how->options)
@@ -101,7 +101,7 @@ static int sendable(const struct nb_tcb *tcb)
 /* The SYN lies before the queue. (Not by comparing with iss in any other way: it may lie 2^31 and more behind.) */
 static uint32_t queued_payload(const struct nb_tcb *tcb)
 {
-    nb_seq_t first = tcb->snd_una + (tcb->snd_una == tcb->iss);
+    nb_seq_t first = tcb->snd_una + (tcb->snd_una == nb_tcb_iss(tcb));
     return seq_gt(tcb->snd_end, first) ? tcb->snd_end - first : 0;
 }
 

@@ -21,18 +21,18 @@
 
 /* --- what follows from the model (§5.6) ------------------------------------------------------- */
 
-static void set_pacing_rate(struct nb_tcb *tcb, const struct nb_bbr *b, uint32_t gain)
+static void set_pacing_rate(struct nb_bbr *b, uint32_t gain)
 {
     uint64_t rate = b->bw / 100 * gain / 100 * (100 - PACING_MARGIN_PERCENT);
-    if (b->full_bw_reached || rate > tcb->pacing_rate)
-        tcb->pacing_rate = rate;
+    if (b->full_bw_reached || rate > b->pacing_rate)
+        b->pacing_rate = rate;
 }
 
 /* §5.6.3: a millisecond's worth. Where the whole path holds little more than that, a part of what it holds, so that a
  * burst does not overflow a buffer of that size. */
 static void set_burst(const struct nb_tcb *tcb, struct nb_bbr *b)
 {
-    uint64_t bytes = nb__min(tcb->pacing_rate / (1000000 / BURST_US), BURST_BYTES_MAX);
+    uint64_t bytes = nb__min(b->pacing_rate / (1000000 / BURST_US), BURST_BYTES_MAX);
     if (b->min_rtt_us != UINT32_MAX)
         bytes = nb__min(bytes, b->bw * b->min_rtt_us / 1000000 / NB_BBR_BURSTS_PER_BDP);
     b->burst = (uint32_t)nb__max(bytes / tcb->mss, BURST_SEGS_MIN);
@@ -78,8 +78,7 @@ static void start(struct nb_tcp *tcp, struct nb_tcb *tcb)
     nb__bbr_model_init(tcp, tcb, h->bbr);
     uint32_t rtt_us = tcb->srtt_us ? (uint32_t)nb__max(tcb->srtt_us >> 3, 1) : FIRST_RTT_US;
     h->bbr->bw = (uint64_t)nb__max(tcb->cwnd, NB_INITIAL_CWND) * tcb->mss * 1000000 / rtt_us;
-    tcb->pacing_rate = 0;
-    set_pacing_rate(tcb, h->bbr, nb__bbr_pacing_gain(h->bbr));
+    set_pacing_rate(h->bbr, nb__bbr_pacing_gain(h->bbr));
     h->bbr->bw = 0; /* nominal, not measured */
 }
 
@@ -110,7 +109,7 @@ static void control(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_ack 
     nb__bbr_model_begin(tcp, tcb, b, ack);
     nb__bbr_update_state(tcp, tcb, b, ack);
     nb__bbr_model_end(b, ack);
-    set_pacing_rate(tcb, b, nb__bbr_pacing_gain(b));
+    set_pacing_rate(b, nb__bbr_pacing_gain(b));
     set_burst(tcb, b);
     set_cwnd(tcb, b, tcb->delivered - ack->prior_delivered);
 }
@@ -168,7 +167,7 @@ static void restart_from_idle(const struct nb_tcp *tcp, struct nb_tcb *tcb)
     b->extra_acked_start_us = tcp->now_us;
     b->extra_acked_delivered = 0;
     if (nb__bbr_is_probe_bw(b))
-        set_pacing_rate(tcb, b, 100);
+        set_pacing_rate(b, 100);
     else if (b->state == NB_BBR_PROBE_RTT)
         nb__bbr_check_probe_rtt_done(tcp, tcb, b);
 }

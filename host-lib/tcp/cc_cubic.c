@@ -67,7 +67,7 @@ static void watch_ack_train(const struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (now - s->last_ack_us > HYSTART_GAP_US)
         return;
     s->last_ack_us = now;
-    uint32_t threshold = s->delay_min_us + nb__burst_us(tcb);
+    uint32_t threshold = s->delay_min_us + nb__burst_us(tcp, tcb);
     if (!nb__is_paced(tcp, tcb)) /* pacing alone spreads a window over half a round trip */
         threshold /= 2;
     if (now - s->round_start_us > threshold)

@@ -138,15 +138,19 @@ void nb__cwnd_after_idle(struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 /* --- rate ------------------------------------------------------------------------------------- */
 
-void nb__pacing_update(const struct nb_tcp *tcp, struct nb_tcb *tcb)
+static uint64_t rate_of_window(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
     const struct nb_tcp_settings *s = &tcp->settings;
     uint32_t ratio = tcb->cwnd < tcb->ssthresh / 2 ? s->pacing_ss_ratio : s->pacing_ca_ratio;
     uint64_t window = (uint64_t)tcb->mss * nb__max(tcb->cwnd, nb__packets_out(tcb));
-    if (tcb->srtt_us)
-        tcb->pacing_rate = window * ratio * (1000000 / 100) * 8 / tcb->srtt_us;
-    if (tcb->options->max_pacing_rate)
-        tcb->pacing_rate = nb__min(tcb->pacing_rate, tcb->options->max_pacing_rate);
+    return tcb->srtt_us ? window * ratio * (1000000 / 100) * 8 / tcb->srtt_us : UINT64_MAX;
+}
+
+uint64_t nb__pacing_rate(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    const struct nb_bbr *bbr = nb_cc_controls(tcb) ? nb__past(tcb)->bbr : NULL;
+    uint64_t rate = bbr ? bbr->pacing_rate : rate_of_window(tcp, tcb), most = tcb->options->max_pacing_rate;
+    return most ? nb__min(rate, most) : rate;
 }
 
 uint32_t nb__burst_segs(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint16_t mss)
@@ -154,16 +158,16 @@ uint32_t nb__burst_segs(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint
     const struct nb_cc *cc = nb_cc_of(tcb);
     if (cc->burst_segs && tcb->history)
         return cc->burst_segs(tcb);
-    uint64_t bytes = nb__min(tcb->pacing_rate >> BURST_SHIFT, BURST_BYTES_MAX);
     /* Within a data centre, larger bursts do no harm. */
     uint32_t shift = tcb->min_rtt_us >> tcp->settings.tso_rtt_log;
+    uint64_t bytes = shift == 0 ? 0 : nb__min(nb__pacing_rate(tcp, tcb) >> BURST_SHIFT, BURST_BYTES_MAX);
     if (shift < 32)
         bytes += (uint32_t)BURST_BYTES_MAX >> shift;
     bytes = nb__min(bytes, BURST_BYTES_MAX);
     return nb__max(bytes / mss, tcp->settings.min_tso_segs);
 }
 
-uint32_t nb__burst_us(const struct nb_tcb *tcb)
+uint32_t nb__burst_us(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    return (uint32_t)nb__min(BURST_US_MAX, 4ull * BURST_BYTES_MAX * 1000000 / nb__max(tcb->pacing_rate, 1));
+    return (uint32_t)nb__min(BURST_US_MAX, 4ull * BURST_BYTES_MAX * 1000000 / nb__max(nb__pacing_rate(tcp, tcb), 1));
 }

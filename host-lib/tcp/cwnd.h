@@ -38,14 +38,14 @@ uint32_t nb__prior_cwnd(const struct nb_tcb *tcb);
 /* ssthresh, or where a window that is not being reduced would fall back to. */
 uint32_t nb__current_ssthresh(const struct nb_tcb *tcb);
 
-/* An ACK was processed: compute the rate at which cwnd would be spread over the round trip, with the headroom that
- * growth needs. Without a measured round trip it stays unlimited. */
-void nb__pacing_update(const struct nb_tcp *tcp, struct nb_tcb *tcb);
+/* Bytes a second: the rate at which cwnd would be spread over the round trip, with the headroom that growth needs, or
+ * what the algorithm wants; at most what the user wants. All ones without a measured round trip. */
+uint64_t nb__pacing_rate(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 
 /* Segments that are sent in one burst: about a millisecond's worth at the pacing rate. */
 uint32_t nb__burst_segs(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint16_t mss);
 
 /* How long four of the largest bursts take at the pacing rate, at most a millisecond: by so much ACKs may bunch. */
-uint32_t nb__burst_us(const struct nb_tcb *tcb);
+uint32_t nb__burst_us(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 
 #endif

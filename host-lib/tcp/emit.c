@@ -11,6 +11,7 @@
 #include "accecn.h"
 #include "output.h"
 #include "core.h"
+#include "tally.h"
 #include "ecn.h"
 #include "flight.h"
 #include "minmax.h"
@@ -88,7 +89,7 @@ static void add_sacks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct
 /* The packet has its headers: let it go. */
 static void part_with(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packet)
 {
-    tcb->tx_packets++;
+    nb__tally(tcp, tcb, NB_TALLY_TX_PACKETS, 1);
     tcp->env.output(tcp->env.arg, &tcb->flow.key, &tcb->path, packet);
 }
 
@@ -101,9 +102,14 @@ static void leave(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packe
     part_with(tcp, tcb, packet);
 }
 
-static struct nb_sendq_place *place_again(const struct nb_tcb *tcb)
+/* Where to look for these bytes from. A place is only kept while it moves on, so none for what is sent again without
+ * recovery. */
+static struct nb_sendq_place *place_of(const struct nb_tcb *tcb, nb_seq_t seq)
 {
-    return tcb->recovery >= NB_TCP_RECOVERY_RECOVERY ? &tcb->flight->resend : NULL;
+    struct nb_flight *f = tcb->flight;
+    if (likely(f && (!f->send.m || seq_geq(seq, f->send.seq))))
+        return &f->send;
+    return tcb->recovery >= NB_TCP_RECOVERY_RECOVERY ? &f->resend : NULL;
 }
 
 static struct rte_mbuf *packet_by_copy(struct nb_tcp *tcp, struct nb_tcb *tcb, unsigned header_bytes, nb_seq_t seq,
@@ -111,7 +117,7 @@ static struct rte_mbuf *packet_by_copy(struct nb_tcp *tcp, struct nb_tcb *tcb, u
 {
     struct rte_mbuf *packet = packet_new(tcp, header_bytes + n);
     if (packet && n)
-        nb_sendq_copy(&tcb->sendq, place_again(tcb), seq, rte_pktmbuf_mtod_offset(packet, void *, header_bytes), n);
+        nb_sendq_copy(&tcb->sendq, place_of(tcb, seq), seq, rte_pktmbuf_mtod_offset(packet, void *, header_bytes), n);
     return packet;
 }
 
@@ -119,7 +125,7 @@ static struct rte_mbuf *packet_by_reference(struct nb_tcp *tcp, struct nb_tcb *t
                                             unsigned n)
 {
     struct rte_mbuf *packet = packet_new(tcp, header_bytes);
-    if (packet && !nb_sendq_attach(&tcb->sendq, place_again(tcb), &tcp->send, seq, n, packet)) {
+    if (packet && !nb_sendq_attach(&tcb->sendq, place_of(tcb, seq), &tcp->send, seq, n, packet)) {
         rte_pktmbuf_free(packet);
         nb__count(tcp, NB_COUNTER_DROP_NO_MBUF);
         return NULL;
@@ -142,9 +148,9 @@ static __rte_always_inline struct rte_mbuf *plain_by_copy(struct nb_tcp *tcp, st
     if (packet && n) {
         void *payload = rte_pktmbuf_mtod_offset(packet, void *, NB_SEG_PLAIN_HEADER_BYTES);
         if (tcp->config.checksum_offload)
-            nb_sendq_copy(&tcb->sendq, place_again(tcb), seq, payload, n);
+            nb_sendq_copy(&tcb->sendq, place_of(tcb, seq), seq, payload, n);
         else
-            *sum = nb_sendq_copy_sum(&tcb->sendq, place_again(tcb), seq, payload, n);
+            *sum = nb_sendq_copy_sum(&tcb->sendq, place_of(tcb, seq), seq, payload, n);
     }
     return packet;
 }
@@ -281,7 +287,7 @@ void nb__emit_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq)
 static struct nb_seg_out syn_of(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_cookie *cookie)
 {
     struct nb_seg_out out = {.key = &tcb->flow.key,
-                             .seq = tcb->iss,
+                             .seq = tcb->snd_una,
                              .window = nb__window_syn_field(tcp, tcb),
                              .flags = NB_TCP_SYN,
                              .options = NB_SEG_MSS,
@@ -319,7 +325,7 @@ static void emit_plain_syn(struct nb_tcp *tcp, struct nb_tcb *tcb)
 {
     bool answer = tcb->state == NB_TCP_SYN_RECEIVED;
     const struct nb_seg_plain plain = {.key = &tcb->flow.key,
-                                       .seq = tcb->iss,
+                                       .seq = tcb->snd_una,
                                        .ack = answer ? tcb->rcv_nxt : 0,
                                        .ts_value = tcp->now_ms + tcb->ts_offset,
                                        .ts_echo = tcb->ts_recent,
@@ -342,8 +348,8 @@ void nb__emit_syn_with(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_c
     }
     struct nb_seg_out out = syn_of(tcp, tcb, cookie);
     unsigned header_bytes = nb_seg_header_bytes(&out);
-    struct rte_mbuf *packet = bytes > COPY_BYTES_MAX ? packet_by_reference(tcp, tcb, header_bytes, tcb->iss + 1, bytes)
-                                                     : packet_by_copy(tcp, tcb, header_bytes, tcb->iss + 1, bytes);
+    struct rte_mbuf *packet = bytes > COPY_BYTES_MAX ? packet_by_reference(tcp, tcb, header_bytes, tcb->snd_una + 1, bytes)
+                                                     : packet_by_copy(tcp, tcb, header_bytes, tcb->snd_una + 1, bytes);
     if (packet)
         leave(tcp, tcb, packet, &out);
 }

@@ -13,6 +13,7 @@
 
 #include "../wire/segment_emit.h"
 #include "core.h"
+#include "tally.h"
 #include "flight.h"
 #include "loss.h"
 #include "minmax.h"
@@ -97,7 +98,7 @@ static size_t queue_data(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb
     tx->end += (uint32_t)taken;
     tx->cost += (uint32_t)taken;
     tx->flags |= NB_TX_PSH;
-    tcb->queued_bytes += (uint32_t)taken;
+    tcb->sendq.charged_bytes += (uint32_t)taken;
     tcb->snd_end += (uint32_t)taken;
     tcb->pushed = tcb->snd_end;
     nb__tx_set_segs(tcb, tx, (uint16_t)nb__max(tcb->mss, taken));
@@ -113,7 +114,7 @@ static void data_is_sent(struct nb_tcp *tcp, struct nb_tcb *tcb)
     tcb->flight->cwnd_usage_seq = tcb->snd_nxt;
     tx->sent_us = tx->first_sent_us = tx->delivered_us = tcp->now_us;
     tcb->data_sent_ms = tcp->now_ms;
-    tcb->tx_bytes += nb__tx_bytes(tx);
+    nb__tally(tcp, tcb, NB_TALLY_TX_BYTES, nb__tx_bytes(tx));
     tcb->data_segs_out++;
     nb__tx_list(tcp, tcb, tx);
     nb__chrono_start(tcp, tcb, NB_CHRONO_BUSY);
@@ -190,7 +191,7 @@ static void learn(struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_
 
 bool nb__fastopen_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    bool with_data = tcb->snd_nxt != tcb->iss + 1;
+    bool with_data = tcb->snd_nxt != nb_tcb_iss(tcb) + 1;
     struct nb_tx *tx = nb__tx_head(tcp, tcb);
     if (!nb__past(tcb)->fastopen_asked && !with_data)
         return false;

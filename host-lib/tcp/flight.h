@@ -26,6 +26,7 @@ struct nb_flight {
     nb_seq_t sack_high;                  /* end of the highest SACKed record; with sacked_out */
     uint32_t sack_hint;                  /* that record */
     uint32_t retransmit_hint;            /* record to go on from when sending lost ones again */
+    struct nb_sendq_place send;          /* the bytes that were sent last */
     struct nb_sendq_place resend;        /* the bytes that were sent again last; since recovery began */
     uint32_t sent_head, sent_tail;       /* records in order of transmission */
     uint32_t prior_cwnd, prior_ssthresh; /* before the reduction; prior_ssthresh 0: it cannot be undone */

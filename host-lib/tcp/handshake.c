@@ -35,7 +35,7 @@ static uint32_t offers(const struct nb_tcp *tcp)
 
 void nb__set_iss(struct nb_tcb *tcb, nb_seq_t iss)
 {
-    tcb->iss = tcb->snd_una = iss;
+    tcb->snd_una = iss;
     tcb->snd_nxt = tcb->snd_end = tcb->snd_sml = tcb->pushed = iss + 1;
     nb_sendq_init(&tcb->sendq, iss + 1);
 }
@@ -76,7 +76,6 @@ void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above
     tcb->cwnd = NB_INITIAL_CWND;
     tcb->ssthresh = NB_INFINITE_SSTHRESH;
     tcb->reordering = (uint16_t)tcp->settings.reordering;
-    tcb->pacing_rate = UINT64_MAX;
     tcb->cwnd_stamp_ms = tcp->now_ms;
     uint8_t chosen = tcb->options->congestion;
     tcb->cc = chosen ? (uint8_t)(chosen - 1) : default_cc(tcp);
@@ -89,7 +88,7 @@ void nb__begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const nb_seq_t *iss_above
 uint32_t nb__syn_sent_at(const struct nb_tcb *tcb)
 {
     uint32_t later = nb__past(tcb)->syn_sent_at;
-    return later ? later : (uint32_t)tcb->created_us;
+    return later ? later : tcb->created_us_low;
 }
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -137,7 +136,6 @@ static void agree_on_options(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
 
 static void take_peers_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    tcb->irs = seg->seq;
     tcb->rcv_nxt = tcb->rcv_adv = tcb->rcv_acked = seg->seq + 1;
     agree_on_options(tcp, tcb, seg);
     tcb->ts_recent_age = (uint16_t)(tcp->now_us >> 32);
@@ -174,8 +172,8 @@ struct nb_tcb *nb__new_child(struct nb_tcp *tcp, const struct nb_listener *liste
     struct nb_tcb *tcb = nb__tcb_new(tcp, &seg->key, seg->hash);
     if (!tcb)
         return NULL;
-    tcb->queue = queue;
-    tcb->rx_packets = 1;
+    tcb->queue = (uint8_t)queue;
+    tcb->tally[NB_TALLY_RX_PACKETS] = 1;
     nb__take_syn(tcp, tcb, listener, seg, iss_above);
     nb__tcb_set_state(tcp, tcb, NB_TCP_SYN_RECEIVED);
     return tcb;
@@ -312,7 +310,6 @@ static void start_sending(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct n
         nb__mss_sync(tcp, tcb);
     nb__room_established(tcp, tcb);
     nb_cc_start(tcp, tcb);
-    nb__pacing_update(tcp, tcb);
 }
 
 /* The application's word on a connection that a listener has accepted. */
@@ -347,7 +344,7 @@ static bool announce(struct nb_tcp *tcp, struct nb_tcb *tcb)
 bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     bool scaled = !(seg->flags & NB_TCP_SYN);
-    tcb->snd_una = tcb->iss + 1;
+    tcb->snd_una++; /* it was our SYN's number */
     tcb->snd_wnd = (uint32_t)seg->window << (scaled ? tcb->snd_scale : 0);
     tcb->snd_wl1 = seg->seq;
     tcb->max_snd_wnd = (uint32_t)nb__max(tcb->max_snd_wnd, tcb->snd_wnd);
@@ -372,13 +369,13 @@ static bool echoes_a_syn(const struct nb_tcp *tcp, const struct nb_tcb *tcb, con
     if (!(tcb->flags & NB_TCB_TIMESTAMPS) || !(seg->options & NB_SEG_TIMESTAMP))
         return true;
     uint32_t age_ms = tcp->now_ms + tcb->ts_offset - seg->ts_echo;
-    return !seg->ts_echo || age_ms <= tcp->now_ms - (uint32_t)(tcb->created_us / 1000);
+    return !seg->ts_echo || age_ms <= tcp->now_ms - (uint32_t)(nb_tcb_created_us(tcb) / 1000);
 }
 
 /* First, check the ACK bit. Data that travelled with the SYN may be acknowledged, too. */
 static bool syn_sent_ack_ok(struct nb_tcp *tcp, const struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    bool in_range = seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt);
+    bool in_range = seq_gt(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_nxt);
     if (!(seg->flags & NB_TCP_ACK) || (in_range && echoes_a_syn(tcp, tcb, seg)))
         return true;
     nb__count(tcp, NB_COUNTER_DROP_BAD_ACK);

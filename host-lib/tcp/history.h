@@ -22,6 +22,9 @@ struct nb_bbr;
 struct nb_tcb;
 struct nb_tcp;
 
+/* What is counted in 64 bits (tally.h). Bytes are payload: received in order, sent for the first time. */
+enum nb_tally { NB_TALLY_RX_BYTES, NB_TALLY_TX_BYTES, NB_TALLY_RX_PACKETS, NB_TALLY_TX_PACKETS, NB_TALLIES };
+
 struct nb_history {
     struct nb_cc_state cc;
     struct nb_bbr *bbr;          /* bbr.h; NULL: it never used BBR */
@@ -33,6 +36,7 @@ struct nb_history {
     uint32_t retransmitted;           /* segments */
     uint64_t retransmitted_bytes;
     uint32_t out_of_order, dsacks, rtos, rto_recoveries, delivered_ce;
+    uint32_t tally_rounds[NB_TALLIES]; /* tally.h */
     uint32_t forwarded;            /* packets that came over another worker */
     uint32_t limited_ms[2];        /* chrono.c: by the peer's window, by our buffer */
     uint16_t mtu_low, mtu_high; /* search range (RFC 4821 §7.3), see pmtu.c; 0: as at first */

@@ -2,6 +2,7 @@
 #include "info.h"
 
 #include "core.h"
+#include "tally.h"
 #include "room.h"
 #include "window.h"
 
@@ -31,7 +32,7 @@ static void describe_path(const struct nb_tcp *tcp, const struct nb_tcb *tcb, st
     info->cwnd = tcb->cwnd;
     info->reordering = tcb->reordering;
     info->reorderings_seen = past->reorderings_seen;
-    info->pacing_rate = tcb->pacing_rate;
+    info->pacing_rate = nb__pacing_rate(tcp, tcb);
     info->max_pacing_rate = tcb->options->max_pacing_rate ? tcb->options->max_pacing_rate : UINT64_MAX;
     info->delivery_rate = tcb->delivery_rate;
     info->app_limited = tcb->flags & NB_TCB_RATE_APP_LIMITED;
@@ -44,8 +45,8 @@ static void describe_path(const struct nb_tcp *tcp, const struct nb_tcb *tcb, st
 /* In sequence space, SYN and FIN included, which wraps: less than once below everything that was ever sent. */
 static uint64_t bytes_acked(const struct nb_tcb *tcb)
 {
-    uint64_t all = tcb->tx_bytes + 2;
-    return all - (uint32_t)((uint32_t)all - (tcb->snd_una - tcb->iss));
+    uint64_t all = nb__tallied(tcb, NB_TALLY_TX_BYTES) + 2;
+    return all - (uint32_t)((uint32_t)all - (tcb->snd_una - nb_tcb_iss(tcb)));
 }
 
 static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_tcp_info *info)
@@ -53,11 +54,11 @@ static void describe_counts(const struct nb_tcp *tcp, const struct nb_tcb *tcb, 
     const struct nb_history *past = nb__past(tcb);
     info->total_retransmitted = past->retransmitted;
     info->bytes_retransmitted = past->retransmitted_bytes;
-    info->bytes_sent = tcb->tx_bytes + past->retransmitted_bytes;
+    info->bytes_sent = nb__tallied(tcb, NB_TALLY_TX_BYTES) + past->retransmitted_bytes;
     info->bytes_acked = bytes_acked(tcb);
-    info->bytes_received = tcb->rx_bytes;
-    info->segs_out = (uint32_t)tcb->tx_packets;
-    info->segs_in = (uint32_t)tcb->rx_packets;
+    info->bytes_received = nb__tallied(tcb, NB_TALLY_RX_BYTES);
+    info->segs_out = tcb->tally[NB_TALLY_TX_PACKETS];
+    info->segs_in = tcb->tally[NB_TALLY_RX_PACKETS];
     info->data_segs_out = tcb->data_segs_out;
     info->data_segs_in = tcb->data_segs_in;
     info->unsent_bytes = seq_gt(tcb->snd_end, tcb->snd_nxt) ? tcb->snd_end - tcb->snd_nxt : 0;
@@ -83,7 +84,7 @@ static void describe_windows(const struct nb_tcb *tcb, struct nb_tcp_info *info)
     info->rcv_ssthresh_bytes = tcb->rcv_ssthresh;
     info->rcv_rtt_us = nb__past(tcb)->rightsize.rtt_us >> 3;
     info->rcv_space_bytes = nb__rightsize_copied(tcb);
-    info->send_queued_bytes = tcb->queued_bytes;
+    info->send_queued_bytes = tcb->sendq.charged_bytes;
     info->send_buffer_bytes = tcb->options->send_buffer_bytes ? tcb->options->send_buffer_bytes : tcb->snd_buffer;
     info->recv_buffer_bytes = nb__recv_buffer(tcb);
 }

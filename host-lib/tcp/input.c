@@ -163,7 +163,7 @@ static bool no_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *
 /* Fifth, check the ACK field, in SYN-RECEIVED: it must acknowledge our SYN, or what was sent behind it. */
 static bool syn_acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (seq_gt(seg->ack, tcb->iss) && seq_leq(seg->ack, tcb->snd_nxt)) {
+    if (seq_gt(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_nxt)) {
         if (nb__must_wait(tcp, tcb))
             return false;
         if (unlikely(tcb->flags & NB_TCB_ECN))
@@ -196,7 +196,7 @@ static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
  * simultaneous open (RFC 9293 figure 8), and what counts is the part behind the SYN. */
 static bool repeated_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
-    if (tcb->state != NB_TCP_SYN_RECEIVED || !(seg->flags & NB_TCP_SYN) || seg->seq != tcb->irs ||
+    if (tcb->state != NB_TCP_SYN_RECEIVED || !(seg->flags & NB_TCP_SYN) || seg->seq != nb_tcb_irs(tcb) ||
         seg->flags & NB_TCP_RST)
         return false;
     if (seg->flags & NB_TCP_ACK) { /* and the peer learns that the SYN had come before */

@@ -10,6 +10,7 @@
 #include <rte_branch_prediction.h>
 
 #include "core.h"
+#include "tally.h"
 #include "flight.h"
 #include "loss.h"
 #include "minmax.h"
@@ -220,7 +221,7 @@ static void note_new_data_sent(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb
     tcb->snd_nxt = tx->end;
     tcb->txq.unsent = tx->next;
     tcb->flight->packets_out += tx->segs;
-    tcb->tx_bytes += nb__tx_bytes(tx);
+    nb__tally(tcp, tcb, NB_TALLY_TX_BYTES, nb__tx_bytes(tx));
     if (!before || tcb->timers & NB_TCB_TIMER_PROBE)
         nb__rto_rearm(tcp, tcb);
     if (nb__tx_bytes(tx) < (uint32_t)tx->segs * tx->mss)
@@ -247,14 +248,13 @@ static struct nb_tx *next_to_send(struct nb_tcp *tcp, struct nb_tcb *tcb, uint16
                                   enum nb_send_mode mode, struct limits *limited)
 {
     struct nb_tx *tx = nb__tx_unsent(tcp, tcb);
-    uint32_t burst = nb__burst_segs(tcp, tcb, mss), segs = congestion_allows(tcb);
+    uint32_t segs = congestion_allows(tcb);
     if (!tx)
         return NULL;
     if (!segs && tx->flags & NB_TX_FIN && nb__tx_bytes(tx) <= mss) /* the end is not worth waiting for */
         segs = 1;
     if (!segs && mode != NB_SEND_PROBE)
         return NULL;
-    segs = nb__min(nb__max(segs, 1), burst);
     nb__tx_set_segs(tcb, tx, mss);
     part_from_fin(tcp, tcb, tx, mss);
     if (!window_allows(tcb, tx, mss)) {
@@ -266,9 +266,10 @@ static struct nb_tx *next_to_send(struct nb_tcp *tcp, struct nb_tcb *tcb, uint16
             return NULL;
         return tx;
     }
+    uint32_t burst = nb__burst_segs(tcp, tcb, mss);
     if (mode == NB_SEND_ALL && should_defer(tcp, tcb, tx, burst, limited))
         return NULL;
-    uint32_t n = split_point(tcp, tcb, tx, mss, segs, nagle);
+    uint32_t n = split_point(tcp, tcb, tx, mss, nb__min(nb__max(segs, 1), burst), nagle);
     if (nb__tx_bytes(tx) > n && !nb__tx_split(tcp, tcb, tx, n, mss))
         return NULL;
     return tx;
@@ -331,7 +332,7 @@ static bool send_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
     nb__ack_data_sent(tcp, tcb);
     nb__tx_sent_alone(tcp, tcb, tx);
     tcb->snd_nxt = tx->end;
-    tcb->tx_bytes += n;
+    nb__tally(tcp, tcb, NB_TALLY_TX_BYTES, n);
     if (n < tcb->mss)
         tcb->snd_sml = tx->end;
     if (tcb->flags & NB_TCB_PROGRESS)

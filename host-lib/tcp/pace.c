@@ -16,12 +16,6 @@
 #define UNPACED_SEGS 10
 #define BURST_US     1000 /* that the user's bound may not turn into much longer */
 
-static uint64_t rate_of(const struct nb_tcb *tcb)
-{
-    uint64_t most = tcb->options->max_pacing_rate;
-    return most ? nb__min(tcb->pacing_rate, most) : tcb->pacing_rate;
-}
-
 static uint64_t takes_us(uint32_t bytes, uint64_t rate)
 {
     return (uint64_t)bytes * 1000000 / nb__max(rate, 1);
@@ -37,8 +31,10 @@ bool nb__pace_waits(struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 void nb__pace_sent(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes)
 {
-    uint64_t rate = rate_of(tcb);
-    if (!nb__is_paced(tcp, tcb) || rate == UINT64_MAX || tcb->data_segs_out < UNPACED_SEGS)
+    if (!nb__is_paced(tcp, tcb) || tcb->data_segs_out < UNPACED_SEGS)
+        return;
+    uint64_t rate = nb__pacing_rate(tcp, tcb);
+    if (rate == UINT64_MAX)
         return;
     struct nb_history *h = nb__history(tcp, tcb);
     uint64_t due_us = h->pace_us;

@@ -152,7 +152,7 @@ void nb__mtu_age(struct nb_tcp *tcp, struct nb_tcb *tcb)
     if (high >= tcp->config.mtu_bytes)
         return;
     uint32_t noted_s = nb__past(tcb)->mtu_limited_s;
-    uint32_t since_s = noted_s ? noted_s : (uint32_t)(tcb->created_us / 1000000);
+    uint32_t since_s = noted_s ? noted_s : (uint32_t)(nb_tcb_created_us(tcb) / 1000000);
     uint16_t most = nb_tcp_path_mtu(tcp, &tcb->flow.key);
     if (now_s(tcp) - since_s < MTU_LASTS_S || most <= high)
         return;

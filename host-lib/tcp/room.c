@@ -36,7 +36,7 @@ static uint32_t size(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
     uint32_t most = !(tcb->flags & NB_TCB_SOCKET) ? nb__room_bytes(tcp, tcb)
                     : chosen(tcb)                 ? chosen(tcb)
                                                   : tcb->snd_buffer;
-    return nb__room_now(tcp, tcb->queued_bytes, most);
+    return nb__room_now(tcp, tcb->sendq.charged_bytes, most);
 }
 
 static uint32_t power_of_two_above(uint32_t n)
@@ -83,13 +83,13 @@ static uint32_t unsent(const struct nb_tcb *tcb)
 
 bool nb__has_room(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    return tcb->queued_bytes < size(tcp, tcb) && unsent(tcb) < notsent_lowat(tcp, tcb);
+    return tcb->sendq.charged_bytes < size(tcp, tcb) && unsent(tcb) < notsent_lowat(tcp, tcb);
 }
 
 bool nb__is_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
-    int64_t room = (int64_t)size(tcp, tcb) - tcb->queued_bytes;
-    return room >= tcb->queued_bytes >> 1 && (uint64_t)unsent(tcb) << 1 < notsent_lowat(tcp, tcb);
+    int64_t room = (int64_t)size(tcp, tcb) - tcb->sendq.charged_bytes;
+    return room >= tcb->sendq.charged_bytes >> 1 && (uint64_t)unsent(tcb) << 1 < notsent_lowat(tcp, tcb);
 }
 
 /* Linux's tcp_should_expand_sndbuf: no user's choice stands against it, there is memory, and it is the buffer, not

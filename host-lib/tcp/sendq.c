@@ -1,9 +1,10 @@
 /* sendq.c - the send queue.
  *
  * Theory of operation. Writes are copied into mbufs filled to one segment's size, so that a full segment is normally
- * one reference; chains are taken as they are. A cursor remembers the mbuf that was sent last: sending runs through the
+ * one reference; chains are taken as they are. A place remembers the mbuf that was sent last: sending runs through the
  * queue once instead of walking it from the head for each segment. What is sent again lies before that, mostly from one
  * hole to the next, and has a place of its own: a loss in a window of thousands of segments costs no walk through them.
+ * Both are kept with the data in flight. A place whose mbuf was freed lies before the head, by which it is told.
  */
 #include "sendq.h"
 
@@ -17,17 +18,12 @@
 
 void nb_sendq_init(struct nb_sendq *q, nb_seq_t seq)
 {
-    *q = (struct nb_sendq){.head_seq = seq, .cursor_seq = seq};
+    *q = (struct nb_sendq){.head_seq = seq};
 }
 
 static void append_mbufs(struct nb_sendq *q, struct rte_mbuf *first, struct rte_mbuf *last)
 {
-    if (q->tail) {
-        q->tail->next = first;
-    } else {
-        q->head = q->cursor = first;
-        q->cursor_seq = q->head_seq;
-    }
+    *(q->tail ? &q->tail->next : &q->head) = first;
     q->tail = last;
 }
 
@@ -51,8 +47,7 @@ size_t nb_sendq_put(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *
     m->data_len = (uint16_t)n;
     memcpy(rte_pktmbuf_mtod(m, void *), bytes, n);
     pool->mbufs++;
-    q->head = q->tail = q->cursor = m;
-    q->cursor_seq = q->head_seq;
+    q->head = q->tail = m;
     return n;
 }
 
@@ -96,32 +91,21 @@ static struct nb_sendq_place walk(struct nb_sendq_place at, nb_seq_t seq)
     return at;
 }
 
-static __rte_noinline struct nb_sendq_place seek_again(const struct nb_sendq *q, struct nb_sendq_place *again,
-                                                       nb_seq_t seq)
+/* The mbuf that holds seq. */
+static struct nb_sendq_place seek(const struct nb_sendq *q, struct nb_sendq_place *place, nb_seq_t seq)
 {
     struct nb_sendq_place from = {q->head, q->head_seq};
-    if (again && again->m && seq_geq(again->seq, from.seq) && seq_leq(again->seq, seq))
-        from = *again;
+    if (place && place->m && seq_geq(place->seq, from.seq) && seq_leq(place->seq, seq))
+        from = *place;
     from = walk(from, seq);
-    if (again)
-        *again = from;
+    if (place)
+        *place = from;
     return from;
 }
 
-/* The mbuf that holds seq. */
-static struct nb_sendq_place seek(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq)
+void nb_sendq_copy(const struct nb_sendq *q, struct nb_sendq_place *place, nb_seq_t seq, void *to, unsigned n)
 {
-    if (unlikely(seq_lt(seq, q->cursor_seq)))
-        return seek_again(q, again, seq);
-    struct nb_sendq_place at = walk((struct nb_sendq_place){q->cursor, q->cursor_seq}, seq);
-    q->cursor = at.m;
-    q->cursor_seq = at.seq;
-    return at;
-}
-
-void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n)
-{
-    const struct nb_sendq_place at = seek(q, again, seq);
+    const struct nb_sendq_place at = seek(q, place, seq);
     const struct rte_mbuf *m = at.m;
     unsigned offset = seq - at.seq;
     for (uint8_t *p = to; n > 0; m = m->next, offset = 0) {
@@ -132,13 +116,13 @@ void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t se
     }
 }
 
-uint64_t nb_sendq_copy_sum(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n)
+uint64_t nb_sendq_copy_sum(const struct nb_sendq *q, struct nb_sendq_place *place, nb_seq_t seq, void *to, unsigned n)
 {
-    const struct nb_sendq_place at = seek(q, again, seq);
+    const struct nb_sendq_place at = seek(q, place, seq);
     unsigned offset = seq - at.seq;
     if (likely(offset + n <= at.m->data_len))
         return nb_checksum_copy(to, rte_pktmbuf_mtod_offset(at.m, const uint8_t *, offset), n);
-    nb_sendq_copy(q, again, seq, to, n);
+    nb_sendq_copy(q, place, seq, to, n);
     return nb_checksum_add(0, to, n);
 }
 
@@ -157,10 +141,10 @@ static __rte_always_inline void refer(struct rte_mbuf *reference, struct rte_mbu
     reference->buf_len = m->buf_len;
 }
 
-bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct nb_sendq_pool *pool, nb_seq_t seq,
+bool nb_sendq_attach(const struct nb_sendq *q, struct nb_sendq_place *place, struct nb_sendq_pool *pool, nb_seq_t seq,
                      unsigned n, struct rte_mbuf *packet)
 {
-    const struct nb_sendq_place at = seek(q, again, seq);
+    const struct nb_sendq_place at = seek(q, place, seq);
     struct rte_mbuf *m = at.m, *last = packet;
     unsigned offset = seq - at.seq, references = 0, bytes = n;
     for (; n > 0; m = m->next, offset = 0) {
@@ -192,10 +176,6 @@ static void free_head(struct nb_sendq *q, struct nb_sendq_pool *pool)
     q->head = m->next;
     q->head_seq += m->data_len;
     pool->mbufs--;
-    if (q->cursor == m) {
-        q->cursor = q->head;
-        q->cursor_seq = q->head_seq;
-    }
     if (!q->head)
         q->tail = NULL;
     m->next = NULL;

@@ -22,12 +22,12 @@ struct nb_sendq_pool {
 
 struct nb_sendq {
     struct rte_mbuf *head, *tail;
-    struct rte_mbuf *cursor;       /* where sending has come to; NULL with an empty queue */
-    nb_seq_t head_seq, cursor_seq; /* of the first byte of those mbufs */
+    nb_seq_t head_seq;      /* of the first byte */
+    uint32_t charged_bytes; /* to the send buffer: its user's count (txq.c) */
 };
 
-/* Where sending again has come to, behind the cursor: kept by whoever sends again, all zero at first, and only as long
- * as less than 2^31 bytes are acknowledged meanwhile. */
+/* Where sending, or sending again, has come to: kept by whoever does so, all zero at first, and only as long as less
+ * than 2^31 bytes are acknowledged meanwhile. Mbufs that are freed meanwhile do no harm. */
 struct nb_sendq_place {
     struct rte_mbuf *m;
     nb_seq_t seq; /* of its first byte */
@@ -46,15 +46,15 @@ size_t nb_sendq_put(struct nb_sendq *q, struct nb_sendq_pool *pool, const void *
 /* Append a chain, which must have data; takes it. False when the bound is reached: the chain stays the caller's. */
 bool nb_sendq_append_chain(struct nb_sendq *q, struct nb_sendq_pool *pool, struct rte_mbuf *chain);
 
-/* Copy n bytes from seq on. They must be in the queue, as for nb_sendq_attach. again: see above; NULL: what lies before
- * the cursor is looked for from the head on. */
-void nb_sendq_copy(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n);
+/* Copy n bytes from seq on. They must be in the queue, as for nb_sendq_attach. They are looked for from *place on, if
+ * that is not behind them, which moves there; NULL: from the head on. */
+void nb_sendq_copy(const struct nb_sendq *q, struct nb_sendq_place *place, nb_seq_t seq, void *to, unsigned n);
 
 /* The same, and the checksum's partial sum of them (wire/checksum.h). */
-uint64_t nb_sendq_copy_sum(struct nb_sendq *q, struct nb_sendq_place *again, nb_seq_t seq, void *to, unsigned n);
+uint64_t nb_sendq_copy_sum(const struct nb_sendq *q, struct nb_sendq_place *place, nb_seq_t seq, void *to, unsigned n);
 
 /* Chain n bytes from seq on behind packet, by reference. False when the mempool is empty: packet is then as it was. */
-bool nb_sendq_attach(struct nb_sendq *q, struct nb_sendq_place *again, struct nb_sendq_pool *pool, nb_seq_t seq,
+bool nb_sendq_attach(const struct nb_sendq *q, struct nb_sendq_place *place, struct nb_sendq_pool *pool, nb_seq_t seq,
                      unsigned n, struct rte_mbuf *packet);
 
 /* Everything before una is acknowledged: free the mbufs that lie wholly before it. */

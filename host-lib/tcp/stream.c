@@ -151,7 +151,7 @@ static void lengthen(struct nb_tcb *tcb, struct nb_tx *tx, uint32_t n)
 {
     tx->end += n;
     tx->cost += n;
-    tcb->queued_bytes += n;
+    tcb->sendq.charged_bytes += n;
     tcb->snd_end += n;
 }
 
@@ -257,7 +257,7 @@ bool nb__append_chain(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *c
     }
     tx->end += n;
     tx->cost += n;
-    tcb->queued_bytes += n;
+    tcb->sendq.charged_bytes += n;
     tcb->snd_end += n;
     return true;
 }

@@ -5,6 +5,7 @@
  * working on it find a TCB in state CLOSED and nobody else's. Generations count uses; no handle of an earlier use fits.
  */
 #include "core.h"
+#include "tally.h"
 #include "fastopen.h"
 
 #include <string.h>
@@ -81,7 +82,8 @@ struct nb_tcb *nb__tcb_new(struct nb_tcp *tcp, const struct nb_flow_key *key, ui
         return NULL;
     }
     tcb->id = (uint64_t)tcp->config.worker << NB_FLOW_ID_WORKER_BIT | ++tcp->serial;
-    tcb->created_us = tcp->now_us;
+    tcb->created_us_low = (uint32_t)tcp->now_us;
+    tcb->created_us_high = (uint16_t)(tcp->now_us >> 32);
     tcp->live++;
     return tcb;
 }
@@ -224,7 +226,7 @@ enum nb_tcp_state nb_tcb_state(const struct nb_tcb *tcb)
 
 void nb_tcb_pin(struct nb_tcb *tcb, enum nb_pin pin, bool on)
 {
-    tcb->pins = (uint8_t)(on ? tcb->pins | pin : tcb->pins & ~pin);
+    tcb->pins = (on ? tcb->pins | pin : tcb->pins & ~(unsigned)pin) & 15;
 }
 
 uint16_t nb_tcb_moves(const struct nb_tcb *tcb)
@@ -272,10 +274,10 @@ void nb_tcp_describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_
         .moves = tcb->moves,
         .pinned_by_app = tcb->pins & NB_PIN_APP,
         .pinned_by_operator = tcb->pins & NB_PIN_OPERATOR,
-        .rx_packets = tcb->rx_packets,
-        .tx_packets = tcb->tx_packets,
-        .rx_bytes = tcb->rx_bytes,
-        .tx_bytes = tcb->tx_bytes,
+        .rx_packets = nb__tallied(tcb, NB_TALLY_RX_PACKETS),
+        .tx_packets = nb__tallied(tcb, NB_TALLY_TX_PACKETS),
+        .rx_bytes = nb__tallied(tcb, NB_TALLY_RX_BYTES),
+        .tx_bytes = nb__tallied(tcb, NB_TALLY_TX_BYTES),
         .forwarded_packets = nb__past(tcb)->forwarded,
         .retransmitted_segments = nb__past(tcb)->retransmitted,
         .srtt_us = tcb->srtt_us >> 3,
@@ -288,7 +290,7 @@ void nb_tcp_describe(const struct nb_tcp *tcp, const struct nb_tcb *tcb, uint64_
         .mss_bytes = tcb->mss,
         .send_queue_bytes = seq_gt(tcb->snd_end, tcb->snd_una) ? tcb->snd_end - tcb->snd_una : 0,
         .recv_queue_bytes = tcb->rcv_unread + nb_reasm_bytes(&tcp->reasm, tcb->reasm),
-        .age_us = now_us - tcb->created_us,
+        .age_us = now_us - nb_tcb_created_us(tcb),
     };
 }
 

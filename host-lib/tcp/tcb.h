@@ -114,10 +114,12 @@ struct nb_tcb {
     struct nb_sendq sendq;
     struct nb_flight *flight;   /* NULL: nothing in flight, and Open */
     struct nb_history *history; /* NULL: nothing to remember */
-    uint32_t queued_bytes;      /* charged to the send buffer */
     uint32_t send_at;           /* deadline of NB_TCB_TIMERS_SEND */
     uint32_t ack_at;            /* deadline of NB_TCB_TIMER_ACK */
     uint32_t path;              /* env->output's */
+    uint32_t rto_us;            /* with backoff */
+    nb_seq_t snd_sml;           /* end of the last small segment sent (Minshall) */
+    uint32_t data_sent_ms;
 
     /* --- line 3: application, timer, counts ------------------------------------------------------- */
     void *user;
@@ -126,60 +128,76 @@ struct nb_tcb {
     struct nb_timer timer;
     uint32_t index; /* of the slot */
     uint32_t generation;
-    uint32_t data_received_ms;
+    uint32_t data_received_ms, ack_received_ms;
     uint32_t ato_us; /* delayed ACK's measure of the peer's pace */
+    nb_seq_t pushed; /* written with a push up to here */
+    uint32_t ssthresh;
 
-    /* --- line 4: round trips and congestion ------------------------------------------------------- */
-    uint32_t rto_us;                          /* with backoff */
+    /* --- line 4: round trips, congestion, what is counted ------------------------------------------ */
     uint32_t srtt_us;                         /* times 8, as Jacobson keeps it */
     uint32_t mdev_us, mdev_max_us, rttvar_us; /* times 4 */
     nb_seq_t rtt_seq;
     uint32_t min_rtt_us;
-    uint16_t min_rtt_at; /* seconds */
-    uint16_t moves;      /* between workers, so far */
-    uint32_t ssthresh;
-    uint32_t delivered;     /* segments */
-    uint32_t cwnd_stamp_ms; /* cwnd was in use, */
-    uint32_t cwnd_used;     /* or so much of it since */
-    nb_seq_t snd_sml;       /* end of the last small segment sent (Minshall) */
-    nb_seq_t pushed;        /* written with a push up to here */
-    uint32_t data_sent_ms, ack_received_ms;
-
-    /* --- lines 5 and 6: rates, counts, the beginning ------------------------------------------------ */
-    uint64_t pacing_rate; /* bytes a second; all ones: unknown yet */
-    uint64_t delivery_rate;
-    uint64_t rx_bytes, tx_bytes; /* payload; rx in order, tx first transmissions */
-    uint64_t rx_packets, tx_packets;
+    uint16_t min_rtt_at;        /* seconds */
+    uint16_t moves;             /* between workers, so far */
+    uint32_t delivered;         /* segments */
+    uint32_t cwnd_stamp_ms;     /* cwnd was in use, */
+    uint32_t cwnd_used;         /* or so much of it since */
+    uint32_t tally[NB_TALLIES]; /* low 32 bits, see tally.h */
     uint32_t data_segs_in, data_segs_out;
-    uint32_t busy_ms, chrono_start_ms; /* chrono.c */
+
+    /* --- line 5: the rest --------------------------------------------------------------------------- */
+    uint64_t delivery_rate; /* bytes a second */
     uint64_t id;
-    uint64_t created_us;
+    uint32_t busy_ms; /* chrono.c */
     uint32_t max_snd_wnd;
     uint32_t rcv_buffer; /* bytes of payload it can hold */
     uint32_t snd_buffer; /* charged bytes */
     uint32_t life_at_ms; /* deadline of NB_TCB_TIMER_LIFE */
     uint32_t hash;
-    nb_seq_t iss, irs;
-    uint32_t rcv_kept;   /* packet buffers of rcv_unread, see memory.h */
+    uint32_t rcv_kept;       /* packet buffers of rcv_unread, see memory.h */
+    uint32_t created_us_low; /* nb_tcb_created_us() */
+    uint16_t created_us_high;
     uint16_t advertised_mss;
-    uint16_t peer_mss;          /* from its SYN */
-    uint16_t mtu_bytes;         /* of the path, as far as we know */
-    uint16_t reordering;        /* segments */
-    uint16_t queue;             /* the last packet's */
-    uint8_t backoff;            /* doublings of the RTO, or of the interval of probes */
-    uint8_t retransmits;        /* time-outs in a row */
-    uint8_t probes;             /* window probes in a row, unanswered */
-    uint8_t cc;                 /* enum nb_cc_algorithm */
-    uint8_t chrono;             /* what the time is charged to */
-    uint8_t pins;               /* enum nb_pin: reasons not to move it */
+    uint16_t peer_mss;    /* from its SYN */
+    uint16_t mtu_bytes;   /* of the path, as far as we know */
+    uint16_t reordering;  /* segments */
+    uint8_t queue;        /* the last packet's */
+    uint8_t backoff;      /* doublings of the RTO, or of the interval of probes */
+    uint8_t retransmits;  /* time-outs in a row */
+    uint8_t probes;       /* window probes in a row, unanswered */
+    uint8_t cc;           /* enum nb_cc_algorithm */
+    uint8_t chrono : 4;   /* enum nb_chrono: what the time is charged to */
+    uint8_t pins : 4;     /* enum nb_pin: reasons not to move it */
 } __attribute__((aligned(64)));
 
 static_assert(offsetof(struct nb_tcb, snd_end) == 64, "line 0");
 static_assert(offsetof(struct nb_tcb, sendq) == 128, "line 1");
 static_assert(offsetof(struct nb_tcb, user) == 192, "line 2");
-static_assert(offsetof(struct nb_tcb, rto_us) == 256, "the hot part ends with line 3");
-static_assert(offsetof(struct nb_tcb, pacing_rate) == 320, "line 4");
-static_assert(sizeof(struct nb_tcb) <= 448, "with its place in the flow table, 480 bytes: docs/performance.md");
+static_assert(offsetof(struct nb_tcb, srtt_us) == 256, "the hot part ends with line 3");
+static_assert(offsetof(struct nb_tcb, delivery_rate) == 320, "line 4");
+static_assert(sizeof(struct nb_tcb) <= 384, "with its place in the flow table, 416 bytes: docs/performance.md");
+static_assert(NB_MAX_WORKERS <= UINT8_MAX, "a queue's number fits");
+
+/* When it was made: good for eight years of the worker's clock. */
+static inline uint64_t nb_tcb_created_us(const struct nb_tcb *tcb)
+{
+    return (uint64_t)tcb->created_us_high << 32 | tcb->created_us_low;
+}
+
+/* The number of our SYN: all that was sent lies between it and snd_nxt. */
+static inline nb_seq_t nb_tcb_iss(const struct nb_tcb *tcb)
+{
+    bool fin_sent = tcb->flags & NB_TCB_FIN_QUEUED && tcb->snd_nxt == tcb->snd_end + 1;
+    return tcb->snd_nxt - fin_sent - tcb->tally[NB_TALLY_TX_BYTES] - 1;
+}
+
+/* The number of the peer's SYN: all that arrived in order lies between it and rcv_nxt. */
+static inline nb_seq_t nb_tcb_irs(const struct nb_tcb *tcb)
+{
+    bool fin_arrived = tcb->state == NB_TCP_CLOSE_WAIT || tcb->state == NB_TCP_CLOSING || tcb->state == NB_TCP_LAST_ACK;
+    return tcb->rcv_nxt - fin_arrived - tcb->tally[NB_TALLY_RX_BYTES] - 1;
+}
 
 /* Is there nothing left that could be asked of it? */
 static inline bool nb_tcb_gone(const struct nb_tcb *tcb)

@@ -7,6 +7,7 @@
 #include "../wire/segment_emit.h"
 #include "chain.h"
 #include "core.h"
+#include "tally.h"
 #include "minmax.h"
 #include "room.h"
 
@@ -70,13 +71,13 @@ struct nb_tcp *nb_tcp_new(const struct nb_tcp_config *config, const struct nb_tc
     tcp->env = *env;
     settings_init(tcp);
     nb__memory_init(&tcp->memory, &config->limits);
-    nb_timer_wheel_init(&tcp->wheel, now_us);
     nb__set_now(tcp, now_us);
     if (!pools_init(tcp)) {
         pools_fini(tcp);
         free(tcp);
         return NULL;
     }
+    nb_timer_wheel_init(&tcp->wheel, tcp->tcbs, now_us);
     nb__room_limits(tcp);
     tcp->reasm.collapsed = &tcp->counters[NB_COUNTER_MEMORY_COLLAPSED];
     return tcp;
@@ -130,8 +131,8 @@ static __rte_always_inline void drop_rest(struct nb_tcp *tcp, struct nb_seg *seg
 void nb_tcp_input_tcb(struct nb_tcp *tcp, struct nb_seg *seg, struct nb_tcb *tcb, uint16_t queue, uint64_t now_us)
 {
     nb__set_now(tcp, now_us);
-    tcb->rx_packets++;
-    tcb->queue = queue;
+    nb__tally(tcp, tcb, NB_TALLY_RX_PACKETS, 1);
+    tcb->queue = (uint8_t)queue;
     if (unlikely(queue != tcp->config.worker))
         nb__history(tcp, tcb)->forwarded++;
     nb__segment_arrives(tcp, tcb, seg);

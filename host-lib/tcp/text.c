@@ -7,6 +7,7 @@
 
 #include "chain.h"
 #include "core.h"
+#include "tally.h"
 #include "ecn.h"
 #include "minmax.h"
 #include "rightsize.h"
@@ -20,7 +21,7 @@ static bool may_receive(const struct nb_tcb *tcb)
 /* What everybody wants to know of a segment that brings n bytes. */
 static void data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg, uint32_t n)
 {
-    if (n >= tcb->rcv_mss && tcb->rx_bytes >= NB_RIGHTSIZE_FROM_BYTES)
+    if (n >= tcb->rcv_mss && tcb->tally[NB_TALLY_RX_BYTES] >= NB_RIGHTSIZE_FROM_BYTES)
         nb__rightsize(tcp, tcb, seg);
     nb__ack_data_arrives(tcp, tcb, n);
     if (unlikely(tcb->flags & NB_TCB_ECN))
@@ -33,7 +34,7 @@ static void deliver(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *m)
     uint32_t n = m->pkt_len;
     tcb->rcv_nxt += n;
     tcb->rcv_unread += n;
-    tcb->rx_bytes += n;
+    nb__tally(tcp, tcb, NB_TALLY_RX_BYTES, n);
     tcp->env.data(tcp->env.arg, tcb, m);
 }
 

@@ -32,9 +32,7 @@ static bool due(uint32_t at, uint32_t now)
 /* See that the node fires no later than `after_us` from now. */
 static void arm_node(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t after_us)
 {
-    uint64_t deadline_us = tcp->now_us + after_us;
-    if (!nb_timer_armed(&tcb->timer) || deadline_us < tcb->timer.deadline_us)
-        nb_timer_arm(&tcp->wheel, &tcb->timer, deadline_us);
+    nb_timer_arm_by(&tcp->wheel, &tcb->timer, tcp->now_us + after_us);
 }
 
 void nb__timer_start(struct nb_tcp *tcp, struct nb_tcb *tcb, enum nb_tcb_timer timer, uint32_t after_us)

@@ -116,7 +116,7 @@ void nb__tx_list(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 static void remove_alone(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
 {
     nb__txq_init(&tcb->txq);
-    tcb->queued_bytes -= tx->cost;
+    tcb->sendq.charged_bytes -= tx->cost;
     nb__tx_put(tcp, tx);
 }
 
@@ -183,7 +183,7 @@ struct nb_tx *nb__tx_append(struct nb_tcp *tcp, struct nb_tcb *tcb)
         insert_behind(tcp, &tcb->txq, nb__tx_tail(tcp, tcb), tx);
     if (tcb->txq.unsent == NB_TX_NONE)
         tcb->txq.unsent = index;
-    tcb->queued_bytes += tx->cost;
+    tcb->sendq.charged_bytes += tx->cost;
     return tx;
 }
 
@@ -207,7 +207,7 @@ void nb__tx_remove(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
         q->unsent = tx->next;
     *(next ? &next->prev : &q->tail) = tx->prev;
     *(prev ? &prev->next : &q->head) = tx->next;
-    tcb->queued_bytes -= tx->cost;
+    tcb->sendq.charged_bytes -= tx->cost;
     nb__tx_put(tcp, tx);
 }
 
@@ -254,7 +254,7 @@ bool nb__tx_split(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint
     tx->flags &= (uint8_t) ~(NB_TX_FIN | NB_TX_PSH | NB_TX_EOR);
     rest->cost = NB_TX_OVERHEAD_BYTES + nb__tx_bytes(rest);
     tx->cost -= nb__tx_bytes(rest);
-    tcb->queued_bytes += NB_TX_OVERHEAD_BYTES;
+    tcb->sendq.charged_bytes += NB_TX_OVERHEAD_BYTES;
     insert_behind(tcp, &tcb->txq, tx, rest);
     bool flying = in_flight(tcb, tx);
     uint16_t before = tx->segs;
@@ -279,7 +279,7 @@ void nb__tx_join(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx)
     tx->flags |= rest->flags;
     tx->marks |= rest->marks & NB_TX_EVER_RETRANS;
     tx->cost += bytes;
-    tcb->queued_bytes += bytes;
+    tcb->sendq.charged_bytes += bytes;
     nb__tx_remove(tcp, tcb, rest);
     if (sent)
         nb__tx_set_segs(tcb, tx, tx->mss);
@@ -290,6 +290,6 @@ void nb__tx_trim(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint3
     (void)tcp;
     tx->seq += n;
     tx->cost -= n;
-    tcb->queued_bytes -= n;
+    tcb->sendq.charged_bytes -= n;
     nb__tx_set_segs(tcb, tx, tx->mss);
 }

@@ -32,7 +32,7 @@ struct slot {
     uint32_t hash;
     uint32_t reference; /* enum nb_flow_kind, and below it the object's place in its pool; 0: free */
 };
-_Static_assert(sizeof(struct slot) == 8, "eight slots to a cache line");
+_Static_assert(sizeof(struct slot) == NB_FLOW_SLOT_BYTES, "eight slots to a cache line");
 
 struct nb_flow_table {
     struct slot *slots; /* slots + 1 of them: the last is always free and ends every probe */

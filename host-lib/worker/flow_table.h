@@ -72,6 +72,10 @@ bool nb_flow_next(const struct nb_flow_table *table, uint32_t *slot, struct nb_f
 /* Memory of a table's slots. */
 size_t nb_flow_table_bytes(const struct nb_flow_table *table);
 
+/* What one slot takes, and how many there are for a connection (docs/performance.md). */
+#define NB_FLOW_SLOT_BYTES           8
+#define NB_FLOW_SLOTS_PER_CONNECTION 4
+
 uint32_t nb_flow_count(const struct nb_flow_table *table);
 
 #endif

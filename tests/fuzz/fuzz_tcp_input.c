@@ -103,7 +103,7 @@ static unsigned tuple_of(const struct nb_flow_key *key)
 static void app_write(struct world *w, struct nb_tcb *tcb, unsigned n)
 {
     uint8_t bytes[4096];
-    uint32_t offset = tcb->snd_end - (tcb->iss + 1);
+    uint32_t offset = tcb->snd_end - (nb_tcb_iss(tcb) + 1);
     for (unsigned i = 0; i < n; i++)
         bytes[i] = own_byte(offset + i);
     int taken = nb_tcp_write(w->tcp, tcb, bytes, n);
@@ -113,7 +113,7 @@ static void app_write(struct world *w, struct nb_tcb *tcb, unsigned n)
 static void app_send(struct world *w, struct nb_tcb *tcb, unsigned n)
 {
     struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
-    uint32_t offset = tcb->snd_end - (tcb->iss + 1);
+    uint32_t offset = tcb->snd_end - (nb_tcb_iss(tcb) + 1);
     if (!m)
         return;
     n %= 1500;
@@ -190,7 +190,7 @@ static void on_data(void *arg, struct nb_tcb *tcb, struct rte_mbuf *m)
     unsigned tuple = tuple_of(nb_tcb_key(tcb));
     require(w->tcb[tuple] == tcb, "data for a connection the application knows");
     if (!w->seen_any[tuple])
-        w->seen_nxt[tuple] = tcb->irs + 1;
+        w->seen_nxt[tuple] = nb_tcb_irs(tcb) + 1;
     w->seen_any[tuple] = true;
     require(m->pkt_len > 0, "data is not empty");
     uint32_t total = 0;
@@ -235,7 +235,7 @@ static void check_data(const struct world *w, const struct nb_seg *seg, struct r
     require(ref.kind == NB_FLOW_TCB, "only connections send data");
     const struct nb_tcb *tcb = (const struct nb_tcb *)ref.object;
     uint8_t copy[MTU];
-    uint32_t offset = seg->seq - (tcb->iss + !(seg->flags & NB_TCP_SYN));
+    uint32_t offset = seg->seq - (nb_tcb_iss(tcb) + !(seg->flags & NB_TCP_SYN));
     const uint8_t *p = rte_pktmbuf_read(m, seg->payload_offset, seg->payload_bytes, copy);
     require(p != NULL, "the payload is there");
     for (unsigned i = 0; i < seg->payload_bytes; i++)
@@ -298,7 +298,7 @@ static struct nb_seg_out draw_segment(struct world *w, const struct nb_flow_key 
         NB_TCP_RST, NB_TCP_RST | NB_TCP_ACK, NB_TCP_ACK | NB_TCP_URG};
     uint8_t choice = take8(w);
     nb_seq_t peer_iss = 0xffffff00u + take8(w) % 2;
-    nb_seq_t theirs[] = {tcb ? tcb->rcv_nxt : peer_iss, tcb ? tcb->irs : peer_iss, tcb ? tcb->rcv_adv : peer_iss, 0};
+    nb_seq_t theirs[] = {tcb ? tcb->rcv_nxt : peer_iss, tcb ? nb_tcb_irs(tcb) : peer_iss, tcb ? tcb->rcv_adv : peer_iss, 0};
     nb_seq_t ours[] = {tcb ? nb_tcb_last_seq(tcb) : 1, tcb ? tcb->snd_una : 0, tcb ? tcb->snd_nxt : 7};
     struct nb_seg_out out = {.key = reversed,
                              .tos = choice / 8 % 4, /* ECN */

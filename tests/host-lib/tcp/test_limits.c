@@ -137,7 +137,7 @@ static void converse_with(unsigned n)
     wait_us(e, 3000000);
     assert_null(support_tcp_check(e->tcp));
     if (queued) /* what was queued is sent without any help */
-        assert_true(e->tcb->snd_nxt != e->tcb->iss + 1);
+        assert_true(e->tcb->snd_nxt != nb_tcb_iss(e->tcb) + 1);
     arrive(e, .flags = ACK, .seq = 701, .ack = e->tcb->snd_nxt - e->iss, .n = 300);
     assert_int_equal(e->n_received, 1100);
     nb_tcp_shutdown(e->tcp, e->tcb);

@@ -115,8 +115,8 @@ static void test_acknowledged_mbufs_are_freed_and_the_rest_stays(void **state)
     check(1000, 50);
 }
 
-/* Holes far behind what is being sent: neither look-up begins at the head again. */
-static void test_what_is_sent_again_has_a_place_of_its_own(void **state)
+/* Holes one after the other: no look-up begins at the head again, nor at what was freed. */
+static void test_place_moves_on_and_outlives_what_was_acknowledged(void **state)
 {
     (void)state;
     struct nb_sendq_place again = {0};
@@ -128,7 +128,6 @@ static void test_what_is_sent_again_has_a_place_of_its_own(void **state)
         nb_sendq_copy(&q, &again, BASE + hole, &byte, 1);
         assert_int_equal(byte, byte_at(hole));
         assert_int_equal(again.seq, BASE + hole / 100 * 100);
-        assert_int_equal(q.cursor_seq, BASE + 900);
         nb_sendq_acked(&q, &pool, BASE + hole); /* at first not what the place is in, */
     }
     nb_sendq_acked(&q, &pool, BASE + 700); /* and then that too */
@@ -215,7 +214,7 @@ int main(void)
         T(test_small_writes_share_an_mbuf_up_to_a_segments_size),
         T(test_any_part_can_be_copied_in_any_order),
         T(test_acknowledged_mbufs_are_freed_and_the_rest_stays),
-        T(test_what_is_sent_again_has_a_place_of_its_own),
+        T(test_place_moves_on_and_outlives_what_was_acknowledged),
         T(test_mbuf_that_a_packet_refers_to_is_not_written_to),
         T(test_reference_outlives_the_queue),
         T(test_reference_without_buffers_leaves_the_packet_as_it_was),

@@ -238,10 +238,10 @@ static void test_ack_moves_the_deadline_without_touching_the_wheel(void **state)
     end_established(e);
     end_write_n(e, 2000);
     end_forget_sent(e);
-    uint64_t armed_for = e->tcb->timer.deadline_us;
+    uint32_t armed_for = e->tcb->timer.deadline;
     wait_us(e, 100000);
     arrive(e, .flags = ACK, .seq = 1, .ack = 1001);
-    assert_true(e->tcb->timer.deadline_us == armed_for);
+    assert_int_equal(e->tcb->timer.deadline, armed_for);
     uint64_t due = e->now + e->tcb->rto_us;
     wait_us(e, due - 1 - e->now); /* passes the old deadline */
     end_nothing_sent(e);

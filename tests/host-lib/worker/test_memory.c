@@ -15,8 +15,8 @@
 #include "../../../host-lib/worker/worker.h"
 
 #define ACK                  NB_TCP_ACK
-#define BYTES_PER_CONNECTION 480
-#define BYTES_WITH_SOCKET    576 /* with its place among the descriptors */
+#define BYTES_PER_CONNECTION 416
+#define BYTES_WITH_SOCKET    512 /* with its place among the descriptors */
 #define CONNECTIONS          (1u << 20)
 
 static struct one_end *established(void)

@@ -16,6 +16,7 @@ struct entry {
     struct nb_timer timer;
     uint64_t fired_at;
     unsigned fired;
+    uint64_t deadline_us; /* of the random test */
 };
 
 struct fixture {
@@ -43,11 +44,12 @@ static void advance(struct fixture *f, uint64_t now)
     nb_timer_wheel_advance(&f->wheel, now, on_fire, f);
 }
 
-static struct fixture *new_fixture(void)
+/* A wheel for timers in the same 4 GB as this one. */
+static struct fixture *new_fixture(const void *timer)
 {
     struct fixture *f = calloc(1, sizeof *f);
     f->now = START;
-    nb_timer_wheel_init(&f->wheel, START);
+    nb_timer_wheel_init(&f->wheel, (const void *)((uintptr_t)timer & ~(uintptr_t)UINT32_MAX), START);
     return f;
 }
 
@@ -57,8 +59,8 @@ static void test_armed_timer_does_not_fire_before_its_deadline_and_fires_within_
     static const uint64_t after[] = {1,      63,         64,       65,          1000,        40000,
                                      200000, 16384 * 64, 60000000, 4000000000u, 90000000000u};
     for (unsigned i = 0; i < sizeof after / sizeof after[0]; i++) {
-        struct fixture *f = new_fixture();
         struct entry e = {0};
+        struct fixture *f = new_fixture(&e);
         nb_timer_arm(&f->wheel, &e.timer, START + after[i]);
         advance(f, START + after[i] - 1);
         if (e.fired)
@@ -74,8 +76,8 @@ static void test_armed_timer_does_not_fire_before_its_deadline_and_fires_within_
 static void test_deadline_in_the_past_fires_at_the_next_advance(void **state)
 {
     (void)state;
-    struct fixture *f = new_fixture();
     struct entry e = {0};
+    struct fixture *f = new_fixture(&e);
     nb_timer_arm(&f->wheel, &e.timer, 5);
     advance(f, START);
     assert_int_equal(e.fired, 1);
@@ -85,8 +87,8 @@ static void test_deadline_in_the_past_fires_at_the_next_advance(void **state)
 static void test_callback_that_rearms_for_the_past_does_not_keep_advance_from_ending(void **state)
 {
     (void)state;
-    struct fixture *f = new_fixture();
     struct entry e = {0};
+    struct fixture *f = new_fixture(&e);
     f->rearm_for_past = &e;
     nb_timer_arm(&f->wheel, &e.timer, START);
     advance(f, START + TICK);
@@ -100,8 +102,8 @@ static void test_callback_that_rearms_for_the_past_does_not_keep_advance_from_en
 static void test_moved_timer_fires_at_its_new_deadline_only(void **state)
 {
     (void)state;
-    struct fixture *f = new_fixture();
     struct entry e = {0};
+    struct fixture *f = new_fixture(&e);
     nb_timer_arm(&f->wheel, &e.timer, START + 200000);
     nb_timer_arm(&f->wheel, &e.timer, START + 900000);
     advance(f, START + 899999);
@@ -115,8 +117,8 @@ static void test_moved_timer_fires_at_its_new_deadline_only(void **state)
 static void test_cancelled_timer_does_not_fire_and_wheel_is_empty(void **state)
 {
     (void)state;
-    struct fixture *f = new_fixture();
     struct entry e = {0};
+    struct fixture *f = new_fixture(&e);
     nb_timer_arm(&f->wheel, &e.timer, START + 5000);
     nb_timer_cancel(&f->wheel, &e.timer);
     nb_timer_cancel(&f->wheel, &e.timer);
@@ -130,8 +132,8 @@ static void test_cancelled_timer_does_not_fire_and_wheel_is_empty(void **state)
 static void test_timer_cancelled_by_a_callback_of_the_same_tick_does_not_fire(void **state)
 {
     (void)state;
-    struct fixture *f = new_fixture();
     struct entry a = {0}, b = {0};
+    struct fixture *f = new_fixture(&a);
     nb_timer_arm(&f->wheel, &a.timer, START + 500);
     nb_timer_arm(&f->wheel, &b.timer, START + 500);
     f->cancels = &a; /* b was armed last and lies first */
@@ -144,8 +146,8 @@ static void test_timer_cancelled_by_a_callback_of_the_same_tick_does_not_fire(vo
 static void test_next_is_never_late_and_close_to_the_deadline_when_near(void **state)
 {
     (void)state;
-    struct fixture *f = new_fixture();
     struct entry near = {0}, far = {0};
+    struct fixture *f = new_fixture(&near);
     nb_timer_arm(&f->wheel, &far.timer, START + 60000000);
     assert_true(nb_timer_wheel_next_us(&f->wheel) <= START + 60000000 + TICK);
     nb_timer_arm(&f->wheel, &near.timer, START + 4000);
@@ -154,16 +156,30 @@ static void test_next_is_never_late_and_close_to_the_deadline_when_near(void **s
     free(f);
 }
 
-static void test_timer_beyond_the_wheels_reach_still_fires_in_time(void **state)
+static void test_timer_beyond_the_wheels_reach_fires_there(void **state)
 {
     (void)state;
-    struct fixture *f = new_fixture();
     struct entry e = {0};
-    uint64_t week = 7ull * 86400 * 1000000;
-    nb_timer_arm(&f->wheel, &e.timer, START + week);
-    advance(f, START + week - 1);
+    struct fixture *f = new_fixture(&e);
+    nb_timer_arm(&f->wheel, &e.timer, START + 7ull * 86400 * 1000000);
+    advance(f, START + NB_TIMER_REACH_US - TICK);
     assert_int_equal(e.fired, 0);
-    advance(f, START + week + TICK);
+    advance(f, START + NB_TIMER_REACH_US + TICK);
+    assert_int_equal(e.fired, 1);
+    free(f);
+}
+
+static void test_timer_armed_by_a_deadline_moves_only_to_an_earlier_one(void **state)
+{
+    (void)state;
+    struct entry e = {0};
+    struct fixture *f = new_fixture(&e);
+    nb_timer_arm_by(&f->wheel, &e.timer, START + 9000);
+    nb_timer_arm_by(&f->wheel, &e.timer, START + 90000);
+    nb_timer_arm_by(&f->wheel, &e.timer, START + 5000);
+    advance(f, START + 4999);
+    assert_int_equal(e.fired, 0);
+    advance(f, START + 5000 + TICK);
     assert_int_equal(e.fired, 1);
     free(f);
 }
@@ -174,19 +190,19 @@ static void test_random_use_agrees_with_a_plain_list(void **state)
 {
     (void)state;
     enum { N = 200, ROUNDS = 20000 };
-    struct fixture *f = new_fixture();
     struct entry *e = calloc(N, sizeof *e);
+    struct fixture *f = new_fixture(e);
     srand(7);
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct entry *x = &e[rand() % N];
         if (rand() % 4 == 0)
             nb_timer_cancel(&f->wheel, &x->timer);
         else
-            nb_timer_arm(&f->wheel, &x->timer, f->now + ((uint64_t)rand() >> (rand() % 31)));
+            nb_timer_arm(&f->wheel, &x->timer, x->deadline_us = f->now + ((uint64_t)rand() >> (rand() % 31)));
         uint64_t deadline[N];
         unsigned before[N];
         for (unsigned i = 0; i < N; i++) {
-            deadline[i] = nb_timer_armed(&e[i].timer) ? e[i].timer.deadline_us : UINT64_MAX;
+            deadline[i] = nb_timer_armed(&e[i].timer) ? e[i].deadline_us : UINT64_MAX;
             before[i] = e[i].fired;
         }
         uint64_t next = nb_timer_wheel_next_us(&f->wheel);
@@ -214,7 +230,8 @@ int main(void)
         cmocka_unit_test(test_cancelled_timer_does_not_fire_and_wheel_is_empty),
         cmocka_unit_test(test_timer_cancelled_by_a_callback_of_the_same_tick_does_not_fire),
         cmocka_unit_test(test_next_is_never_late_and_close_to_the_deadline_when_near),
-        cmocka_unit_test(test_timer_beyond_the_wheels_reach_still_fires_in_time),
+        cmocka_unit_test(test_timer_beyond_the_wheels_reach_fires_there),
+        cmocka_unit_test(test_timer_armed_by_a_deadline_moves_only_to_an_earlier_one),
         cmocka_unit_test(test_random_use_agrees_with_a_plain_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
