@@ -24,6 +24,8 @@ static const struct nb_field worker_fields[] = {
     {"busy_us", &nb_field_u64, F(busy_us), "time in loops that did work, since start"},
     {"idle_us", &nb_field_u64, F(idle_us), "time in loops that found none, sleep included"},
     {"sleeps", &nb_field_u64, F(sleeps), "times it went to sleep"},
+    {"foreign_mbufs", &nb_field_u32, F(foreign_mbufs),
+     "packet buffers of other workers that it holds; at most half as many as limits.mbufs"},
     {"load_permille", &nb_field_u32, offsetof(struct worker_row, load_permille),
      "of its time that it was busy lately: in the rebalancer's last look, about a second"},
     {"counters", NULL, 0, "every counter by its name; `stats` says what they mean"},

@@ -240,3 +240,11 @@ struct nb_tcb *nb_transfer_arrive(struct nb_tcp *tcp, struct nb_berth *berth, st
     nb__tcb_pend(tcp, tcb);
     return tcb;
 }
+
+void nb_transfer_buffers(const struct nb_tcp *tcp, const struct nb_tcb *tcb,
+                         void (*fn)(void *arg, struct rte_mbuf *first), void *arg)
+{
+    fn(arg, tcb->sendq.head);
+    for (uint32_t i = tcb->reasm; i != NB_REASM_NONE; i = tcp->reasm.ranges[i].next)
+        fn(arg, tcp->reasm.ranges[i].first);
+}

@@ -19,6 +19,8 @@
 
 #include "tcb.h"
 
+struct rte_mbuf;
+
 /* What a connection takes out of pools. */
 struct nb_transfer_size {
     uint32_t records, ranges, send_mbufs, reasm_mbufs;
@@ -59,6 +61,10 @@ struct nb_tcb *nb_transfer_arrive(struct nb_tcp *tcp, struct nb_berth *berth, st
 /* It has arrived: the empty parts; later, when the target has freed the buffers of ours that it sent from. */
 void nb_transfer_finish(struct nb_tcp *tcp, struct nb_transfer *t);
 void nb_transfer_settle(struct nb_tcp *tcp, uint32_t send_mbufs);
+
+/* Every buffer that it has brought along. */
+void nb_transfer_buffers(const struct nb_tcp *tcp, const struct nb_tcb *tcb,
+                         void (*fn)(void *arg, struct rte_mbuf *first), void *arg);
 
 /* It will never arrive: free everything. */
 void nb_transfer_discard(struct nb_tcp *tcp, struct nb_transfer *t);

@@ -49,6 +49,7 @@ static bool reserve(struct nb_worker *w, struct nb_landing *l, const struct nb_d
     struct nb_moves *m = w->moves;
 
     if (w->port[d->key.port_group].reta_phase != NB_RETA_STABLE || m->n_loans + m->n_landings >= NB_LOANS ||
+        !nb_lend_has_room(w->lending, w->index, d->size.send_mbufs + d->size.reasm_mbufs) ||
         !take_berth(w, l, &d->size))
         return false;
     if (open_gate(w, l, d))
@@ -125,6 +126,13 @@ static void remember_loan(struct nb_worker *w, const struct nb_landing *l, const
         .conn = l->conn, .until = d->transfer.tcb.snd_end, .n = d->transfer.size.send_mbufs, .from = l->from};
 }
 
+static void keep_buffers(void *worker, struct rte_mbuf *first)
+{
+    struct nb_worker *w = worker;
+
+    nb_lend_keep(w->lending, w->index, first);
+}
+
 static void tell_application(struct nb_worker *w, const struct nb_departure *d, struct nb_tcb *tcb)
 {
     const struct nb_service *s = nb_tcb_listener_user(tcb);
@@ -181,6 +189,7 @@ void nb__landing_carried(struct nb_worker *w, const struct nb_mail *mail)
     }
     l->conn = nb_tcb_conn(tcb);
     w->counters[NB_COUNTER_MOVED_IN]++;
+    nb_transfer_buffers(w->tcp, tcb, keep_buffers, w);
     remember_loan(w, l, d);
     open_for_business(w, l, mail);
     nb__news_moved(w, tcb);

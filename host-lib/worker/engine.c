@@ -71,12 +71,13 @@ static int make_pools(struct nb_runtime *rt, struct nb_error *err)
         char name[RTE_MEMPOOL_NAMESIZE];
 
         snprintf(name, sizeof name, "nb%u_%u", me, i);
-        rt->pool[i] = rte_pktmbuf_pool_create(name, n, RTE_MIN(POOL_CACHE, n / 8), 0, buffer_bytes(rt), socket);
+        rt->pool[i] = nb_lend_pool_new(name, n, RTE_MIN(POOL_CACHE, n / 8), buffer_bytes(rt), socket);
         if (!rt->pool[i])
             return nb_error_set(err, -rte_errno, "worker %u: no memory for %u buffers of %u bytes: %s (EAL's -m?)", i,
                                 n, buffer_bytes(rt), rte_strerror(rte_errno));
     }
-    return 0;
+    rt->lending = nb_lending_new(rt->pool, rt->config.n_workers, n);
+    return rt->lending ? 0 : nb_error_set(err, -ENOMEM, "no memory for the rings that bring buffers home");
 }
 
 static int configure_ports(struct nb_runtime *rt, struct nb_error *err)
@@ -201,6 +202,7 @@ int nb__engine_make_worker(struct nb_runtime *rt, unsigned i, uint64_t now_us, s
         .checksum_offload = rt->checksum_offload,
         .mtu_bytes = smallest_mtu(rt),
         .mempool = rt->pool[i],
+        .lending = rt->lending,
         .post = rt->post,
         .desk = &rt->desk[i],
         .tcp_shared = &rt->tcp_shared,
@@ -276,6 +278,7 @@ unsigned nb__engine_close(struct nb_runtime *rt)
         free(rt->rss_key[i]);
     for (unsigned i = 0; i < rt->n_workers; i++)
         nb_call_desk_fini(&rt->desk[i]);
+    nb_lending_free(rt->lending);
     for (unsigned i = 0; i < NB_MAX_WORKERS; i++)
         out += free_pool(rt->pool[i]);
     pthread_cond_destroy(&rt->changed);
@@ -287,6 +290,16 @@ unsigned nb__engine_close(struct nb_runtime *rt)
 /* --- stepped -------------------------------------------------------------------------------------------------------
  */
 
+/* Workers that share a thread have a number each all the same where DPDK looks for the cache of a pool; one alone has
+ * the thread's. */
+static void share_thread(struct nb_runtime *rt)
+{
+    for (unsigned i = 0; rt->n_workers > 1 && i < rt->n_workers; i++) {
+        rt->worker[i]->one_of_many = true;
+        nb_lend_thread(rt->lending, i, i);
+    }
+}
+
 int nb__engine_start_stepped(const struct nb_runtime_config *config, uint64_t now_us, struct nb_runtime **out,
                              struct nb_error *err)
 {
@@ -297,6 +310,8 @@ int nb__engine_start_stepped(const struct nb_runtime_config *config, uint64_t no
         return rc;
     for (unsigned i = 0; rc == 0 && i < rt->n_workers; i++)
         rc = nb__engine_make_worker(rt, i, now_us, err);
+    if (rc == 0)
+        share_thread(rt);
     if (rc == 0)
         rc = nb__engine_start_ports(rt, err);
     if (rc < 0) {

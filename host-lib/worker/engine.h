@@ -45,6 +45,7 @@ struct nb_runtime {
     unsigned n_workers, n_ports; /* opened so far, for the way back */
     struct nb_port port[NB_MAX_PORTS];
     struct rte_mempool *pool[NB_MAX_WORKERS];
+    struct nb_lending *lending;
     struct nb_net_port net_port[NB_MAX_PORTS];
     struct nb_worker_port worker_port[NB_MAX_PORTS];
     struct nb_rss_key *rss_key[NB_MAX_PORTS];

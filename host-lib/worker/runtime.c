@@ -154,8 +154,13 @@ int nb_runtime_call(struct nb_runtime *rt, unsigned worker, void (*fn)(struct nb
         return -ESHUTDOWN;
     if (rt->threaded)
         return nb_call(&rt->desk[worker], rt->post, worker, fn, arg);
-    for (unsigned i = 0; i < rt->n_workers; i++)
+    for (unsigned i = 0; i < rt->n_workers; i++) {
+        if (rt->n_workers > 1)
+            nb_lend_enter(rt->lending, i);
         nb__read_mail(rt->worker[i]); /* as a worker does before it serves a call */
+    }
+    if (rt->n_workers > 1)
+        nb_lend_enter(rt->lending, worker);
     fn(rt->worker[worker], arg);
     return 0;
 }
@@ -246,9 +251,12 @@ void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_wo
         .busy_us = *(const volatile uint64_t *)&w->busy_us,
         .idle_us = *(const volatile uint64_t *)&w->idle_us,
         .sleeps = *(const volatile uint64_t *)&w->sleeps,
+        .foreign_mbufs = nb_lend_held(rt->lending, worker),
     };
     for (unsigned i = 0; i < NB_COUNTER_COUNT; i++)
         info->counter[i] = counters[i];
+    info->counter[NB_COUNTER_BUFFERS_RETURNED] = rt->lending->account[worker].returned;
+    info->counter[NB_COUNTER_RETURN_RING_FULL] = rt->lending->account[worker].ring_full;
 }
 
 /* As the speaker has them: it is the one that finds conflicts. */

@@ -76,13 +76,28 @@ void nb__rx_frames(struct nb_worker *w, unsigned port, struct rte_mbuf **m, unsi
     deliver_batch(w, segments);
 }
 
+/* Ours from here on; NULL: we hold as many buffers of others as we may, and have none to copy it into. */
+static struct rte_mbuf *take_over(struct nb_worker *w, struct rte_mbuf *m)
+{
+    bool copied;
+
+    w->counters[NB_COUNTER_FORWARDED_IN]++;
+    m = nb_lend_take(w->lending, w->index, m, &copied);
+    w->counters[NB_COUNTER_FORWARDED_COPIED] += copied;
+    w->counters[NB_COUNTER_DROP_NO_MBUF] += !m;
+    return m;
+}
+
 void nb__rx_letters(struct nb_worker *w, unsigned from, const struct nb_mail *mail, unsigned n)
 {
     unsigned segments = 0;
 
     for (unsigned i = 0; i < n; i++) {
+        struct rte_mbuf *m = take_over(w, mail[i].packet.m);
         struct nb_arrival *a = &w->batch[segments];
 
+        if (!m)
+            continue;
         a->unsteered = false;
         a->why = mail[i].why;
         a->hops = mail[i].hops;
@@ -90,8 +105,7 @@ void nb__rx_letters(struct nb_worker *w, unsigned from, const struct nb_mail *ma
         a->queue = mail[i].queue;
         a->from = (uint16_t)from;
         a->incarnation = mail[i].packet.incarnation;
-        w->counters[NB_COUNTER_FORWARDED_IN]++;
-        segments += parse(w, a, mail[i].packet.m);
+        segments += parse(w, a, m);
     }
     deliver_batch(w, segments);
 }

@@ -94,6 +94,8 @@ static int become_lcore(struct nb_worker_thread *t)
     if (rte_thread_register() < 0)
         return nb_error_set(&t->err, -rte_errno, "worker %u: DPDK has no lcore number left for it: %s", t->index,
                             rte_strerror(rte_errno));
+    nb_lend_thread(t->rt->lending, t->index, rte_lcore_id());
+    nb_lend_enter(t->rt->lending, t->index);
     return 0;
 }
 

@@ -62,6 +62,8 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
 {
     bool any;
 
+    if (unlikely(w->one_of_many))
+        nb_lend_enter(w->lending, w->index);
     if (now_us > w->now_us)
         w->now_us = now_us;
     w->n_batch = 0;
@@ -283,6 +285,7 @@ static int init(struct nb_worker *w, const struct nb_worker_config *config)
     w->n_ports = (uint16_t)config->runtime->n_ports;
     w->now_us = config->now_us;
     w->mempool = config->mempool;
+    w->lending = config->lending;
     w->post = config->post;
     w->desk = config->desk;
     w->board = config->board;
@@ -339,6 +342,8 @@ void nb_worker_begin(struct nb_worker *w, uint64_t now_us)
 
 void nb_worker_stop(struct nb_worker *w, uint64_t now_us)
 {
+    if (w->one_of_many)
+        nb_lend_enter(w->lending, w->index);
     w->now_us = now_us;
     nb_buffers_use(nb_tcp_buffers(w->tcp));
     nb__connect_stop(w);

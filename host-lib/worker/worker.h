@@ -23,7 +23,7 @@
  *   connect.c    active opens, and local ports for them
  *   move.h       a flow goes to another worker, and its files
  *   events.c     what the TCP core has to say, passed to applications and the steering thread; conn.c the way back
- *   load.h       what its time goes into
+ *   load.h       what its time goes into · lend.h  its buffers at other workers, and theirs here
  *   thread.c     the thread around it: clock, idle sleep · runtime.c, port.c, config.c  the whole data plane
  */
 #ifndef NB_WORKER_WORKER_H
@@ -43,6 +43,7 @@
 #include "call.h"
 #include "connect.h"
 #include "fence.h"
+#include "lend.h"
 #include "load.h"
 #include "mail.h"
 #include "move.h"
@@ -136,6 +137,8 @@ struct nb_worker {
     uint64_t to_ring; /* workers we have written to since we last rang */
     struct nb_call_desk *desk;
     struct rte_mempool *mempool;
+    struct nb_lending *lending;
+    bool one_of_many; /* on its thread, which has to be told whose turn it is */
     struct nb_registry registry;
     struct nb_openings *openings;
     struct nb_board *board;
@@ -172,6 +175,7 @@ struct nb_worker_config {
     bool checksum_offload;                   /* all ports compute transmit checksums */
     uint16_t mtu_bytes;                      /* the smallest of all ports */
     struct rte_mempool *mempool;
+    struct nb_lending *lending;
     struct nb_post *post;
     struct nb_call_desk *desk;
     struct nb_board *board;

@@ -97,6 +97,7 @@ static void add(struct world_result *sum, const struct world_result *r)
     sum->forwarded += r->forwarded;
     sum->parked += r->parked;
     sum->reordered += r->reordered;
+    sum->returned = r->returned;
     if (r->longest_us > sum->longest_us)
         sum->longest_us = r->longest_us;
 }
@@ -138,8 +139,9 @@ static void run_kind(const struct kind *kind)
         "%llu\n",
         kind->workers, sum.moves, sum.moves ? 100 * sum.moves / (sum.moves + sum.refused) : 0, sum.tables, (unsigned long long)sum.longest_us,
         (unsigned long long)sum.forwarded, (unsigned long long)sum.parked, (unsigned long long)sum.reordered);
-    print_message("  half-open flows: %u moves; opened by the server: %u, over old tuples: %u\n", sum.half_open, sum.granted,
-                  sum.reused);
+    print_message("  half-open flows: %u moves; opened by the server: %u, over old tuples: %u; buffers returned: %llu\n",
+                  sum.half_open, sum.granted,
+                  sum.reused, (unsigned long long)sum.returned);
 }
 
 #define KIND(name, ...)                                                                                                \

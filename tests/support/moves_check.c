@@ -104,6 +104,22 @@ void world_check_records(struct world *w, uint64_t since_us)
     }
 }
 
+/* A buffer that came home without its owner's noticing is noticed when it leaves the owner's cache. */
+static void check_lent(struct world *w, unsigned worker)
+{
+    struct nb_lending *lending = w->rt->lending;
+
+    for (unsigned i = 0; i < w->workers; i++) {
+        nb_lend_enter(lending, i);
+        rte_mempool_cache_flush(&w->rt->pool[i]->local_cache[i], w->rt->pool[i]);
+    }
+    if (nb_lend_held(lending, worker))
+        world_fail(w, "worker %u still counts %u buffers of others", worker, nb_lend_held(lending, worker));
+    if (lending->account[worker].ring_full)
+        world_fail(w, "worker %u found a return ring full", worker);
+    w->result->returned += lending->account[worker].returned;
+}
+
 void world_check_rest(struct world *w)
 {
     world_check_records(w, w->now_us);
@@ -123,6 +139,7 @@ void world_check_rest(struct world *w)
         if (worker->tcp->memory.kept || worker->tcp->memory.promised)
             world_fail(w, "worker %u still counts %u buffers kept, %u promised", i, worker->tcp->memory.kept,
                        worker->tcp->memory.promised);
+        check_lent(w, i);
         if (rte_mempool_in_use_count(w->rt->pool[i]))
             world_fail(w, "worker %u: %u buffers are held", i, rte_mempool_in_use_count(w->rt->pool[i]));
     }

@@ -45,6 +45,7 @@ struct world_result {
     unsigned moves, refused, tables, restarts;
     unsigned half_open, granted, reused; /* moves of half-open flows; connections that the server opened, over old tuples */
     uint64_t forwarded, parked, lost, reordered, longest_us;
+    uint64_t returned; /* buffers of other workers that were given back to them, so far */
     uint64_t now_us;
 };
 

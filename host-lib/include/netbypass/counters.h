@@ -11,6 +11,11 @@
     X(TX_PACKETS, "tx_packets", "frames given to transmit queues")                                                     \
     X(FORWARDED_IN, "forwarded_in", "segments other workers forwarded to this one")                                    \
     X(FORWARDED_OUT, "forwarded_out", "segments forwarded to another worker")                                          \
+    X(FORWARDED_COPIED, "forwarded_copied",                                                                            \
+      "of those that came, copied because this worker held as many buffers of others as it may")                       \
+    X(BUFFERS_RETURNED, "buffers_returned", "packet buffers of other workers given back to them")                      \
+    X(RETURN_RING_FULL, "return_ring_full",                                                                            \
+      "of those, put into their pool under its lock, because the ring to their owner was full")                        \
     X(MISDIRECTED, "misdirected",                                                                                      \
       "unfragmented TCP segments of flows placed by rss, mask or exact that arrived at a worker which is not the "     \
       "owner")                                                                                                         \

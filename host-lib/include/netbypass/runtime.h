@@ -252,6 +252,7 @@ struct nb_worker_info {
     uint32_t half_open, time_wait;
     uint64_t busy_us, idle_us;  /* since start; busy = time in loops that did work */
     uint64_t sleeps;
+    uint32_t foreign_mbufs; /* packet buffers of other workers that it holds */
     uint64_t counter[NB_COUNTER_COUNT];
 };
 void nb_runtime_worker_info(struct nb_runtime *rt, unsigned worker, struct nb_worker_info *info);
