@@ -16,7 +16,7 @@
 
 #include <netbypass/flow.h>
 
-#define SEEDS 60 /* of each kind of link: nine kinds, 540 conversations */
+#define SEEDS 60 /* of each kind of link: ten kinds, 600 conversations */
 
 static uint64_t mix(uint64_t x)
 {
@@ -193,6 +193,47 @@ static void test_link_that_swallows_large_packets_delivers_everything(void **sta
     run_seeds(9, swallowing);
 }
 
+/* Congestion marks beside losses and whatever ECN the ends agree on. */
+static void marking(struct run_options *o, uint64_t state)
+{
+    o->link.mark_every = PICK(1, 3, 10, 50);
+    o->link.loss_ppm = PICK(0, 0, 20000);
+}
+
+static void test_marking_link_delivers_everything(void **state)
+{
+    (void)state;
+    run_seeds(10, marking);
+}
+
+/* Nothing is lost or overtaken: each mark is counted where it arrives, and where it was told of. */
+static void test_marks_are_counted_exactly_at_both_ends(void **state)
+{
+    (void)state;
+    static const unsigned every[] = {1, 2, 7, 40};
+    static const uint8_t families[] = {NB_FAMILY_IPV4, NB_FAMILY_IPV6};
+    for (unsigned i = 0; i < 8; i++) {
+        struct side_options side = {.send_bytes = 400000,
+                                    .send_buffer = 256000,
+                                    .recv_buffer = 200000,
+                                    .mtu = 1500,
+                                    .mbufs = 2047,
+                                    .ecn = NB_ECN_ACCECN};
+        struct run_options o = {.seed = 11 + i,
+                                .family = families[i % 2],
+                                .link = {.delay_us = 5000, .mark_every = every[i / 2]},
+                                .side = {side, side}};
+        struct run_result result = two_ends_run(&o);
+        if (!result.ok)
+            fail_msg("%s", result.why);
+        for (unsigned to = 0; to < 2; to++) {
+            assert_true(result.marked[to] >= 270 / every[i / 2]);
+            assert_int_equal(result.received_ce[to], result.marked[to]);
+            assert_int_equal(result.delivered_ce[!to], result.marked[to]);
+        }
+    }
+}
+
 /* 100 Mbit/s over 100 ms: twenty of the windows that a connection begins with. */
 static void test_receive_buffer_grows_to_fill_a_long_path(void **state)
 {
@@ -223,6 +264,8 @@ int main(void)
         cmocka_unit_test(test_reordering_link_delivers_everything),
         cmocka_unit_test(test_corrupting_link_delivers_everything),
         cmocka_unit_test(test_narrow_link_and_scarce_buffers_deliver_everything),
+        cmocka_unit_test(test_marking_link_delivers_everything),
+        cmocka_unit_test(test_marks_are_counted_exactly_at_both_ends),
         cmocka_unit_test(test_receive_buffer_grows_to_fill_a_long_path),
         cmocka_unit_test(test_link_that_swallows_large_packets_delivers_everything),
     };

@@ -22,7 +22,7 @@ struct link {
     uint64_t random, serial;
     uint64_t free_at_ns;
     uint64_t burst_until_us;
-    unsigned since_periodic;
+    unsigned since_periodic, since_marked;
     struct under_way *heap;
     size_t n, capacity;
 };
@@ -119,6 +119,25 @@ static void corrupt(struct link *link, struct rte_mbuf *m, unsigned l3_bytes)
     *rte_pktmbuf_mtod_offset(m, uint8_t *, at) ^= (uint8_t)(1u << link_random(&link->random) % 8);
 }
 
+/* CE in place of ECT, as a router writes it (RFC 3168 §5); an IPv4 header's checksum follows by a word's difference. */
+static void mark(struct link *link, struct rte_mbuf *m)
+{
+    uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+    bool v4 = ip[0] >> 4 == 4;
+    uint8_t before = v4 ? ip[1] & 3 : ip[1] >> 4 & 3;
+    if (!link->o.mark_every || !before || before == 3 || ++link->since_marked < link->o.mark_every)
+        return;
+    link->since_marked = 0;
+    link->counts.marked++;
+    ip[1] |= v4 ? 3 : 3 << 4;
+    if (!v4)
+        return;
+    uint32_t sum = ((uint32_t)ip[10] << 8 | ip[11]) + 0xffff - (3 - before);
+    sum = (sum & 0xffff) + (sum >> 16);
+    ip[10] = (uint8_t)(sum >> 8);
+    ip[11] = (uint8_t)sum;
+}
+
 /* When the last bit of so many bytes has left, 0 when the queue has no room for them. */
 static uint64_t leaves_at_ns(struct link *link, uint32_t bytes, uint64_t now_us)
 {
@@ -149,6 +168,7 @@ static void transmit(struct link *link, struct rte_mbuf *m, unsigned l3_bytes, u
         corrupt(link, m, l3_bytes);
         link->counts.corrupted++;
     }
+    mark(link, m);
     push(link, m, at_ns / 1000 + o->delay_us + late_us);
 }
 

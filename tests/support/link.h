@@ -1,6 +1,6 @@
 /* link.h - one direction of a network path in virtual time: delay, jitter, loss (at random, in bursts, every n-th
- * packet), reordering, duplication, corruption, a rate with a bounded queue before it, and an MTU that nobody is told
- * of. Every decision comes from the seed.
+ * packet), congestion marks, reordering, duplication, corruption, a rate with a bounded queue before it, and an MTU
+ * that nobody is told of. Every decision comes from the seed.
  */
 #ifndef SUPPORT_LINK_H
 #define SUPPORT_LINK_H
@@ -16,6 +16,7 @@ struct link_options {
     unsigned reorder_ppm, reorder_us; /* so many packets come that much later */
     unsigned burst_ppm, burst_us;     /* so many packets begin a time in which everything is lost */
     unsigned lose_every;              /* of packets of more than LINK_SMALL_BYTES each n-th; 0: none */
+    unsigned mark_every;              /* of ECN-capable packets each n-th gets CE; 0: none */
     uint64_t rate_bps;                /* 0: no bound */
     uint32_t queue_bytes;             /* waiting for the rate; 0: no bound */
     uint16_t mtu_bytes;               /* larger packets vanish; 0: none do */
@@ -24,7 +25,7 @@ struct link_options {
 #define LINK_SMALL_BYTES 100 /* an ACK, not data */
 
 struct link_counts {
-    uint64_t packets, bytes, lost, overflowed, corrupted, duplicated;
+    uint64_t packets, bytes, lost, overflowed, corrupted, duplicated, marked;
 };
 
 struct link;

@@ -208,8 +208,10 @@ static void on_closed(void *arg, struct nb_tcb *tcb, enum nb_closed_reason reaso
     struct side *s = arg;
     struct nb_tcp_info info;
     nb_tcp_info(s->tcp, tcb, &info);
-    if (info.delivered_ce || info.received_ce) /* links mark nothing */
+    if ((info.delivered_ce || info.received_ce) && !s->run->o->link.mark_every)
         fail(s->run, "marks that nobody made", info.delivered_ce, info.received_ce);
+    s->run->result.received_ce[s->index] = info.received_ce;
+    s->run->result.delivered_ce[s->index] = info.delivered_ce;
     s->closed = true;
     s->reason = reason;
     s->tcb = NULL;
@@ -310,6 +312,8 @@ static void deliver(struct run *r, unsigned to, struct rte_mbuf *m)
     struct side *s = &r->side[to];
     uint16_t l3 = (uint16_t)nb_ip_header_bytes(r->o->family);
     struct nb_seg seg = {.key = s->key};
+    const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+    seg.ecn = r->o->family == NB_FAMILY_IPV4 ? ip[1] & 3 : ip[1] >> 4 & 3;
     int reason = nb_seg_parse(&seg, m, l3, m->pkt_len - l3, true);
     if (reason) {
         if (!r->o->link.corrupt_ppm)
@@ -416,6 +420,7 @@ static void count_link(struct run *r, unsigned i)
     const struct link_counts *c = link_counts(r->to[i]);
     r->result.packets += c->packets;
     r->result.lost += c->lost + c->overflowed + c->corrupted;
+    r->result.marked[i] = (uint32_t)c->marked;
     link_free(r->to[i]);
 }
 

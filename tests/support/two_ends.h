@@ -36,6 +36,8 @@ struct run_result {
     uint64_t took_us;       /* until both sides had everything and were closed */
     uint64_t packets, lost; /* corrupted ones included */
     uint32_t retransmitted;
+    uint32_t marked[2];                       /* on the way to each side */
+    uint32_t received_ce[2], delivered_ce[2]; /* as each side has counted with AccECN: what came, what it was told of */
 };
 
 /* Run to the end, TIME-WAIT included; every pool must be full again. */
