@@ -43,7 +43,7 @@ test-built:
 	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
 	@tests/run -j 2 $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(DOC_TESTS) $(E2E_TESTS)
 
-test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for the planner, every end-to-end test on sanitizer builds
+test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for the planner, every end-to-end test on sanitizer builds, each fuzz target for FUZZ_S=60 seconds
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory SAN=1 all
 	@NB_WRK_S=10 tests/run -t 600 tests/e2e/test_http.py
@@ -54,6 +54,7 @@ test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for 
 	@NB_SEEDS=300 tests/run -t 600 $(B)/tests/flowrules/test_planner_profiles
 	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)
 	@$(MAKE) --no-print-directory sim-long
+	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: unit check asan test test-built test-long
 
