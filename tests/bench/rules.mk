@@ -41,10 +41,10 @@ $(RATE_ENDS:%=$(B)/bench/%_end): $(B)/bench/%_end: $(B)/obj/tests/bench/rate/%_e
 	$(Q)$(CC) $(ALL_CFLAGS) $(WHOLE_PROGRAM) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(STACK_LIBS) $(RATE_LIBS)
 
 RATE_PROGRAMS := $(RATE_ENDS:%=$(B)/bench/%_end)
-bench-rates: $(RATE_PROGRAMS) ## connections, requests, round trips and bulk of this stack, Linux and lwIP in one run (4 minutes)
+bench-rates: $(RATE_PROGRAMS) ## connections, requests, round trips and bulk of this stack, Linux and lwIP in one run (7 minutes)
 	@tests/bench/rates.py $(B)/bench
 
-bench-quick: $(RATE_PROGRAMS) ## the same in a minute, with more noise
+bench-quick: $(RATE_PROGRAMS) ## the same in two minutes, with more noise
 	@tests/bench/rates.py --rounds 3 --seconds 0.5 $(B)/bench
 
 # What rules cost: one program in several modes, see tests/bench/rules/rules.h.
