@@ -21,6 +21,15 @@ struct nb_steering_world {
 
 struct nb__hits_request;
 
+#define NB__STEERING_GONE_MAX 8192 /* ends of flows that wait for a turn; two full rings of news */
+
+/* The end of a flow, and how often it had moved by then. */
+struct nb__gone {
+    uint64_t flow;
+    uint32_t moves;
+    uint8_t port;
+};
+
 struct nb_steering {
     struct nb_runtime *rt;
     struct nb_steering_world world;
@@ -42,6 +51,8 @@ struct nb_steering {
         uint64_t cursor;
     } resync; /* only the thread looks at `running` and on */
     uint64_t walk_due_us;
+    struct nb__gone gone[NB__STEERING_GONE_MAX]; /* only the thread looks at it */
+    unsigned n_gone;
     struct nb_steering_port port[NB_MAX_PORTS];
 };
 

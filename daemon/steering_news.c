@@ -4,6 +4,11 @@
  * flows are walked, a portion per turn, each is wished again, and what was not seen on the walk is gone. News that
  * arrive during the walk count as seen, and a flow copied by the walk is wished before any later news of it are taken,
  * so the two cannot cross.
+ *
+ * News of a flow that has moved are in the rings of all its owners, and these are read one after the other: that it has
+ * ended may be read before that it had come to the worker which is read next. Believed in this order, a flow that is
+ * gone would be given a rule that nothing takes away. So the end of a flow counts when all rings have been read once
+ * more: whatever was said of it was said before.
  */
 #include <string.h>
 
@@ -11,6 +16,7 @@
 #include "steering_core.h"
 
 #define NEWS_PORTION 128 /* taken from a worker at once: bounds the time the lock is held */
+#define PORTIONS_MAX 32  /* of a worker in a turn: all that its ring holds */
 #define WALK_PORTION 64  /* flows copied at once */
 
 /* The NIC sees our connections from outside: the remote side is the source. */
@@ -54,6 +60,15 @@ static void wish(struct nb_steering *s, struct nb_planner *planner, const struct
                (unsigned long long)s->no_memory);
 }
 
+/* Without a place for it all flows are walked, and the planner forgets those that are not seen. */
+static void keep_gone(struct nb_steering *s, const struct nb_flow_news *news)
+{
+    if (s->n_gone == NB__STEERING_GONE_MAX)
+        s->resync.wanted = true;
+    else
+        s->gone[s->n_gone++] = (struct nb__gone){.flow = news->id, .moves = news->moves, .port = news->key.port_group};
+}
+
 static void take(struct nb_steering *s, const struct nb_flow_news *news, uint64_t now_us)
 {
     struct nb_planner *planner = planner_of(s, &news->key);
@@ -68,32 +83,63 @@ static void take(struct nb_steering *s, const struct nb_flow_news *news, uint64_
         wish(s, planner, &w, now_us);
         return;
     case NB_FLOW_NEWS_GONE:
-        nb_planner_gone(planner, news->id, news->moves);
+        keep_gone(s, news);
         return;
     }
 }
 
-bool nb__steering_take_news(struct nb_steering *s)
+/* Returns how many there were. */
+static unsigned take_portion(struct nb_steering *s, unsigned worker, uint32_t *lost)
 {
     struct nb_flow_news news[NEWS_PORTION];
-    bool any = false;
+    uint32_t lost_now = 0;
+    unsigned n = nb_runtime_flow_news(s->rt, worker, news, NEWS_PORTION, &lost_now);
 
-    for (unsigned worker = 0; worker < s->n_workers; worker++) {
-        uint32_t lost = 0;
-        unsigned n = nb_runtime_flow_news(s->rt, worker, news, NEWS_PORTION, &lost);
-        if (!n && !lost)
-            continue;
-        any = true;
-        pthread_mutex_lock(&s->lock);
-        uint64_t now_us = s->world.now_us();
-        for (unsigned i = 0; i < n; i++)
-            take(s, &news[i], now_us);
-        s->resync.wanted |= lost != 0;
-        pthread_mutex_unlock(&s->lock);
-        if (lost && worth_logging(&s->news_lost))
-            nb_log(NB_LOG_NOTICE, "worker %u: %u flow news were lost, looking at every flow again (%llu times so far)",
-                   worker, lost, (unsigned long long)s->news_lost);
-    }
+    if (!n && !lost_now)
+        return 0;
+    pthread_mutex_lock(&s->lock);
+    uint64_t now_us = s->world.now_us();
+    for (unsigned i = 0; i < n; i++)
+        take(s, &news[i], now_us);
+    s->resync.wanted |= lost_now != 0;
+    pthread_mutex_unlock(&s->lock);
+    *lost += lost_now;
+    return n;
+}
+
+static bool take_from(struct nb_steering *s, unsigned worker)
+{
+    uint32_t lost = 0;
+    unsigned n = NEWS_PORTION, portions = 0, all = 0;
+
+    for (; n == NEWS_PORTION && portions < PORTIONS_MAX; portions++)
+        all += n = take_portion(s, worker, &lost);
+    if (lost && worth_logging(&s->news_lost))
+        nb_log(NB_LOG_NOTICE, "worker %u: %u flow news were lost, looking at every flow again (%llu times so far)",
+               worker, lost, (unsigned long long)s->news_lost);
+    return all || lost;
+}
+
+/* The first n ends that were kept count now. */
+static void let_go(struct nb_steering *s, unsigned n)
+{
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < n; i++)
+        nb_planner_gone(s->port[s->gone[i].port].planner, s->gone[i].flow, s->gone[i].moves);
+    s->n_gone -= n;
+    memmove(s->gone, s->gone + n, s->n_gone * sizeof s->gone[0]);
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool nb__steering_take_news(struct nb_steering *s)
+{
+    unsigned kept = s->n_gone; /* in turns before this one */
+    bool any = kept != 0;
+
+    for (unsigned worker = 0; worker < s->n_workers; worker++)
+        any |= take_from(s, worker);
+    if (kept)
+        let_go(s, kept);
     return any;
 }
 

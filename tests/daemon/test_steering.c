@@ -44,6 +44,43 @@ static void test_auto_rules_only_flows_that_are_not_home(void **state)
     nb_steering_stop(s);
 }
 
+/* Rings are read in the order of workers: the end first, then that it had come to the worker before the last. */
+static void test_flow_that_moved_and_ended_gets_no_rule_from_what_is_read_last(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_AUTO, 0, 0);
+    struct nb_flow_info before = make_flow(1, 3, 0), last = make_flow(1, 1, 0);
+    (void)state;
+
+    settle(s);
+    before.moves = 1;
+    say(NB_FLOW_NEWS_ESTABLISHED, &before);
+    last.moves = 2;
+    say(NB_FLOW_NEWS_ESTABLISHED, &last);
+    say(NB_FLOW_NEWS_GONE, &last);
+    settle(s);
+    assert_int_equal(fake.n_fdir, 0);
+    assert_false(steered(&before));
+    nb_steering_stop(s);
+}
+
+/* And where its end is read before the news of the worker before are even there. */
+static void test_end_of_a_flow_counts_when_all_rings_have_been_read_once_more(void **state)
+{
+    struct nb_steering *s = start(NB_STEERING_AUTO, 0, 0);
+    struct nb_flow_info before = make_flow(1, 0, 2), last = make_flow(1, 3, 2);
+    (void)state;
+
+    settle(s);
+    last.moves = 2;
+    say(NB_FLOW_NEWS_GONE, &last);
+    nb__steering_turn(s);
+    before.moves = 1;
+    say(NB_FLOW_NEWS_ESTABLISHED, &before);
+    settle(s);
+    assert_int_equal(fake.n_fdir, 0);
+    nb_steering_stop(s);
+}
+
 static void test_connection_gets_its_rule_when_it_is_old_enough(void **state)
 {
     struct nb_steering *s = start(NB_STEERING_EXACT, 2000, 0);
@@ -302,6 +339,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact_puts_every_connection_into_the_nic_and_takes_it_out),
         cmocka_unit_test(test_auto_rules_only_flows_that_are_not_home),
+        cmocka_unit_test(test_flow_that_moved_and_ended_gets_no_rule_from_what_is_read_last),
+        cmocka_unit_test(test_end_of_a_flow_counts_when_all_rings_have_been_read_once_more),
         cmocka_unit_test(test_connection_gets_its_rule_when_it_is_old_enough),
         cmocka_unit_test(test_ipv6_and_ports_without_filters_say_why_there_is_no_rule),
         cmocka_unit_test(test_full_table_keeps_flows_on_rss_and_counts_them),
