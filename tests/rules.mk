@@ -1,7 +1,7 @@
 # Unit tests: every tests/ROOM/**/test_*.c is one cmocka program linked with ROOM_TEST_LIBS and tests/support.
 # Programs that need a namespace, a NIC model or a real client are tests/e2e/test_*.py. tests/run counts them all.
 SUPPORT_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
-UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) tests/sim tests/nicsim -name 'test_*.c' 2>/dev/null)))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find $(ROOMS:%=tests/%) tests/sim tests/nicsim tests/moves -name 'test_*.c' 2>/dev/null)))
 # tests/sim runs the stack in virtual time: it and the builders it shares with tests/host-lib know what host-lib knows.
 support_CFLAGS = $(host-lib_CFLAGS)
 sim_CFLAGS = $(host-lib_CFLAGS)
@@ -10,6 +10,10 @@ sim_TEST_LIBS = $(host-lib_TEST_LIBS)
 # DPDK's, and is found where it was built.
 nicsim_CFLAGS = -Ifirmware-sim/include $(DPDK_CFLAGS)
 nicsim_TEST_LIBS = $(B)/libnicsim.so -Wl,-rpath,$(CURDIR)/$(B) $(DPDK_LIBS)
+# tests/moves has both: a whole data plane and netbypassd's steering over that card.
+moves_CFLAGS = $(daemon_CFLAGS) -Ifirmware-sim/include
+moves_TEST_LIBS = $(B)/obj/tests/moves/port_82599.o $(B)/obj/tests/moves/steering_turns.o $(SUPPORT_OBJS) $(B)/libnicsim.so -Wl,-rpath,$(CURDIR)/$(B) \
+  $(daemon_TEST_LIBS) -lrte_net_ring -lrte_bus_vdev -Wl,--wrap=nb_runtime_way_opens
 TEST_LONG := $(sort $(wildcard tests/long/test_*.py))
 # What pages promise, checked against the tree.
 DOC_TESTS := $(sort $(wildcard tests/docs/test_*.py))
@@ -50,6 +54,8 @@ test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for 
 	@tests/run -t 600 $(TEST_LONG)
 	@$(MAKE) --no-print-directory $(B)/tests/sim/test_moves
 	@SIM_SEEDS=10000 tests/run -t 600 $(B)/tests/sim/test_moves
+	@$(MAKE) --no-print-directory $(B)/tests/moves/test_moves_82599
+	@NIC_SEEDS=10000 tests/run -t 600 $(B)/tests/moves/test_moves_82599
 	@$(MAKE) --no-print-directory $(B)/tests/flowrules/test_planner_profiles
 	@NB_SEEDS=300 tests/run -t 600 $(B)/tests/flowrules/test_planner_profiles
 	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)

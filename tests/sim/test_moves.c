@@ -2,13 +2,12 @@
  * order. A failing seed is printed and replays exactly (SIM_SEED=n runs that one alone; SIM_SEEDS=n runs n of
  * all, SIM_TEST=pattern only tests of such names).
  */
-#include "moves_world.h"
+#include "moves_seeds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -23,41 +22,6 @@
 
 #define SEEDS_THAT_TELL 10
 #define MOVES_A_SEED    2
-
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-static uint32_t pick(uint64_t *state, const uint32_t *of, unsigned n)
-{
-    *state = mix(*state);
-    return of[*state % n];
-}
-#define PICK(...) pick(&state, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
-
-static struct world_options options_for(uint64_t seed)
-{
-    uint64_t state = mix(seed);
-
-    return (struct world_options){
-        .seed = seed,
-        .conns = PICK(1, 2, 5, 12),
-        .bytes_max = PICK(300, 20000, 100000, 300000),
-        .moves_permille = PICK(20, 100, 500, 900),
-        .asleep_permille = PICK(0, 0, 10, 50),
-        .asleep_us = PICK(50, 300, 1500),
-        .rx_write_us = PICK(0, 5, 100, 800),
-        .link_us = PICK(5, 50, 500),
-        .frame_ns = PICK(0, 0, 12310),
-        .tx_ring = PICK(64, 64, 16),
-        .hold_permille = PICK(0, 100, 600),
-        .pin_permille = PICK(0, 0, 50),
-    };
-}
 
 /* The share of a number of workers in all seeds, the kind of trouble that is added, and where its seeds begin. */
 struct kind {
@@ -86,62 +50,22 @@ static void check_exercise(const struct kind *kind, uint64_t seeds, const struct
                  kind->workers, sum->half_open, sum->granted, sum->reused, (unsigned long long)seeds);
 }
 
-static void add(struct world_result *sum, const struct world_result *r)
-{
-    sum->moves += r->moves;
-    sum->refused += r->refused;
-    sum->tables += r->tables;
-    sum->half_open += r->half_open;
-    sum->granted += r->granted;
-    sum->reused += r->reused;
-    sum->forwarded += r->forwarded;
-    sum->parked += r->parked;
-    sum->reordered += r->reordered;
-    sum->returned = r->returned;
-    if (r->longest_us > sum->longest_us)
-        sum->longest_us = r->longest_us;
-}
-
-static void run_seeds(const struct kind *kind, uint64_t first, uint64_t n, struct world_result *sum)
-{
-    struct world *w = world_new(kind->workers);
-
-    for (uint64_t seed = first; seed < first + n; seed++) {
-        struct world_options o = options_for(seed);
-        struct world_result r;
-
-        if (kind->shape)
-            kind->shape(&o);
-        if (!world_run(w, &o, &r))
-            fail_msg("%s", r.why);
-        add(sum, &r);
-    }
-    world_free(w);
-}
-
 static void run_kind(const struct kind *kind)
 {
-    const char *only = getenv("SIM_SEED"), *many = getenv("SIM_SEEDS");
-    uint64_t n = (many ? (uint64_t)atoll(many) : SEEDS) * kind->share / 100, first = kind->first;
-    struct world_result sum = {0};
+    const char *many = getenv("SIM_SEEDS");
+    const struct world_seeds seeds = {.port = &world_soft_port,
+                                      .workers = kind->workers,
+                                      .n = (many ? (uint64_t)atoll(many) : SEEDS) * kind->share / 100,
+                                      .first = kind->first,
+                                      .shape = kind->shape};
+    struct world_result sum;
 
-    if (only) {
-        first = (uint64_t)atoll(only);
-        n = first >= kind->first && first < kind->first + 1000000;
-    }
-    if (!n)
+    if (!world_run_seeds(&seeds, &sum))
+        fail_msg("%s", sum.why);
+    if (getenv("SIM_SEED"))
         return;
-    for (uint64_t i = 0; i < n; i += WORLD_RUNS)
-        run_seeds(kind, first + i, n - i < WORLD_RUNS ? n - i : WORLD_RUNS, &sum);
-    check_exercise(kind, n, &sum);
-    print_message(
-        "%u workers: %u moves (%u%% of those asked for), %u tables, longest %llu us; forwarded %llu, parked %llu, lost 0, reordered "
-        "%llu\n",
-        kind->workers, sum.moves, sum.moves ? 100 * sum.moves / (sum.moves + sum.refused) : 0, sum.tables, (unsigned long long)sum.longest_us,
-        (unsigned long long)sum.forwarded, (unsigned long long)sum.parked, (unsigned long long)sum.reordered);
-    print_message("  half-open flows: %u moves; opened by the server: %u, over old tuples: %u; buffers returned: %llu\n",
-                  sum.half_open, sum.granted,
-                  sum.reused, (unsigned long long)sum.returned);
+    check_exercise(kind, seeds.n, &sum);
+    world_tell(&seeds, &sum);
 }
 
 #define KIND(name, ...)                                                                                                \

@@ -1,4 +1,4 @@
-/* moves_control.c - what happens to flows of the moves world: moves, pins, rules, changes of RETA. */
+/* moves_control.c - what happens to flows of the moves world: moves, pins, changes of RETA, restarts. */
 #include <errno.h>
 #include <string.h>
 
@@ -143,19 +143,17 @@ static unsigned bucket_of(const struct world *w, const struct conn *c)
     return nb_rss_hash(&w->rt->worker_port[0].rss, &key) % w->rt->port[0].reta_size;
 }
 
-/* As netbypassd does: not while its table changes, and without rules. */
+/* As netbypassd does: not while its table changes, and between two turns of steering. */
 void world_restart_port(struct world *w)
 {
     struct nb_error err = {0};
 
-    if (w->reta_changes)
+    if (w->reta_changes || w->restarting || w->steering)
         return;
-    for (unsigned i = 0; i < CONNS; i++)
-        w->conn[i].has_rule = w->conn[i].way_open = false;
-    nb_soft_port_clear(&w->port);
-    if (nb_runtime_port_restart(w->rt, 0, &err) < 0)
+    w->restarting = true;
+    if (w->port->restart(w, &err) < 0)
         world_fail(w, "restart: %s", err.text);
-    nb_soft_port_attach(&w->port, w->rt->pool);
+    w->restarting = false;
     w->result->restarts++;
 }
 
@@ -166,7 +164,7 @@ void world_begin_reta(struct world *w)
     const struct nb_port *port = &w->rt->port[0];
     unsigned n = 1 + world_below(w, 8);
 
-    if (w->reta_changes)
+    if (w->reta_changes || w->restarting)
         return;
     memcpy(reta, port->reta, sizeof reta);
     while (n-- > 0)
@@ -189,53 +187,11 @@ void world_go_on_with_reta(struct world *w)
         if (w->reta_change.rc < 0)
             world_fail(w, "RETA: %s", w->reta_err.text);
         world_check_records(w, w->reta_from_us);
+        w->port->reta_changed(w);
     }
 }
 
-static unsigned home_of(const struct world *w, const struct conn *c)
+unsigned world_home_of(const struct world *w, const struct conn *c)
 {
     return w->rt->port[0].reta[bucket_of(w, c)];
-}
-
-/* What the steering thread does, with a NIC that takes its time: a rule brings a flow to its owner; or goes, because
- * the flow is at home there or the table is full. What it heard of the owner may be old. */
-void world_begin_rule(struct world *w)
-{
-    struct conn *c = &w->conn[world_below(w, w->o->conns)];
-    const struct nb_tcb *tcb;
-    unsigned home, to;
-
-    if (!c->live || !c->accepted || c->server_done || c->travelling || c->way_open)
-        return;
-    tcb = nb_tcp_lookup(w->rt->worker[c->worker]->tcp, c->handle);
-    home = home_of(w, c);
-    to = world_chance(w, 100) ? home : world_chance(w, 100) ? world_below(w, w->workers) : c->worker;
-    if (!tcb || to == (c->has_rule ? c->rule : home))
-        return;
-    c->way = (struct nb_way){.key = world_key_of(c),
-                             .flow = nb_tcb_id(tcb),
-                             .from = c->has_rule ? (uint16_t)c->rule : NB_WAY_HOME,
-                             .to = to == home ? NB_WAY_HOME : (uint16_t)to};
-    c->next_rule = to;
-    c->kept = nb_runtime_way_opens(w->rt, &c->way);
-    c->way_open = c->kept != -EAGAIN; /* it has only just been moved: later */
-    c->rule_at_us = w->now_us + world_below(w, 2000);
-}
-
-void world_end_rules(struct world *w)
-{
-    for (unsigned i = 0; i < CONNS; i++) {
-        struct conn *c = &w->conn[i];
-
-        if (!c->way_open || w->now_us < c->rule_at_us)
-            continue;
-        if (!world_chance(w, 100)) { /* else the NIC refuses */
-            c->has_rule = c->next_rule != home_of(w, c);
-            c->rule = c->next_rule;
-        }
-        c->way_open = false;
-        w->rt->worker[0]->now_us = w->now_us; /* the steering thread's clock does not sleep */
-        if (c->kept == 0)
-            nb_runtime_way_opened(w->rt, &c->way, w->o->rx_write_us + CLOCK_US);
-    }
 }

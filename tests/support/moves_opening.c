@@ -6,9 +6,9 @@
 
 #include "moves_inside.h"
 
-#define SERVER_PORTS 40000 /* the first of them; the client's end at 60000, but it is another address */
+#define SERVER_PORTS 40000    /* the first of them; the client's end at 60000, but it is another address */
 #define STILL_US     10000000 /* no loss that the world makes holds a connection up for so long */
-#define AGAIN_US     2000  /* later than what was sent last, as timestamps tell */
+#define AGAIN_US     2000     /* later than what was sent last, as timestamps tell */
 
 struct conn *world_conn_of(const struct world *w, uint16_t client_port, uint16_t server_port)
 {
@@ -18,11 +18,8 @@ struct conn *world_conn_of(const struct world *w, uint16_t client_port, uint16_t
 /* Nothing is under way, and nobody wants anything. */
 bool world_rests(const struct world *w)
 {
-    if (w->to_server.first || w->to_client.first)
+    if (w->to_server.first || w->to_client.first || !w->port->rests(w))
         return false;
-    for (unsigned i = 0; i < w->workers; i++)
-        if (w->port.queue[i].n_rx || w->port.queue[i].n_tx)
-            return false;
     for (unsigned i = 0; i < CONNS; i++)
         if (w->conn[i].live && w->conn[i].idle_until_us <= w->now_us)
             return false;
@@ -155,7 +152,8 @@ static void has_ended(struct world *w, struct conn *c)
 static void check_progress(struct world *w, struct conn *c)
 {
     uint64_t steps = (uint64_t)c->received[0] + c->received[1] + c->written[0] + c->written[1] + c->accepted +
-                     c->client_done + c->server_done + c->client_shut + c->server_shut + c->server_closed + !c->open_at_us;
+                     c->client_done + c->server_done + c->client_shut + c->server_shut + c->server_closed +
+                     !c->open_at_us;
 
     if (steps != c->steps || c->idle_until_us || c->open_at_us) {
         c->steps = steps;

@@ -7,11 +7,11 @@
 #include <rte_mempool.h>
 
 #include "eal.h"
-#include "mbufs.h"
 #include "moves_inside.h"
 
 #define GIVE_UP_US    60000000
 #define PAUSES_US     100000 /* then every worker accepts: whoever was dropped comes again */
+#define RESTARTS_MAX  3      /* in a run: with more of them connections would not come to an end */
 #define QUIET_STEP_US 2000
 #define QUIET_US      1500000               /* after the last connection: gates, traces and answers come to rest */
 #define REST_US       (UINT64_C(125) << 38) /* longer than TIME-WAIT; the same place in every period of wheels and clocks */
@@ -81,7 +81,8 @@ static void rest(struct world *w)
     memcpy(client.mac, world_client_mac, sizeof world_client_mac);
     give_reta(w);
     w->now_us = (w->now_us / REST_US + 2) * REST_US;
-    w->port.now_ns = w->now_us * 1000;
+    w->began_us = w->now_us;
+    w->port->begin(w);
     for (unsigned i = 0; i < w->workers; i++) {
         nb_worker_step(w->rt->worker[i], w->now_us);
         nb_net_told(&w->rt->worker[i]->net, 0, &client, w->now_us);
@@ -90,25 +91,20 @@ static void rest(struct world *w)
     }
 }
 
-struct world *world_new(unsigned workers)
+struct world *world_new(unsigned workers, const struct world_port *port)
 {
     struct world *w = calloc(1, sizeof *w);
     const struct nb_app_option option = {.key = "world", .value = (const char *)w};
     struct nb_error err = {0};
 
-    nb_test_eal();
     w->workers = workers;
+    w->port = port;
     w->now_us = 1000;
     w->next_port = 10000;
     w->random = 1;
-    w->pool = support_pool_new(CLIENT_MBUFS);
-    nb_soft_port_open(&w->port, workers);
-    w->port.tx_takes_ns = world_frame_takes_ns;
-    w->port.arg = w;
     nb_runtime_config_init(&w->config);
     w->config.n_workers = workers;
     w->config.n_ports = 1;
-    snprintf(w->config.port[0].device, sizeof w->config.port[0].device, "%s", w->port.device);
     w->config.port[0].n_addresses = 1;
     w->config.port[0].address[0] =
         (struct nb_port_address){.address = {{US}}, .family = NB_FAMILY_IPV4, .prefix_bits = 24};
@@ -125,25 +121,33 @@ struct world *world_new(unsigned workers)
                                           .send_buffer_bytes = 65536,
                                           .recv_buffer_bytes = 65536,
                                           .mbufs = workers > 32 ? MANY_MBUFS : WORKER_MBUFS};
+    port->open(w);
+    w->pool = nb_test_pool("clients", CLIENT_MBUFS);
     if (nb__engine_start_stepped(&w->config, w->now_us, &w->rt, &err) < 0) {
         fprintf(stderr, "%u workers: %s\n", workers, err.text);
         exit(1);
     }
-    nb_soft_port_attach(&w->port, w->rt->pool);
     give_rss(w);
+    port->start(w);
     return w;
 }
 
 void world_free(struct world *w)
 {
-    nb_soft_port_clear(&w->port);
-    nb__engine_stop_stepped(w->rt, w->now_us);
-    nb_soft_port_close(&w->port);
+    unsigned held;
+
+    w->port->stop(w);
+    held = nb__engine_stop_stepped(w->rt, w->now_us);
+    if (held) {
+        fprintf(stderr, "%u workers: %u buffers are held when all is over\n", w->workers, held);
+        exit(1);
+    }
     for (struct packet *next; w->free; w->free = next) {
         next = w->free->next;
         free(w->free);
     }
     rte_mempool_free(w->pool);
+    w->port->close(w);
     free(w);
 }
 
@@ -163,10 +167,9 @@ static void step_workers(struct world *w)
     }
 }
 
-static void step(struct world *w)
+void world_step(struct world *w)
 {
     w->now_us += 1 + world_below(w, w->quiet || world_rests(w) ? QUIET_STEP_US : STEP_US);
-    w->port.now_ns = w->now_us * 1000;
     world_arrive_at_server(w);
     step_workers(w);
     world_arrive_at_client(w);
@@ -176,15 +179,13 @@ static void step(struct world *w)
     world_read_tickets(w);
     if (world_chance(w, w->o->moves_permille))
         world_begin_move(w);
-    if (world_chance(w, w->o->rule_permille))
-        world_begin_rule(w);
-    world_end_rules(w);
+    w->port->steer(w);
     if (world_chance(w, w->o->pin_permille))
         world_pin_some(w);
     if (!w->quiet && world_chance(w, w->o->reta_permille))
         world_begin_reta(w);
     world_go_on_with_reta(w);
-    if (!w->quiet && world_chance(w, w->o->restart_permille))
+    if (!w->quiet && w->result->restarts < RESTARTS_MAX && world_chance(w, w->o->restart_permille))
         world_restart_port(w);
     if (w->now_us > w->pauses_until_us)
         world_pause_none(w);
@@ -195,7 +196,6 @@ static void step(struct world *w)
 bool world_run(struct world *w, const struct world_options *options, struct world_result *result)
 {
     struct world_tally before;
-    uint64_t began_us;
 
     w->o = options;
     w->result = result;
@@ -207,36 +207,34 @@ bool world_run(struct world *w, const struct world_options *options, struct worl
     memset(w->ticket, 0, sizeof w->ticket);
     memset(w->conn, 0, sizeof w->conn);
     memset(w->sleeps_until_us, 0, sizeof w->sleeps_until_us);
-    w->port.tx_ring = options->tx_ring ? options->tx_ring : 64;
-    w->port.missed = 0;
+    w->missed = 0;
     for (unsigned i = 0; i < w->workers; i++) {
         struct nb_tx_clock *clock = &w->rt->worker[i]->port[0].tx_clock;
-        w->rt->worker[i]->port[0].rx_descriptors = (uint16_t)w->port.rx_ring;
 
         clock->frame = ((options->frame_ns ? options->frame_ns : FRAME_NS) << NB_TX_CLOCK_SHIFT) / 1000 + 1;
-        clock->drain = (uint64_t)w->port.tx_ring * clock->frame;
+        clock->drain = (uint64_t)w->config.port[0].tx_descriptors * clock->frame;
     }
     w->next_port = (uint16_t)(10000 + options->seed * 131 % 40000);
     rest(w);
     world_client_new(w);
     before = world_count(w);
-    began_us = w->now_us;
-    w->pauses_until_us = began_us + PAUSES_US;
+    w->pauses_until_us = w->began_us + PAUSES_US;
     w->opened = 0;
     w->reuse_until = 3 * options->conns;
     world_open_conns(w);
     while (world_live_conns(w) && !result->why[0]) {
-        step(w);
-        if (w->now_us > began_us + GIVE_UP_US)
+        world_step(w);
+        if (w->now_us > w->began_us + GIVE_UP_US)
             world_tell_stuck(w);
     }
     w->quiet = true;
     w->pauses_until_us = 0;
     for (uint64_t until_us = w->now_us + QUIET_US; w->now_us < until_us && !result->why[0];)
-        step(w);
+        world_step(w);
     world_check_counters(w, &before);
     world_check_rest(w);
+    w->port->check(w);
     world_client_free(w);
-    result->now_us = w->now_us - began_us;
+    result->now_us = w->now_us - w->began_us;
     return !result->why[0];
 }

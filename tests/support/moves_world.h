@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct world;
+struct world_port;
 
 /* What a run is to be like. Everything that is 0 is as mild as can be. */
 struct world_options {
@@ -37,22 +38,30 @@ struct world_options {
     unsigned reta_permille;    /* of steps change the indirection table */
     unsigned rule_permille;    /* of steps give a flow a rule or take it, as steering would */
     unsigned restart_permille; /* of steps restart the port: what lies in its rings is lost, and rules are */
+    unsigned refuse_permille;  /* of operations on rules are refused, where the NIC is one that can be told */
+    unsigned table_rules;      /* so many rules its table takes; 0: as many as it has */
     bool disorder_allowed;     /* sleeps are longer than gates wait: only streams and ends count */
 };
 
 struct world_result {
     char why[256]; /* "": all is well */
     unsigned moves, refused, tables, restarts;
-    unsigned half_open, granted, reused; /* moves of half-open flows; connections that the server opened, over old tuples */
+    unsigned half_open, granted,
+        reused; /* moves of half-open flows; connections that the server opened, over old tuples */
     uint64_t forwarded, parked, lost, reordered, longest_us;
     uint64_t returned; /* buffers of other workers that were given back to them, so far */
+    uint64_t ruled;    /* frames that the NIC sent where a rule said */
     uint64_t now_us;
+    uint64_t trace; /* of every frame when, which way, where to: two runs with one trace are the same */
 };
 
 #define WORLD_RUNS 256 /* that one world is good for: a run ends long after it began, and time is not endless */
 
-/* A data plane of so many workers. Ends the program when that cannot be. */
-struct world *world_new(unsigned workers);
+/* A port that is software, with as many queues as workers are wished for, and rules of the world's own. */
+extern const struct world_port world_soft_port;
+
+/* A data plane of so many workers over such a port. Ends the program when that cannot be. */
+struct world *world_new(unsigned workers, const struct world_port *port);
 void world_free(struct world *w);
 
 /* One run; the data plane is used again and again. False with result.why. */
