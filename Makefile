@@ -10,6 +10,8 @@ PROFILE ?=
 PREFIX ?= /usr/local
 CC = gcc
 Q = $(if $(filter 1,$(V)),,@)
+# For targets that build and then run something: as many jobs as there are CPUs, unless the caller has said how many.
+BUILD = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
 
 B := $(if $(filter 1,$(SAN)),build/asan,$(if $(PROFILE),build/profiled,build))
@@ -68,10 +70,10 @@ $(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
 PROFILED_WORKS := short-connection keepalive-request bulk-segment
 profiled: ## all of it again under build/profiled, the stack optimized by how the instruction benchmark runs it
 	@rm -rf build/profiled
-	@$(MAKE) --no-print-directory PROFILE=generate build/profiled/bench/instructions
+	@$(BUILD) PROFILE=generate build/profiled/bench/instructions
 	@for work in $(PROFILED_WORKS); do build/profiled/bench/instructions $$work >/dev/null 2>&1 || exit 1; done
 	@find build/profiled -type f ! -name '*.gcda' -delete
-	@$(MAKE) --no-print-directory PROFILE=use all
+	@$(BUILD) PROFILE=use all
 
 # --- dependencies ----------------------------------------------------------------------------------------------------
 deps: ## install what building, running and testing need (apt; lists it first; without root prints the line, exits 2)
@@ -83,14 +85,14 @@ deps-present:
 
 # --- running ---------------------------------------------------------------------------------------------------------
 run: deps ## start the demo system in its own network namespace (CONFIG=FILE for another configuration)
-	@$(MAKE) --no-print-directory all
+	@$(BUILD) all
 	@scripts/demo run --watch-parent $(if $(CONFIG),--config $(CONFIG))
 
 shell: ## a shell inside the running demo's namespace, with build/ on PATH
 	@scripts/demo shell
 
 demo: deps ## the same system, scripted: requests, flows, rules and workers shown; exit 0 or the reason
-	@$(MAKE) --no-print-directory all
+	@$(BUILD) all
 	@scripts/demo show --watch-parent
 
 # --- checking --------------------------------------------------------------------------------------------------------

@@ -43,20 +43,20 @@ test: deps ## everything CI runs: unit, end to end, one sanitizer pass; ends wit
 MEASURING_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/*.c tests/bench/*/*.c tests/experiments/*.c))
 
 test-built:
-	@$(MAKE) --no-print-directory all $(UNIT_TESTS) $(MEASURING_OBJS)
-	@$(MAKE) --no-print-directory SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
+	@$(BUILD) all $(UNIT_TESTS) $(MEASURING_OBJS)
+	@$(BUILD) SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
 	@tests/run -j 2 $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(DOC_TESTS) $(E2E_TESTS)
 
 test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for the planner, every end-to-end test on sanitizer builds, each fuzz target for FUZZ_S=60 seconds
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory SAN=1 all
+	@$(BUILD) all
+	@$(BUILD) SAN=1 all
 	@NB_WRK_S=10 tests/run -t 600 tests/e2e/test_http.py
 	@tests/run -t 600 $(TEST_LONG)
-	@$(MAKE) --no-print-directory $(B)/tests/sim/test_moves
+	@$(BUILD) $(B)/tests/sim/test_moves
 	@SIM_SEEDS=10000 tests/run -t 600 $(B)/tests/sim/test_moves
-	@$(MAKE) --no-print-directory $(B)/tests/moves/test_moves_82599
+	@$(BUILD) $(B)/tests/moves/test_moves_82599
 	@NIC_SEEDS=10000 tests/run -t 600 $(B)/tests/moves/test_moves_82599
-	@$(MAKE) --no-print-directory $(B)/tests/flowrules/test_planner_profiles
+	@$(BUILD) $(B)/tests/flowrules/test_planner_profiles
 	@NB_SEEDS=300 tests/run -t 600 $(B)/tests/flowrules/test_planner_profiles
 	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)
 	@$(MAKE) --no-print-directory sim-long
