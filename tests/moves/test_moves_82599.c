@@ -25,7 +25,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #define SEEDS 20
 #else
-#define SEEDS 300
+#define SEEDS 1000
 #endif
 
 #define SEEDS_THAT_TELL 10
