@@ -3,6 +3,7 @@
  * each).
  */
 #include "../../host-lib/tcp/settings.h"
+#include "random.h"
 #include "two_ends.h"
 
 #include <setjmp.h>
@@ -18,39 +19,24 @@
 
 #define SEEDS 60 /* of each kind of link: ten kinds, 600 conversations */
 
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-static uint32_t pick(uint64_t *state, const uint32_t *of, unsigned n)
-{
-    *state = mix(*state);
-    return of[*state % n];
-}
-#define PICK(...) pick(&state, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
-
 static struct run_options options_for(uint64_t seed)
 {
-    uint64_t state = mix(seed);
+    uint64_t state = rng_mix(seed);
     static const char *const congestions[] = {NULL, "reno", "bbr"};
-    struct run_options o = {.seed = seed, .family = PICK(NB_FAMILY_IPV4, NB_FAMILY_IPV6)};
-    o.simultaneous_open = PICK(0, 0, 0, 1);
-    o.link.delay_us = PICK(10, 200, 5000, 40000);
+    struct run_options o = {.seed = seed, .family = RNG_PICK(&state, NB_FAMILY_IPV4, NB_FAMILY_IPV6)};
+    o.simultaneous_open = RNG_PICK(&state, 0, 0, 0, 1);
+    o.link.delay_us = RNG_PICK(&state, 10, 200, 5000, 40000);
     for (unsigned i = 0; i < 2; i++) {
-        o.side[i].send_bytes = PICK(0, 1, 700, 5000, 40000, 150000);
-        o.side[i].send_buffer = PICK(2000, 16000, 256000);
-        o.side[i].recv_buffer = PICK(1500, 8000, 60000, 200000);
-        o.side[i].mtu = (uint16_t)PICK(576, 1500, 1500, 1280);
+        o.side[i].send_bytes = RNG_PICK(&state, 0, 1, 700, 5000, 40000, 150000);
+        o.side[i].send_buffer = RNG_PICK(&state, 2000, 16000, 256000);
+        o.side[i].recv_buffer = RNG_PICK(&state, 1500, 8000, 60000, 200000);
+        o.side[i].mtu = (uint16_t)RNG_PICK(&state, 576, 1500, 1500, 1280);
         o.side[i].mbufs = 2047;
-        o.side[i].slow_reader = PICK(0, 0, 1);
-        o.side[i].by_chain = PICK(0, 0, 1);
-        o.side[i].plain = PICK(0, 0, 0, 1);
-        o.side[i].ecn = (uint8_t)PICK(0, NB_ECN_ON, NB_ECN_ACCECN, NB_ECN_ACCECN);
-        o.side[i].congestion = congestions[PICK(0, 1, 2)];
+        o.side[i].slow_reader = RNG_PICK(&state, 0, 0, 1);
+        o.side[i].by_chain = RNG_PICK(&state, 0, 0, 1);
+        o.side[i].plain = RNG_PICK(&state, 0, 0, 0, 1);
+        o.side[i].ecn = (uint8_t)RNG_PICK(&state, 0, NB_ECN_ON, NB_ECN_ACCECN, NB_ECN_ACCECN);
+        o.side[i].congestion = congestions[RNG_PICK(&state, 0, 1, 2)];
     }
     return o;
 }
@@ -67,7 +53,7 @@ static void run_seeds(unsigned kind, void (*shape)(struct run_options *o, uint64
     uint64_t first = only ? strtoull(only, NULL, 10) : kind * 1000000ull, packets = 0, lost = 0;
     for (uint64_t seed = first; seed < first + (only ? 1 : seeds()); seed++) {
         struct run_options o = options_for(seed);
-        shape(&o, mix(seed ^ 0x5eed));
+        shape(&o, rng_mix(seed ^ 0x5eed));
         struct run_result result = two_ends_run(&o);
         packets += result.packets;
         lost += result.lost;
@@ -85,58 +71,58 @@ static void clean(struct run_options *o, uint64_t state)
 
 static void losing(struct run_options *o, uint64_t state)
 {
-    o->link.loss_ppm = PICK(5000, 20000, 50000, 150000);
+    o->link.loss_ppm = RNG_PICK(&state, 5000, 20000, 50000, 150000);
 }
 
 static void losing_in_bursts(struct run_options *o, uint64_t state)
 {
-    o->link.burst_ppm = PICK(1000, 10000);
-    o->link.burst_us = PICK(100, 10000, 2000000);
+    o->link.burst_ppm = RNG_PICK(&state, 1000, 10000);
+    o->link.burst_us = RNG_PICK(&state, 100, 10000, 2000000);
 }
 
 /* Not every second or third: a window of two segments and the retransmission of one can fall into step with that. */
 static void losing_every_nth(struct run_options *o, uint64_t state)
 {
-    o->link.lose_every = PICK(7, 10, 100);
+    o->link.lose_every = RNG_PICK(&state, 7, 10, 100);
 }
 
 /* Whole round trips of jitter, so that order means nothing. */
 static void shuffling(struct run_options *o, uint64_t state)
 {
-    o->link.jitter_us = o->link.delay_us * PICK(1, 3);
-    o->link.duplicate_ppm = PICK(0, 20000, 100000);
-    o->link.loss_ppm = PICK(0, 10000, 50000);
+    o->link.jitter_us = o->link.delay_us * RNG_PICK(&state, 1, 3);
+    o->link.duplicate_ppm = RNG_PICK(&state, 0, 20000, 100000);
+    o->link.loss_ppm = RNG_PICK(&state, 0, 10000, 50000);
 }
 
 /* A few packets come late, as on two paths of different length. */
 static void reordering(struct run_options *o, uint64_t state)
 {
-    o->link.reorder_ppm = PICK(10000, 100000);
-    o->link.reorder_us = (unsigned)o->link.delay_us / 4 + PICK(0, 10, 1000);
-    o->link.loss_ppm = PICK(0, 0, 10000);
+    o->link.reorder_ppm = RNG_PICK(&state, 10000, 100000);
+    o->link.reorder_us = (unsigned)o->link.delay_us / 4 + RNG_PICK(&state, 0, 10, 1000);
+    o->link.loss_ppm = RNG_PICK(&state, 0, 0, 10000);
 }
 
 static void corrupting(struct run_options *o, uint64_t state)
 {
-    o->link.corrupt_ppm = PICK(10000, 100000);
+    o->link.corrupt_ppm = RNG_PICK(&state, 10000, 100000);
 }
 
 /* A slow link with a short queue, and few buffers at the ends. */
 static void narrow(struct run_options *o, uint64_t state)
 {
-    o->link.rate_bps = PICK(1000000, 12000000, 200000000);
-    o->link.queue_bytes = PICK(6000, 30000);
+    o->link.rate_bps = RNG_PICK(&state, 1000000, 12000000, 200000000);
+    o->link.queue_bytes = RNG_PICK(&state, 6000, 30000);
     for (unsigned i = 0; i < 2; i++)
-        o->side[i].mbufs = PICK(31, 63, 255);
+        o->side[i].mbufs = RNG_PICK(&state, 31, 63, 255);
 }
 
 /* Large packets vanish and nobody says so: probing has to find out. */
 static void swallowing(struct run_options *o, uint64_t state)
 {
-    o->link.mtu_bytes = (uint16_t)PICK(1100, 1200, 1492);
-    o->link.loss_ppm = PICK(0, 0, 10000);
+    o->link.mtu_bytes = (uint16_t)RNG_PICK(&state, 1100, 1200, 1492);
+    o->link.loss_ppm = RNG_PICK(&state, 0, 0, 10000);
     for (unsigned i = 0; i < 2; i++)
-        o->side[i].mtu_probing = (uint8_t)PICK(1, 1, 2);
+        o->side[i].mtu_probing = (uint8_t)RNG_PICK(&state, 1, 1, 2);
 }
 
 static void test_clean_link_delivers_everything(void **state)
@@ -196,8 +182,8 @@ static void test_link_that_swallows_large_packets_delivers_everything(void **sta
 /* Congestion marks beside losses and whatever ECN the ends agree on. */
 static void marking(struct run_options *o, uint64_t state)
 {
-    o->link.mark_every = PICK(1, 3, 10, 50);
-    o->link.loss_ppm = PICK(0, 0, 20000);
+    o->link.mark_every = RNG_PICK(&state, 1, 3, 10, 50);
+    o->link.loss_ppm = RNG_PICK(&state, 0, 0, 20000);
 }
 
 static void test_marking_link_delivers_everything(void **state)

@@ -3,41 +3,27 @@
 #include <stdlib.h>
 
 #include "moves_seeds.h"
+#include "random.h"
 
 #define OF_A_KIND 1000000 /* seeds at most: the number of a seed tells its kind */
 
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-static uint32_t pick(uint64_t *state, const uint32_t *of, unsigned n)
-{
-    *state = mix(*state);
-    return of[*state % n];
-}
-#define PICK(...) pick(&state, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
-
 static struct world_options options_for(uint64_t seed)
 {
-    uint64_t state = mix(seed);
+    uint64_t state = rng_mix(seed);
 
     return (struct world_options){
         .seed = seed,
-        .conns = PICK(1, 2, 5, 12),
-        .bytes_max = PICK(300, 20000, 100000, 300000),
-        .moves_permille = PICK(20, 100, 500, 900),
-        .asleep_permille = PICK(0, 0, 10, 50),
-        .asleep_us = PICK(50, 300, 1500),
-        .rx_write_us = PICK(0, 5, 100, 800),
-        .link_us = PICK(5, 50, 500),
-        .frame_ns = PICK(0, 0, 12310),
-        .tx_ring = PICK(64, 64, 16),
-        .hold_permille = PICK(0, 100, 600),
-        .pin_permille = PICK(0, 0, 50),
+        .conns = RNG_PICK(&state, 1, 2, 5, 12),
+        .bytes_max = RNG_PICK(&state, 300, 20000, 100000, 300000),
+        .moves_permille = RNG_PICK(&state, 20, 100, 500, 900),
+        .asleep_permille = RNG_PICK(&state, 0, 0, 10, 50),
+        .asleep_us = RNG_PICK(&state, 50, 300, 1500),
+        .rx_write_us = RNG_PICK(&state, 0, 5, 100, 800),
+        .link_us = RNG_PICK(&state, 5, 50, 500),
+        .frame_ns = RNG_PICK(&state, 0, 0, 12310),
+        .tx_ring = RNG_PICK(&state, 64, 64, 16),
+        .hold_permille = RNG_PICK(&state, 0, 100, 600),
+        .pin_permille = RNG_PICK(&state, 0, 0, 50),
     };
 }
 
@@ -55,7 +41,7 @@ static void add(struct world_result *sum, const struct world_result *r)
     sum->reordered += r->reordered;
     sum->ruled += r->ruled;
     sum->returned = r->returned;
-    sum->trace = mix(sum->trace ^ r->trace);
+    sum->trace = rng_mix(sum->trace ^ r->trace);
     if (r->longest_us > sum->longest_us)
         sum->longest_us = r->longest_us;
 }
