@@ -46,16 +46,21 @@ class Nginx:
         self.folder.cleanup()
 
 
+def nanoseconds(text):
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
+    return float(number) * UNITS_NS[unit]
+
+
 def read_report(out):
     """wrk's words as the JSON that the other ends print."""
     done = re.search(r"^\s*(\d+) requests in ([\d.]+)(us|ms|s|m),", out, re.MULTILINE)
-    median = re.search(r"^\s*50%\s+([\d.]+)(us|ms|s)$", out, re.MULTILINE)
+    latency = dict(re.findall(r"^\s*(50|99)%\s+([\d.]+(?:us|ms|s))$", out, re.MULTILINE))
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
-    if not done or not median:
+    if not done or len(latency) != 2:
         sys.exit(f"wrk says nothing that is understood:\n{out}")
     seconds = float(done.group(2)) * (60 if done.group(3) == "m" else UNITS_NS[done.group(3)] / 1e9)
     return {"count": int(done.group(1)), "seconds": seconds,
-            "p50_ns": float(median.group(1)) * UNITS_NS[median.group(2)],
+            "p50_ns": nanoseconds(latency["50"]), "p99_ns": nanoseconds(latency["99"]),
             "errors": sum(map(int, errors.groups())) if errors else 0}
 
 

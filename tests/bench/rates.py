@@ -1,39 +1,54 @@
 #!/usr/bin/env python3
 """Rates of this stack, Linux and lwIP, measured in one run.
 
-usage: rates.py [--rounds N] [--seconds S] [--only ROW[,ROW...]] FOLDER
+usage: rates.py [--rounds N] [--seconds S] [--only MODE[,MODE...]] FOLDER
 
-FOLDER holds the ends (build/bench): PROGRAM server|client MODE CPU SECONDS [SOCKET]. For each row every stack is server and
-client, each side on a CPU of its own; stacks take turns within a round, so that whatever else the machine does meets all
-of them; the figure is the median of the rounds, the noise half the distance between the quartiles. Ours, lwIP and the bare
+FOLDER holds the ends (build/bench): PROGRAM server|client MODE CPU SECONDS [SOCKET]. In each mode every stack is server
+and client, each side on a CPU of its own; stacks take turns within a round, so that whatever else the machine does meets
+all of them; a figure is the median of the rounds, the noise half the distance between the quartiles. Ours, lwIP and the bare
 frames go over net_memif; Linux goes over a veth pair between two network namespaces that exist for this program only, once
 with an epoll program that makes the same exchange and once as nginx and wrk (nginx.py). Bulk of Linux is iperf3's.
 
-Writes rates.json, rates.md and rates.svg into FOLDER and prints the table.
+Latency is told at two loads: one request outstanding, and requests at a pace, counted from when they were due (rate.h).
+
+Writes results.json, results.md, results.svg and latency.svg into FOLDER and prints the table.
 """
 import argparse
 import contextlib
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import nginx
+import report
 
 SERVER, CLIENT = "10.98.0.1", "10.98.0.2"
 CPUS = (0, 1)
 LIMIT_S = 30
-ROWS = {  # name: mode of the ends, unit, what a client's report says, who takes part
-    "short connections": ("short", "1/s", lambda r: r["count"] / r["seconds"], ("netbypass", "lwip", "linux", "nginx")),
-    "keepalive requests": ("keepalive", "1/s", lambda r: r["count"] / r["seconds"], ("netbypass", "lwip", "linux", "nginx")),
-    "round trip p50": ("pingpong", "ns", lambda r: r["p50_ns"], ("netbypass", "frame", "lwip", "linux", "nginx")),
-    "bulk": ("bulk", "Gbit/s", lambda r: r["bytes"] * 8e-9 / r["seconds"], ("netbypass", "lwip", "linux")),
+MODES = {  # mode of the ends: who takes part
+    "short": ("netbypass", "lwip", "linux", "nginx"),
+    "keepalive": ("netbypass", "lwip", "linux", "nginx"),
+    "pingpong": ("netbypass", "frame", "lwip", "linux", "nginx"),
+    "paced": ("netbypass", "lwip", "linux"),
+    "bulk": ("netbypass", "lwip", "linux"),
 }
-TITLES = {"netbypass": "netbypass", "lwip": "lwIP", "linux": "Linux, epoll", "nginx": "Linux, nginx + wrk",
-          "frame": "bare memif"}
+ROWS = {  # name: mode, unit, what a client's report says (None: nothing)
+    "short connections": ("short", "1/s", lambda r: r["count"] / r["seconds"]),
+    "keepalive requests": ("keepalive", "1/s", lambda r: r["count"] / r["seconds"]),
+    "round trip p50": ("pingpong", "ns", lambda r: r["p50_ns"]),
+    "round trip p99": ("pingpong", "ns", lambda r: r["p99_ns"]),
+    "round trip p99.9": ("pingpong", "ns", lambda r: r.get("p999_ns")),
+    "request at a pace p50": ("paced", "ns", lambda r: r["p50_ns"]),
+    "request at a pace p99": ("paced", "ns", lambda r: r["p99_ns"]),
+    "request at a pace p99.9": ("paced", "ns", lambda r: r["p999_ns"]),
+    "bulk": ("bulk", "Gbit/s", lambda r: r["bytes"] * 8e-9 / r["seconds"]),
+}
 
 
 class Namespaces:
@@ -76,7 +91,7 @@ def serving(argv):
         server.wait(LIMIT_S)
 
 
-def report(argv, seconds):
+def outcome(argv, seconds):
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=seconds + LIMIT_S, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(argv)}: exit {done.returncode}")
@@ -89,7 +104,7 @@ def play_memif(folder, end, mode, seconds):
         socket = f"{there}/memif.sock"
         argv = [[program, role, mode, str(cpu), str(seconds), socket] for role, cpu in zip(("server", "client"), CPUS)]
         with serving(argv[0]):
-            return report(argv[1], seconds)
+            return outcome(argv[1], seconds)
 
 
 def play_linux(folder, namespaces, mode, seconds):
@@ -98,7 +113,7 @@ def play_linux(folder, namespaces, mode, seconds):
     argv = [[*namespaces.prefix(i), str(folder / "linux_end"), role, mode, str(CPUS[i]), str(seconds)]
             for i, role in enumerate(("server", "client"))]
     with serving(argv[0]):
-        return report(argv[1], seconds)
+        return outcome(argv[1], seconds)
 
 
 def play_iperf3(namespaces, seconds):
@@ -127,80 +142,71 @@ def progress(text):
         print(f"\r{text:<70}\r", end="", file=sys.stderr, flush=True)
 
 
-def measure(folder, rows, rounds, seconds):
-    """{row: {stack: [figure of each round]}}"""
-    figures = {row: {stack: [] for stack in ROWS[row][3]} for row in rows}
+def measure(folder, modes, rounds, seconds):
+    """{mode: {stack: [report of each round]}}"""
+    reports = {mode: {stack: [] for stack in MODES[mode]} for mode in modes}
     with Namespaces() as namespaces:
         for number in range(rounds):
-            for row in rows:
-                mode, _, figure, stacks = ROWS[row]
-                for stack in stacks:
-                    progress(f"round {number + 1} of {rounds}: {row}, {TITLES[stack]}")
-                    figures[row][stack].append(figure(play(folder, namespaces, stack, mode, seconds)))
+            for mode in modes:
+                for stack in MODES[mode]:
+                    progress(f"round {number + 1} of {rounds}: {mode}, {report.TITLES[stack]}")
+                    reports[mode][stack].append(play(folder, namespaces, stack, mode, seconds))
     progress("")
-    return figures
+    return reports
 
+
+# --- results ----------------------------------------------------------------------------------------------------------
 
 def summary(values):
     quartiles = statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
     return {"median": statistics.median(values), "noise": (quartiles[2] - quartiles[0]) / 2, "values": values}
 
 
-def shown(value, unit):
-    return f"{value:.1f}" if unit == "Gbit/s" else f"{value:,.0f}"
+def row(mode, unit, figure, reports):
+    figures = {stack: [figure(r) for r in rounds] for stack, rounds in reports[mode].items()}
+    return {"mode": mode, "unit": unit,
+            "stacks": {stack: summary(values) for stack, values in figures.items() if None not in values}}
 
 
-def table(results):
-    lines = ["| row | " + " | ".join(TITLES.values()) + " | ours to epoll |", "|---|" + "---|" * (len(TITLES) + 1)]
-    for row, stacks in results.items():
-        unit = ROWS[row][1]
-        cells = [f"{shown(s['median'], unit)} ± {shown(s['noise'], unit)}" if (s := stacks.get(name)) else "–"
-                 for name in TITLES]
-        ratio = stacks["netbypass"]["median"] / stacks["linux"]["median"] if stacks["linux"]["median"] else 0
-        lines.append(f"| {row}, {unit} | " + " | ".join(cells) + f" | {ratio:.2f} |")
-    return "\n".join(lines) + "\n"
+def load(rounds):
+    """What all rounds together say of one stack in one mode."""
+    histogram = Counter()
+    for r in rounds:
+        histogram.update(dict(r.get("histogram", ())))
+    return {"offered_per_s": max(r.get("offered_per_s", 0) for r in rounds), "errors": sum(r["errors"] for r in rounds),
+            "count_per_s": statistics.median(r.get("count", 0) / r["seconds"] for r in rounds),
+            "histogram": sorted(histogram.items())}
 
 
-def svg(results):
-    """A bar per stack and row, scaled to the row's largest."""
-    width, bar, gap, left = 640, 18, 14, 170
-    lines, y = [], gap
-    for row, stacks in results.items():
-        unit, most = ROWS[row][1], max(s["median"] for s in stacks.values()) or 1
-        lines.append(f'<text x="4" y="{y + 12}" font-weight="bold">{row}, {unit}</text>')
-        y += bar
-        for name, s in stacks.items():
-            length = (width - left - 90) * s["median"] / most
-            colour = "#2a6f97" if name == "netbypass" else "#a9b4bd"
-            lines.append(f'<text x="16" y="{y + 13}">{TITLES[name]}</text>'
-                         f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 3}" fill="{colour}"/>'
-                         f'<text x="{left + length + 5:.1f}" y="{y + 13}">{shown(s["median"], unit)}</text>')
-            y += bar
-        y += gap
-    body = "\n".join(lines)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" font-family="sans-serif" '
-            f'font-size="13">\n{body}\n</svg>\n')
+def machine():
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="ascii"), re.MULTILINE)
+    return f"{os.cpu_count()} CPUs{f' ({model.group(1)})' if model else ''}, Linux {os.uname().release}"
+
+
+def gather(reports, rounds, seconds):
+    return {"machine": machine(), "rounds": rounds, "seconds": seconds,
+            "rows": {name: row(*of, reports) for name, of in ROWS.items() if of[0] in reports},
+            "modes": {mode: {stack: load(of) for stack, of in stacks.items()} for mode, stacks in reports.items()}}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--only", default=",".join(ROWS), help="rows, separated by commas")
+    parser.add_argument("--only", default=",".join(MODES), help="modes, separated by commas")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    rows = options.only.split(",")
-    if unknown := [row for row in rows if row not in ROWS]:
-        parser.error(f"no such row: {', '.join(unknown)}; there are: {', '.join(ROWS)}")
+    modes = options.only.split(",")
+    if unknown := [mode for mode in modes if mode not in MODES]:
+        parser.error(f"no such mode: {', '.join(unknown)}; there are: {', '.join(MODES)}")
     if not set(CPUS) <= os.sched_getaffinity(0):
         sys.exit(f"CPUs {CPUS} are needed, one for each side")
     folder = options.folder.resolve()
-    figures = measure(folder, rows, options.rounds, options.seconds)
-    results = {row: {stack: summary(values) for stack, values in stacks.items()} for row, stacks in figures.items()}
-    text = table(results)
-    (folder / "rates.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    (folder / "rates.md").write_text(text, encoding="utf-8")
-    (folder / "rates.svg").write_text(svg(results), encoding="utf-8")
+    results = gather(measure(folder, modes, options.rounds, options.seconds), options.rounds, options.seconds)
+    text = report.table(results)
+    for name, content in (("results.json", json.dumps(results, indent=1) + "\n"), ("results.md", text),
+                          ("results.svg", report.bars(results)), ("latency.svg", report.latency(results))):
+        (folder / name).write_text(content, encoding="utf-8")
     print(text, end="")
 
 

@@ -1,4 +1,4 @@
-/* linux_end.c - the kernel's TCP as an end: one thread, epoll, non-blocking sockets; busy polling in mode pingpong. */
+/* linux_end.c - the kernel's TCP as an end: one thread, epoll, non-blocking sockets; busy polling where rate_polls() says so. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,9 @@
 
 static struct rate_arguments arguments;
 static struct rate_report *report;
-static uint64_t began_ns[FILES_MAX]; /* by file descriptor: when the request went out */
+static uint64_t began_ns[FILES_MAX]; /* by file descriptor: when the request went out, or was due */
+static int idle[RATE_CONNECTIONS];   /* paced: connections without a request under way */
+static unsigned n_idle;
 static int poller;
 
 static void fail(const char *what)
@@ -79,7 +81,7 @@ static void serve_one(int fd)
 static void *serve_thread(void *arg)
 {
     struct epoll_event e[EVENTS];
-    int listener = *(int *)arg, wait_ms = arguments.mode == RATE_PINGPONG ? 0 : -1;
+    int listener = *(int *)arg, wait_ms = rate_polls(arguments.mode) ? 0 : -1;
 
     rate_pin(arguments.cpu);
     for (;;) {
@@ -126,13 +128,30 @@ static void open_one(void)
     watch(fd, EPOLLOUT);
 }
 
-static void ask(int fd)
+static void ask(int fd, uint64_t start_ns)
 {
     static const char message[RATE_BYTES];
 
-    began_ns[fd] = arguments.mode == RATE_PINGPONG ? rate_now_ns() : 0;
+    began_ns[fd] = start_ns;
     if (write(fd, message, sizeof message) != sizeof message)
         rate_error(report);
+}
+
+/* The connection has nothing under way. */
+static void next(int fd)
+{
+    if (arguments.mode == RATE_PACED)
+        idle[n_idle++] = fd;
+    else
+        ask(fd, arguments.mode == RATE_PINGPONG ? rate_now_ns() : 0);
+}
+
+static void ask_what_is_due(void)
+{
+    uint64_t due_ns;
+
+    while (n_idle && (due_ns = rate_due(report)))
+        ask(idle[--n_idle], due_ns);
 }
 
 /* Connected, or (bulk) room to send. */
@@ -144,7 +163,7 @@ static void client_writable(int fd)
 
     if (arguments.mode != RATE_BULK) {
         epoll_ctl(poller, EPOLL_CTL_MOD, fd, &e);
-        ask(fd);
+        next(fd);
         return;
     }
     while ((n = write(fd, chunk, sizeof chunk)) > 0 && !rate_over(report))
@@ -167,13 +186,13 @@ static void client_readable(int fd)
         return;
     }
     rate_count(report, began_ns[fd]);
-    ask(fd);
+    next(fd);
 }
 
 static int load(void)
 {
     struct epoll_event e[EVENTS];
-    int wait_ms = arguments.mode == RATE_PINGPONG ? 0 : -1;
+    int wait_ms = rate_polls(arguments.mode) ? 0 : -1;
 
     rate_pin(arguments.cpu);
     report = rate_begin(&arguments);
@@ -188,6 +207,8 @@ static int load(void)
             else
                 client_writable(e[i].data.fd);
         }
+        if (arguments.mode == RATE_PACED)
+            ask_what_is_due();
     }
     return rate_print(report);
 }

@@ -29,6 +29,8 @@ static struct rte_mbuf *out[BURST];
 static unsigned n_out;
 static const char message[RATE_BYTES] = "message";
 static bool over;
+static struct tcp_pcb *idle[RATE_CONNECTIONS]; /* paced: connections without a request under way */
+static unsigned n_idle;
 
 /* --- the interface ------------------------------------------------------------------------------------------------ */
 
@@ -144,11 +146,28 @@ static void listen_here(void)
 
 static void open_one(void);
 
-static void ask(struct tcp_pcb *pcb)
+static void ask(struct tcp_pcb *pcb, uint64_t start_ns)
 {
-    tcp_arg(pcb, (void *)(arguments.mode == RATE_PINGPONG ? rate_now_ns() : 0));
+    tcp_arg(pcb, (void *)start_ns);
     tcp_write(pcb, message, sizeof message, TCP_WRITE_FLAG_COPY);
     tcp_output(pcb);
+}
+
+/* The connection has nothing under way. */
+static void next(struct tcp_pcb *pcb)
+{
+    if (arguments.mode == RATE_PACED)
+        idle[n_idle++] = pcb;
+    else
+        ask(pcb, arguments.mode == RATE_PINGPONG ? rate_now_ns() : 0);
+}
+
+static void ask_what_is_due(void)
+{
+    uint64_t due_ns;
+
+    while (n_idle && (due_ns = rate_due(report)))
+        ask(idle[--n_idle], due_ns);
 }
 
 static err_t send_bulk(void *arg, struct tcp_pcb *pcb, uint16_t n)
@@ -175,7 +194,7 @@ static err_t client_data(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
     if (arguments.mode == RATE_SHORT)
         return ERR_OK;
     rate_count(report, (uintptr_t)arg);
-    ask(pcb);
+    next(pcb);
     return ERR_OK;
 }
 
@@ -191,7 +210,7 @@ static err_t client_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     (void)arg, (void)err;
     if (arguments.mode == RATE_BULK)
         return send_bulk(NULL, pcb, 0);
-    ask(pcb);
+    next(pcb);
     return ERR_OK;
 }
 
@@ -244,6 +263,8 @@ int main(int argc, char **argv)
         input(&netif);
         if (turn % TURNS_PER_TIMER == 0)
             sys_check_timeouts();
+        if (!arguments.server && arguments.mode == RATE_PACED)
+            ask_what_is_due();
         if (n_out)
             flush();
         if (!arguments.server)

@@ -8,8 +8,7 @@
 #include <arpa/inet.h>
 #include <rte_mbuf.h>
 
-#include <netbypass/runtime.h>
-
+#include "../../../host-lib/worker/engine.h"
 #include "memif.h"
 #include "rate.h"
 
@@ -54,13 +53,32 @@ static struct client {
     struct rate_report *report;
     struct rte_mbuf *chunk; /* bulk: sent again and again by reference */
     _Atomic bool over;
+    struct nb_conn idle[RATE_CONNECTIONS]; /* paced: connections without a request under way */
+    unsigned n_idle;
 } client;
 
 /* `user` is the time of the request. */
-static void ask(struct nb_worker *w, struct nb_conn c)
+static void ask(struct nb_worker *w, struct nb_conn c, uint64_t start_ns)
 {
-    nb_conn_set_user(w, c, (void *)(arguments.mode == RATE_PINGPONG ? rate_now_ns() : 0));
+    nb_conn_set_user(w, c, (void *)start_ns);
     nb_conn_write(w, c, message, sizeof message);
+}
+
+/* The connection has nothing under way. */
+static void next(struct nb_worker *w, struct nb_conn c)
+{
+    if (arguments.mode == RATE_PACED)
+        client.idle[client.n_idle++] = c;
+    else
+        ask(w, c, arguments.mode == RATE_PINGPONG ? rate_now_ns() : 0);
+}
+
+static void ask_what_is_due(struct nb_worker *w)
+{
+    uint64_t due_ns;
+
+    while (client.n_idle && (due_ns = rate_due(client.report)))
+        ask(w, client.idle[--client.n_idle], due_ns);
 }
 
 static void open_one(struct nb_worker *w)
@@ -98,7 +116,7 @@ static void client_connected(struct nb_worker *w, void *state, struct nb_conn c,
     if (arguments.mode == RATE_BULK)
         send_bulk(w, c);
     else
-        ask(w, c);
+        next(w, c);
 }
 
 static void client_writable(struct nb_worker *w, void *state, struct nb_conn c, void *user)
@@ -119,7 +137,7 @@ static void client_data(struct nb_worker *w, void *state, struct nb_conn c, void
     rate_count(client.report, (uintptr_t)user);
     atomic_store_explicit(&client.over, rate_over(client.report), memory_order_relaxed);
     if (!client.over)
-        ask(w, c);
+        next(w, c);
 }
 
 static void client_closed(struct nb_worker *w, void *state, struct nb_conn c, void *user, enum nb_closed_reason reason)
@@ -160,11 +178,9 @@ static void begin(struct nb_worker *w, void *arg)
 
 /* --- the program -------------------------------------------------------------------------------------------------- */
 
-static struct nb_runtime *start_stack(void)
+static const struct nb_runtime_config *configuration(void)
 {
     static struct nb_runtime_config config;
-    struct nb_runtime *rt;
-    struct nb_error err;
 
     nb_runtime_config_init(&config);
     config.n_ports = config.n_workers = config.n_listeners = 1;
@@ -180,10 +196,22 @@ static struct nb_runtime *start_stack(void)
     config.limits.mbufs = 32768;
     config.listener[0] = (struct nb_listener_config){.tcp_port = arguments.server ? RATE_PORT : 0,
                                                      .app = arguments.server ? &server_app : &client_app};
-    if (nb_runtime_start(&config, &rt, &err) != 0) {
-        fprintf(stderr, "%s\n", err.text);
-        exit(1);
-    }
+    return &config;
+}
+
+static void fail(const struct nb_error *err)
+{
+    fprintf(stderr, "%s\n", err->text);
+    exit(1);
+}
+
+static struct nb_runtime *start_stack(void)
+{
+    struct nb_runtime *rt;
+    struct nb_error err;
+
+    if (nb_runtime_start(configuration(), &rt, &err) != 0)
+        fail(&err);
     return rt;
 }
 
@@ -195,25 +223,56 @@ static void wait_for_link(struct nb_runtime *rt)
         usleep(LINK_WAIT_US);
 }
 
-int main(int argc, char **argv)
+static void serve(void)
+{
+    struct nb_runtime *rt = start_stack();
+
+    rate_serve();
+    nb_runtime_stop(rt);
+}
+
+static void apply_load(void)
+{
+    struct nb_runtime *rt = start_stack();
+
+    wait_for_link(rt);
+    nb_runtime_call(rt, 0, begin, NULL);
+    while (!atomic_load_explicit(&client.over, memory_order_relaxed))
+        usleep(LINK_WAIT_US);
+    nb_runtime_stop(rt);
+}
+
+/* Requests are begun by the clock, not by what arrives: the worker's turns are ours to take. */
+static void apply_paced_load(void)
 {
     struct nb_runtime *rt;
-    int status = 0;
+    struct nb_error err;
 
+    rate_pin(arguments.cpu);
+    if (nb__engine_start_stepped(configuration(), 0, &rt, &err) != 0)
+        fail(&err);
+    wait_for_link(rt);
+    begin(rt->worker[0], NULL);
+    while (!rate_over(client.report)) {
+        nb__engine_step(rt, nb__clock_us(&rt->clock));
+        ask_what_is_due(rt->worker[0]);
+    }
+    client.over = true;
+    nb__engine_stop_stepped(rt, nb__clock_us(&rt->clock));
+}
+
+int main(int argc, char **argv)
+{
     arguments = rate_arguments(argc, argv, true);
     client.report = rate_begin(&arguments);
     memif_eal(&arguments);
-    rt = start_stack();
     if (arguments.server) {
-        rate_serve();
-    } else {
-        wait_for_link(rt);
-        nb_runtime_call(rt, 0, begin, NULL);
-        while (!atomic_load_explicit(&client.over, memory_order_relaxed))
-            usleep(LINK_WAIT_US);
+        serve();
+        return 0;
     }
-    nb_runtime_stop(rt);
-    if (!arguments.server)
-        status = rate_print(client.report);
-    return status;
+    if (arguments.mode == RATE_PACED)
+        apply_paced_load();
+    else
+        apply_load();
+    return rate_print(client.report);
 }

@@ -18,6 +18,8 @@
 
 struct rate_report {
     double seconds;
+    bool paced;
+    uint64_t due_ns; /* paced: the next request */
     uint64_t begin_ns, start_ns, end_ns; /* warm-up, measurement */
     bool met; /* the two sides have exchanged something */
     bool measuring;
@@ -25,11 +27,12 @@ struct rate_report {
     uint64_t bin[BINS];
 };
 
-static const char *const modes[] = {"short", "keepalive", "pingpong", "bulk"};
+static const char *const modes[] = {"short", "keepalive", "pingpong", "paced", "bulk"};
+#define N_MODES (sizeof modes / sizeof modes[0])
 
 static void usage(const char *program, bool needs_socket)
 {
-    fprintf(stderr, "usage: %s server|client short|keepalive|pingpong|bulk CPU SECONDS%s\n", program,
+    fprintf(stderr, "usage: %s server|client short|keepalive|pingpong|paced|bulk CPU SECONDS%s\n", program,
             needs_socket ? " SOCKET" : "");
     exit(2);
 }
@@ -42,13 +45,13 @@ struct rate_arguments rate_arguments(int argc, char **argv, bool needs_socket)
     if (argc != (needs_socket ? 6 : 5))
         usage(argv[0], needs_socket);
     a.server = strcmp(argv[1], "server") == 0;
-    while (mode < 4 && strcmp(argv[2], modes[mode]) != 0)
+    while (mode < N_MODES && strcmp(argv[2], modes[mode]) != 0)
         mode++;
     a.mode = (enum rate_mode)mode;
     a.cpu = (unsigned)atoi(argv[3]);
     a.seconds = atof(argv[4]);
     a.socket = argv[5];
-    if ((!a.server && strcmp(argv[1], "client") != 0) || mode == 4 || a.seconds <= 0)
+    if ((!a.server && strcmp(argv[1], "client") != 0) || mode == N_MODES || a.seconds <= 0)
         usage(argv[0], needs_socket);
     return a;
 }
@@ -65,7 +68,12 @@ void rate_pin(unsigned cpu)
 
 unsigned rate_connections(enum rate_mode mode)
 {
-    return mode == RATE_SHORT || mode == RATE_KEEPALIVE ? RATE_CONNECTIONS : 1;
+    return mode == RATE_PINGPONG || mode == RATE_BULK ? 1 : RATE_CONNECTIONS;
+}
+
+bool rate_polls(enum rate_mode mode)
+{
+    return mode == RATE_PINGPONG || mode == RATE_PACED;
 }
 
 uint64_t rate_now_ns(void)
@@ -83,6 +91,7 @@ struct rate_report *rate_begin(const struct rate_arguments *arguments)
     if (!r)
         abort();
     r->seconds = arguments->seconds;
+    r->paced = arguments->mode == RATE_PACED;
     return r;
 }
 
@@ -122,6 +131,16 @@ void rate_error(struct rate_report *r)
     r->errors++;
 }
 
+uint64_t rate_due(struct rate_report *r)
+{
+    uint64_t now = rate_now_ns(), due = r->due_ns ? r->due_ns : now;
+
+    if (now < due)
+        return 0;
+    r->due_ns = due + UINT64_C(1000000000) / RATE_PACED_PER_S;
+    return due;
+}
+
 bool rate_over(struct rate_report *r)
 {
     uint64_t now = rate_now_ns();
@@ -150,13 +169,31 @@ static uint64_t percentile(const struct rate_report *r, double share)
     return 0;
 }
 
+/* What was counted, as [lower end of the bin in ns, how many]. */
+static void print_histogram(const struct rate_report *r)
+{
+    const char *comma = "";
+
+    printf("\"histogram\": [");
+    for (unsigned i = 0; i < BINS; i++) {
+        if (r->bin[i]) {
+            printf("%s[%" PRIu64 ", %" PRIu64 "]", comma, lower_end(i), r->bin[i]);
+            comma = ", ";
+        }
+    }
+    printf("]");
+}
+
 int rate_print(const struct rate_report *r)
 {
     double seconds = (double)(r->end_ns - r->start_ns) / 1e9;
 
     printf("{\"seconds\": %.3f, \"count\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"errors\": %" PRIu64
-           ", \"p50_ns\": %" PRIu64 ", \"p99_ns\": %" PRIu64 ", \"p999_ns\": %" PRIu64 "}\n",
-           seconds, r->count, r->bytes, r->errors, percentile(r, 0.5), percentile(r, 0.99), percentile(r, 0.999));
+           ", \"offered_per_s\": %d, \"p50_ns\": %" PRIu64 ", \"p99_ns\": %" PRIu64 ", \"p999_ns\": %" PRIu64 ", ",
+           seconds, r->count, r->bytes, r->errors, r->paced ? RATE_PACED_PER_S : 0, percentile(r, 0.5),
+           percentile(r, 0.99), percentile(r, 0.999));
+    print_histogram(r);
+    puts("}");
     return r->count || r->bytes ? 0 : 1;
 }
 
