@@ -47,20 +47,26 @@ test-built:
 	@$(BUILD) SAN=1 all $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS))
 	@tests/run -j 2 $(UNIT_TESTS) $(patsubst $(B)/%,build/asan/%,$(UNIT_TESTS)) $(DOC_TESTS) $(E2E_TESTS)
 
-test-long: deps ## what takes longer: load for 10 s, tests/long, more seeds for the planner, every end-to-end test on sanitizer builds, each fuzz target for FUZZ_S=60 seconds
-	@$(BUILD) all
-	@$(BUILD) SAN=1 all
-	@NB_WRK_S=10 tests/run -t 600 tests/e2e/test_http.py
-	@tests/run -t 600 $(TEST_LONG)
-	@$(BUILD) $(B)/tests/sim/test_moves
-	@SIM_SEEDS=10000 tests/run -t 600 $(B)/tests/sim/test_moves
-	@$(BUILD) $(B)/tests/moves/test_moves_82599
-	@NIC_SEEDS=10000 tests/run -t 600 $(B)/tests/moves/test_moves_82599
-	@$(BUILD) $(B)/tests/flowrules/test_planner_profiles
-	@NB_SEEDS=300 tests/run -t 600 $(B)/tests/flowrules/test_planner_profiles
-	@NB_BUILD=build/asan tests/run -t 600 $(E2E_TESTS)
-	@$(MAKE) --no-print-directory sim-long
-	@$(MAKE) --no-print-directory fuzz
+# What takes longer. Parts that live in virtual time, fuzz or only have to end well run two at a time; then, one by one
+# and with nothing beside them, those that look at what real time brings. A part that fails does not keep the others from
+# running; what is built is the same for all, so that no part builds anything another one uses.
+LONG_UNIT := sim/test_moves moves/test_moves_82599 sim/test_lossy_link flowrules/test_planner_profiles
+LONG_QUIET = $(addprefix tests/long/test_,moving_load_full.py rates.py)
+LONG_BESIDE = \
+  $(foreach f,$(FUZZERS),"FUZZ_S=$(FUZZ_S) tests/fuzz/check $(f)") \
+  "SIM_SEEDS=10000 $(B)/tests/sim/test_moves" \
+  "NIC_SEEDS=10000 $(B)/tests/moves/test_moves_82599" \
+  "SIM_SEEDS=2000 $(B)/tests/sim/test_lossy_link" \
+  "NB_SEEDS=300 $(B)/tests/flowrules/test_planner_profiles" \
+  tests/sim/check_goodput \
+  $(filter-out $(LONG_QUIET),$(TEST_LONG)) \
+  $(patsubst %,"NB_BUILD=build/asan %",$(filter-out %/test_bench.py,$(E2E_TESTS)))
+
+test-long: deps ## what takes longer (an hour): thousands of seeds, load for longer, end-to-end tests on sanitizer builds, each fuzz target for FUZZ_S=60 seconds
+	@$(BUILD) all $(B)/sim/goodput $(LONG_UNIT:%=$(B)/tests/%) $(RATE_PROGRAMS) $(B)/bench/growth $(B)/experiments/locality
+	@$(BUILD) SAN=1 all build/asan/tests/e2e/socket_host
+	@$(BUILD) $(FUZZERS:%=build/fuzz/fuzz_%)
+	@tests/run -t 3600 -j 2 $(LONG_BESIDE) -j 1 "NB_WRK_S=10 tests/e2e/test_http.py" $(LONG_QUIET)
 
 .PHONY: unit check asan test test-built test-long
 

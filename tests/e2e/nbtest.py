@@ -261,8 +261,10 @@ class System:
             self.stop()
             raise
 
-    def __exit__(self, *_):
-        self.stop()
+    def __exit__(self, failure, *_):
+        running = self.process.poll() is None
+        if self.stop() != 0 and running and not failure:  # a sanitizer's report, too, comes at the end
+            raise Failed(f"it ended with status {self.process.returncode}\n{self.diagnosis()}")
 
     def diagnosis(self):
         lines = self.log.read_text(errors="replace").splitlines()[-60:] if self.log.exists() else []
