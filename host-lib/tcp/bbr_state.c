@@ -84,7 +84,7 @@ static bool startup_loses_much(const struct nb_tcp *tcp, const struct nb_tcb *tc
     if (!(tcb->flags & NB_TCB_SACK))
         return b->is_loss_in_round;
     return b->loss_round_start && b->lost_ranges >= STARTUP_FULL_LOSS_COUNT &&
-           nb__bbr_inflight_too_high(tcp, tcb, b->lost_in_round, rs->tx_in_flight);
+           nb__bbr_inflight_too_high(tcp, tcb, rs->lost, rs->tx_in_flight);
 }
 
 static void check_startup_done(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_bbr *b,

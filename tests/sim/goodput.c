@@ -6,9 +6,10 @@
  *   goodput CC RTT_MS LOSS_PERCENT [periodic]   one cell
  *
  * CC is cubic, reno, bbr, or bbr:N for BBR with a loss tolerance of N percent. GOODPUT_MBIT is the bottleneck's rate
- * (1000), GOODPUT_S the time (60). Where random or periodic loss is what limits, CUBIC's window is known from RFC 9438
- * §5: the average of its curve, or of the Reno-friendly one if that is larger; where that formula leaves out too much,
- * from the RFC's rules (cubic_model.h). BBR is to have nine tenths of what the losses leave of the bottleneck.
+ * (1000), GOODPUT_S the time (60), GOODPUT_SEED what losses are drawn from (2). Where random or periodic loss is what
+ * limits, CUBIC's window is known from RFC 9438 §5: the average of its curve, or of the Reno-friendly one if that is
+ * larger; where that formula leaves out too much, from the RFC's rules (cubic_model.h). BBR is to have nine tenths of
+ * what the losses leave of the bottleneck.
  *
  * Packets are handed over as they are, without copying: contents are what test_lossy_link.c looks at.
  */
@@ -75,6 +76,7 @@ struct outcome {
 };
 
 static double rate_mbit = 1000, seconds = 60;
+static unsigned seed = 2; /* of the losses */
 static struct rte_mempool *pool;
 
 /* --- two ends --------------------------------------------------------------------------------- */
@@ -203,7 +205,7 @@ static void links_init(struct path *p, const struct cell *cell)
     else
         forth.loss_ppm = (unsigned)(cell->loss * 1e6);
     p->to[0] = link_new(&back, 1);
-    p->to[1] = link_new(&forth, 2);
+    p->to[1] = link_new(&forth, seed);
 }
 
 static void deliver(struct path *p, unsigned i)
@@ -455,11 +457,12 @@ static int one(const struct cell *cell)
         printf("; average cwnd %.2f (RFC 9438: %.2f)", o.cwnd, cubic_cwnd(cell));
     printf(
         "\n  packets %llu, lost %llu, queue overflows %llu; sent again %u, time-outs %u, reorderings seen %u, D-SACKs "
-        "%u\n  cwnd %u, ssthresh %u, srtt %u us, limited by receiver %.1f s, by send buffer %.1f s of %.1f s\n",
+        "%u\n  cwnd %u, ssthresh %u, srtt %u us, limited by receiver %.1f s, by send buffer %.1f s of %.1f s; with what "
+        "waits for a hole %.2f Mbit/s\n",
         (unsigned long long)o.link.packets, (unsigned long long)o.link.lost, (unsigned long long)o.link.overflowed,
         o.info.total_retransmitted, o.info.rtos, o.info.reorderings_seen, o.info.dsacks, o.info.cwnd, o.info.ssthresh,
         o.info.srtt_us, (double)o.info.rwnd_limited_us / 1e6, (double)o.info.sndbuf_limited_us / 1e6,
-        (double)o.info.busy_us / 1e6);
+        (double)o.info.busy_us / 1e6, (double)o.info.delivered * MSS * 8 / seconds / 1e6);
     return 0;
 }
 
@@ -489,6 +492,7 @@ int main(int argc, char **argv)
 {
     rate_mbit = from_environment("GOODPUT_MBIT", rate_mbit);
     seconds = from_environment("GOODPUT_S", seconds);
+    seed = (unsigned)from_environment("GOODPUT_SEED", seed);
     eal_init();
     if (argc == 1 || strcmp(argv[1], "table") == 0)
         return table();

@@ -184,6 +184,22 @@ static void test_losses_of_a_full_queue_end_startup_and_bound_the_volume(void **
     end(&p);
 }
 
+/* The loss that a round begins with lies before it: five more in a round of ninety are not yet too many. */
+static void test_loss_that_a_round_begins_with_is_not_of_that_round(void **state)
+{
+    (void)state;
+    struct path p = path_of("bbr");
+    run_until_true(&p, nb__in_flight(p.e->tcb) >= 60);
+    for (unsigned i = 0; i < 6; i++) {
+        p.lose_now = 1;
+        run(&p, RTT_US / 8);
+    }
+    run_until_true(&p, model(&p)->lost_ranges == 6);
+    run_until_true(&p, model(&p)->lost_ranges == 0);
+    assert_int_equal(model(&p)->state, NB_BBR_STARTUP);
+    end(&p);
+}
+
 /* Rates of an application with little to say are no plateau. */
 static void test_startup_goes_on_while_the_application_is_what_limits(void **state)
 {
@@ -414,6 +430,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_startup_finds_the_rate_and_drain_empties_the_queue),
         cmocka_unit_test(test_losses_of_a_full_queue_end_startup_and_bound_the_volume),
+        cmocka_unit_test(test_loss_that_a_round_begins_with_is_not_of_that_round),
         cmocka_unit_test(test_startup_goes_on_while_the_application_is_what_limits),
         cmocka_unit_test(test_cycle_is_down_cruise_refill_up_at_its_gains),
         cmocka_unit_test(test_probes_find_more_bandwidth),
