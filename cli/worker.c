@@ -74,7 +74,7 @@ const struct nb_column nb_moved_view[] = {
     {"PARKED", "parked", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"LOST", "lost", nb_format_plain, NB_RIGHT, NB_ALWAYS},
     {"REORDERED", "reordered", nb_format_plain, NB_RIGHT, NB_ALWAYS},
-    {"WHY", "why", nb_format_plain, NB_LEFT, NB_STATS},
+    {"WHY", "why", nb_format_plain, NB_LEFT, NB_ALWAYS},
     {0},
 };
 

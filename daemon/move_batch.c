@@ -1,9 +1,16 @@
 /* move_batch.c - see move_batch.h. */
 #include "move_batch.h"
 
+#include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #define PAUSE_NS 200000 /* between looks at moves under way */
+
+bool nb_move_is_put_off(const struct nb_move_report *report)
+{
+    return report->result == -EBUSY && strncmp(report->why, "pinned", 6);
+}
 
 void nb_move_batch_begin(struct nb_move_batch *batch, struct nb_runtime *rt, uint64_t flow, unsigned to)
 {

@@ -2,9 +2,15 @@
 #ifndef NB_DAEMON_MOVE_BATCH_H
 #define NB_DAEMON_MOVE_BATCH_H
 
+#include <stdbool.h>
+
 #include <netbypass/runtime.h>
 
 #define NB_MOVE_BATCH 32 /* a worker takes 64 */
+
+/* A flow that did not move, and may in a moment: it is busy. Not so one that is pinned, or that there is no room for.
+ */
+bool nb_move_is_put_off(const struct nb_move_report *report);
 
 struct nb_move_batch {
     struct nb_move_ticket ticket[NB_MOVE_BATCH];

@@ -90,18 +90,12 @@ static void summarize(struct nb_rebalancer *r)
 /* --- flows ---------------------------------------------------------------------------------------------------------
  */
 
-/* A busy one, that is not pinned, may be moved in a moment. */
-static bool try_again(const struct nb_rebalancer *r, const struct nb_move_report *report)
-{
-    return report->result == -EBUSY && strncmp(report->why, "pinned", 6) && r->follow_tries < TRIES;
-}
-
 /* Of one that follows its bucket. */
 static void note_follower(const struct nb_move_report *report, void *rebalancer)
 {
     struct nb_rebalancer *r = rebalancer;
 
-    if (try_again(r, report))
+    if (nb_move_is_put_off(report) && r->follow_tries < TRIES)
         r->follow_again = true;
     else
         note_report(report, r);

@@ -1,8 +1,9 @@
 /* rpc_bucket.c - bucket.move: an entry of a port's indirection table goes to another worker, and with it the flows that
  * were at home by it. Those that have another owner keep it.
  *
- * The table first, so that nobody new comes to the old home. A call lasts a bounded time; flows that did not follow in
- * it are told of, stay reachable, and follow in the next call, which says from where.
+ * The table first, so that nobody new comes to the old home. A call lasts a bounded time, in which flows that are busy
+ * are asked again. Those that did not follow are told of, and why; they stay reachable, and may follow in another call,
+ * which says from where.
  */
 #include "rpc.h"
 #include "rpc_moved.h"
@@ -10,17 +11,15 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <time.h>
 
 #include <netbypass/rss.h>
 #include <netbypass/runtime.h>
 
 #include <json-c/json.h>
 
+#include "move_batch.h"
 #include "rebalance.h"
 #include "steering.h"
-
-#define BUDGET_S 3 /* of one call; netbypassctl waits five */
 
 enum { PORT, BUCKET, TO, FROM };
 static const struct nb_param move_params[] = {
@@ -93,39 +92,26 @@ static unsigned bucket_of(const struct nb_port_info *info, const struct nb_flow_
 }
 
 /* A flow of the bucket that is where the bucket was at home. Steering may have given it a rule by now. */
-static bool follows(const struct follow *f, const struct nb_flow_info *flow)
+static bool follows(const void *arg, const struct nb_flow_info *flow, uint16_t *to)
 {
+    const struct follow *f = arg;
+
+    *to = f->to;
     return flow->key.port_group == f->port && bucket_of(f->info, &flow->key) == f->bucket;
-}
-
-/* Some more flows of the old home. False: there are none left. */
-static bool move_some(const struct follow *f, uint64_t *cursor, struct nb_moved_row *row)
-{
-    struct nb_flow_info flow[NB_MOVED_TOGETHER];
-    uint16_t to[NB_MOVED_TOGETHER];
-    unsigned n = nb_runtime_flows(f->rpc->runtime, f->from, cursor, flow, NB_MOVED_TOGETHER), follow = 0;
-
-    for (unsigned i = 0; i < n; i++) {
-        if (!follows(f, &flow[i]))
-            continue;
-        to[follow] = f->to;
-        flow[follow++] = flow[i];
-    }
-    nb_moved_all(f->rpc, flow, to, follow, row);
-    return *cursor;
 }
 
 static uint32_t count_left(const struct follow *f)
 {
-    struct nb_flow_info flow[NB_MOVED_TOGETHER];
+    struct nb_flow_info flow[NB_MOVE_BATCH];
     uint64_t cursor = 0;
     uint32_t left = 0;
+    uint16_t to;
 
     do {
-        unsigned n = nb_runtime_flows(f->rpc->runtime, f->from, &cursor, flow, NB_MOVED_TOGETHER);
+        unsigned n = nb_runtime_flows(f->rpc->runtime, f->from, &cursor, flow, NB_MOVE_BATCH);
 
         for (unsigned i = 0; i < n; i++)
-            left += follows(f, &flow[i]);
+            left += follows(f, &flow[i], &to);
     } while (cursor);
     return left;
 }
@@ -134,8 +120,7 @@ static int move(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
 {
     struct nb_port_info info;
     struct nb_moved_row row = {0};
-    time_t until = time(NULL) + BUDGET_S;
-    uint64_t cursor = 0;
+    uint64_t until_ms = nb_moved_now_ms() + NB_MOVED_BUDGET_MS;
     int rc = check(rpc, arg, &info, err);
 
     if (rc)
@@ -149,10 +134,11 @@ static int move(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_
     rc = change_table(rpc, f.port, &info, f.bucket, f.to, err);
     if (rc)
         return rc;
-    while (f.from != f.to && move_some(&f, &cursor, &row) && time(NULL) < until)
-        continue;
     row.worker = (uint16_t)f.from;
-    row.left = f.from == f.to ? 0 : count_left(&f);
+    if (f.from != f.to) {
+        nb_moved_all(rpc, follows, &f, until_ms, &row);
+        row.left = count_left(&f);
+    }
     json_object_object_add(result, "move", nb_fields_show(nb_moved_fields, &row));
     return 0;
 }
@@ -161,7 +147,7 @@ static const struct nb_result move_results[] = {{"move", "move", nb_moved_fields
 
 const struct nb_rpc_method nb_bucket_methods[] = {
     {"bucket.move", NB_RIGHT_OPERATOR, move, move_params, move_results,
-     "Have another worker be the home of a bucket, and its flows follow, live. Takes some seconds at most; call again, "
-     "with from, while flows are left."},
+     "Have another worker be the home of a bucket, and its flows follow, live. Waits for flows that are busy, some "
+     "seconds at most; for those that are left, call again with from."},
     {0},
 };

@@ -1,16 +1,15 @@
 /* rpc_drain.c - worker.drain and worker.resume: a worker's flows go to the others, and new ones no longer come to it.
  *
  * The indirection table first: its buckets go to the other workers in turn, so that nobody new is at home there. Then
- * every flow goes to the worker that is its home now, many at a time. A call lasts a bounded time; what is left,
- * because it is pinned or busy or there was no time for it, is told, and the next call goes on.
+ * every flow goes to the worker that is its home now, many at a time. A call lasts a bounded time; what is left is
+ * told, and why: it is pinned, there is no room for it elsewhere, or there was no time for more and the next call goes
+ * on.
  */
 #include "rpc.h"
 #include "rpc_moved.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <netbypass/runtime.h>
 
@@ -18,8 +17,6 @@
 
 #include "rebalance.h"
 #include "steering.h"
-
-#define BUDGET_S 3 /* of one call; netbypassctl waits five */
 
 enum { WORKER };
 static const struct nb_param worker_params[] = {
@@ -84,38 +81,30 @@ static int change_tables(const struct nb_rpc *rpc, unsigned worker, bool away, s
 }
 
 /* Where they are at home now; those that were placed here are at home elsewhere already, or go to a neighbour. */
-static void away(const struct nb_rpc *rpc, const struct nb_flow_info *flow, unsigned n, unsigned worker,
-                 struct nb_moved_row *row)
+static bool away(const void *arg, const struct nb_flow_info *flow, uint16_t *to)
 {
+    const struct nb_rpc *rpc = arg;
     unsigned workers = nb_runtime_worker_count(rpc->runtime);
-    uint16_t to[NB_MOVED_TOGETHER];
 
-    for (unsigned i = 0; i < n; i++) {
-        to[i] = flow[i].home_queue < workers ? flow[i].home_queue : 0;
-        if (to[i] == worker)
-            to[i] = (uint16_t)((worker + 1) % workers);
-    }
-    nb_moved_all(rpc, flow, to, n, row);
+    *to = flow->home_queue < workers ? flow->home_queue : 0;
+    if (*to == flow->worker)
+        *to = (uint16_t)((flow->worker + 1u) % workers);
+    return true;
 }
 
 static int drain(const struct nb_rpc *rpc, const struct nb_arg *arg, struct json_object *result, struct nb_error *err)
 {
-    unsigned worker = (unsigned)arg[WORKER].number, n;
+    unsigned worker = (unsigned)arg[WORKER].number;
     struct nb_moved_row row = {.worker = (uint16_t)worker};
-    struct nb_flow_info flow[NB_MOVED_TOGETHER];
     struct nb_worker_info info;
-    uint64_t cursor = 0;
-    time_t until = time(NULL) + BUDGET_S;
+    uint64_t until_ms = nb_moved_now_ms() + NB_MOVED_BUDGET_MS;
     int rc = check_worker(rpc, arg[WORKER].number, err);
 
     if (!rc)
         rc = change_tables(rpc, worker, true, err);
     if (rc)
         return rc;
-    do {
-        n = nb_runtime_flows(rpc->runtime, worker, &cursor, flow, NB_MOVED_TOGETHER);
-        away(rpc, flow, n, worker, &row);
-    } while (cursor && time(NULL) < until);
+    nb_moved_all(rpc, away, rpc, until_ms, &row);
     nb_runtime_worker_info(rpc->runtime, worker, &info);
     row.left = info.flows;
     json_object_object_add(result, "drain", nb_fields_show(nb_moved_fields, &row));
@@ -141,9 +130,8 @@ static const struct nb_result resume_results[] = {
 
 const struct nb_rpc_method nb_drain_methods[] = {
     {"worker.drain", NB_RIGHT_OPERATOR, drain, worker_params, drain_results,
-     "Move everything away from a worker: its buckets of the indirection tables, then its flows, live. Takes some "
-     "seconds "
-     "at most; call again while flows are left."},
+     "Move everything away from a worker: its buckets of the indirection tables, then its flows, live. Waits for flows "
+     "that are busy, some seconds at most."},
     {"worker.resume", NB_RIGHT_OPERATOR, resume, worker_params, resume_results,
      "Give a drained worker its buckets back. Flows stay where they are."},
     {0},

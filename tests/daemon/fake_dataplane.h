@@ -23,6 +23,7 @@ struct nb_runtime {
     unsigned busy[FAKE_WORKERS]; /* samples that a worker has new whenever it is asked, about its flows in turn */
     bool light; /* about none of its flows, but about its buckets in turn: i % 3 is bucket i's worker */
     uint64_t taken[FAKE_WORKERS], spans[FAKE_WORKERS];
+    unsigned settling; /* so many moves are refused for now before the first that is not */
 };
 
 struct nb_steering {
@@ -111,6 +112,10 @@ int nb_runtime_move(struct nb_runtime *rt, uint64_t id, unsigned to, struct nb_m
     *report = (struct nb_move_report){.flow = id, .from = info.worker, .to = (uint16_t)to, .asked_us = 1000};
     if (rc == 0 && id % 2) {
         strcpy(report->why, "pinned: app");
+        rc = -EBUSY;
+    } else if (rc == 0 && rt->settling) {
+        rt->settling--;
+        strcpy(report->why, "busy: it has just been moved");
         rc = -EBUSY;
     }
     report->frozen_us = 1010;

@@ -14,7 +14,7 @@ static void test_drained_worker_loses_its_buckets_and_its_flows(void **state)
     struct json_object *result = call("worker.drain", "{\"worker\":2}"); /* reta 0 1 2 0 */
     assert_int_equal(json_object_get_int(get(get(result, "drain"), "moved")), 35);
     assert_int_equal(json_object_get_int(get(get(result, "drain"), "refused")), 35);
-    assert_string_equal(json_object_get_string(get(get(result, "drain"), "why")), "pinned: app");
+    assert_string_equal(json_object_get_string(get(get(result, "drain"), "why")), "pinned: app (35)");
     assert_int_equal(json_object_get_int(get(get(result, "drain"), "longest_us")), 40);
     json_object_put(result);
     for (unsigned i = 0; i < 4; i++)
@@ -22,6 +22,20 @@ static void test_drained_worker_loses_its_buckets_and_its_flows(void **state)
     expect_error(NB_RIGHT_OPERATOR,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"worker.drain\",\"params\":{\"worker\":9}}",
                  NB_PROTOCOL_NOT_FOUND, "no worker 9; there are 3, 0 to 2");
+}
+
+/* One call is enough: those that are busy are asked again, those that are pinned stay, and are told of once. */
+static void test_drain_waits_for_flows_that_are_busy(void **state)
+{
+    (void)state;
+    fake_runtime.flows[2] = 70;
+    fake_runtime.settling = 35 + 1;
+    struct json_object *result = call("worker.drain", "{\"worker\":2}"), *drain = get(result, "drain");
+    assert_int_equal(fake_runtime.settling, 0);
+    assert_int_equal(json_object_get_int(get(drain, "moved")), 34 + 35); /* here nobody leaves: the third pass moves all */
+    assert_int_equal(json_object_get_int(get(drain, "refused")), 35);
+    assert_string_equal(json_object_get_string(get(drain, "why")), "pinned: app (35)");
+    json_object_put(result);
 }
 
 static int member_of_move(struct json_object *result, const char *name)
@@ -196,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_drained_worker_loses_its_buckets_and_its_flows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drain_waits_for_flows_that_are_busy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bucket_takes_its_flows_along, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bucket_that_is_not_there_is_answered_with_those_that_are, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebalance_plans_and_moves_heavy_flows, setup, teardown),
