@@ -2,6 +2,7 @@
  *
  *   tcp.c        the object's life; dispatch of packets, time and the end of a burst
  *   calls.c      what the application asks for (RFC 9293 §3.10.1 to §3.10.6); stream.c with a socket's refinements
+ *   row.c        segments that arrive in a row, joined to one; predict.h header prediction
  *   input.c      segment arrival (RFC 9293 §3.10.7), with ack.c (its fifth step) and text.c (its seventh and eighth)
  *   syncookie.c  passive opens without state, under pressure
  *   handshake.c  LISTEN, SYN-SENT, option negotiation; fastopen.c data in SYNs, destination.c what is known of peers
@@ -158,6 +159,9 @@ void nb__text_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg
 
 /* Payload that is exactly what is expected, all of it within the window. */
 void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);
+
+/* Take the segment's payload out of its packet, n bytes from `skip` bytes after its beginning. */
+struct rte_mbuf *nb__take_payload(struct nb_seg *seg, uint32_t skip, uint32_t n);
 
 /* Payload that came with the SYN: it says nothing of the pace and the segments to come. */
 void nb__text_of_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);

@@ -5,6 +5,8 @@
  * is not done: at the start of a connection, while the peer's slow start needs each ACK; after a pause, when it may be
  * in slow start again; and while something is missing. A connection on which we answer (PINGPONG) delays always.
  */
+#include <rte_branch_prediction.h>
+
 #include "core.h"
 #include "ecn.h"
 #include "minmax.h"
@@ -25,11 +27,11 @@ void nb__ack_quickly(struct nb_tcb *tcb, unsigned at_most)
 }
 
 /* What a full segment is, as the peer's segments show it. */
-static void measure_segment(struct nb_tcb *tcb, uint32_t n)
+static void measure_segment(struct nb_tcb *tcb, uint32_t n, uint32_t segs)
 {
     tcb->data_segs_in++;
     if (n >= tcb->rcv_mss) {
-        tcb->rcv_mss = (uint16_t)nb__min(n, tcb->advertised_mss);
+        tcb->rcv_mss = (uint16_t)nb__min(likely(segs == 1) ? n : n / segs, tcb->advertised_mss);
         return;
     }
     tcb->flags |= tcb->flags & NB_TCB_ACK_PUSHED ? NB_TCB_ACK_PUSHED2 : NB_TCB_ACK_PUSHED;
@@ -47,10 +49,10 @@ static void measure_pace(struct nb_tcb *tcb, uint32_t gap_ms)
         nb__ack_quickly(tcb, QUICK_ACKS_MAX);
 }
 
-void nb__ack_data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n)
+void nb__ack_data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n, uint32_t segs)
 {
     tcb->flags |= NB_TCB_ACK_SCHEDULED;
-    measure_segment(tcb, n);
+    measure_segment(tcb, n, segs);
     if (!tcb->ato_us) {
         nb__ack_quickly(tcb, QUICK_ACKS_MAX);
         tcb->ato_us = ATO_MIN_US;
@@ -59,7 +61,7 @@ void nb__ack_data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n)
     }
     tcb->data_received_ms = tcp->now_ms;
     if (n >= SMALL_BYTES)
-        nb__window_grow(tcp, tcb, n);
+        nb__window_grow(tcp, tcb, n, segs);
 }
 
 void nb__ack_data_sent(struct nb_tcp *tcp, struct nb_tcb *tcb)

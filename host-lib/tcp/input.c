@@ -8,6 +8,7 @@
 
 #include "accecn.h"
 #include "core.h"
+#include "predict.h"
 #include "room.h"
 #include "window.h"
 
@@ -54,16 +55,6 @@ bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const 
 }
 
 /* --- header prediction ------------------------------------------------------------------------ */
-
-static bool as_predicted(const struct nb_tcb *tcb, const struct nb_seg *seg)
-{
-    uint8_t options = tcb->flags & NB_TCB_TIMESTAMPS ? NB_SEG_TIMESTAMP : 0;
-    return tcb->state == NB_TCP_ESTABLISHED && (seg->flags & ~NB_TCP_PSH) == NB_TCP_ACK && seg->seq == tcb->rcv_nxt &&
-           seg->options == options && (!options || seq_geq(seg->ts_value, tcb->ts_recent)) &&
-           tcb->reasm == NB_REASM_NONE && seg->payload_bytes <= nb_tcb_rcv_wnd(tcb) &&
-           seq_geq(seg->ack, tcb->snd_una) && seq_leq(seg->ack, tcb->snd_nxt) &&
-           !(tcb->flags & (NB_TCB_PEER_FIN | NB_TCB_FASTOPEN | (uint32_t)NB_TCB_SIGNED));
-}
 
 static __rte_always_inline void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
@@ -185,7 +176,7 @@ static bool acknowledged(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
     bool opening = tcb->state == NB_TCP_SYN_RECEIVED || tcb->flags & NB_TCB_FASTOPEN;
     if (opening && !syn_acknowledged(tcp, tcb, seg))
         return false;
-    if (opening && as_predicted(tcb, seg)) { /* it also brings a request, and is like any other that does */
+    if (opening && nb__as_predicted(tcb, seg)) { /* it also brings a request, and is like any other that does */
         take_predicted(tcp, tcb, seg);
         return false;
     }
@@ -248,7 +239,7 @@ static __rte_noinline void arrives_otherwise(struct nb_tcp *tcp, struct nb_tcb *
 
 void nb__segment_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
-    if (as_predicted(tcb, seg)) {
+    if (nb__as_predicted(tcb, seg)) {
         if (unlikely(tcb->flags & NB_TCB_ECN))
             nb__accecn_arrives(tcp, tcb, seg);
         take_predicted(tcp, tcb, seg);

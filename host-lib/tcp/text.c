@@ -18,12 +18,12 @@ static bool may_receive(const struct nb_tcb *tcb)
     return tcb->state == NB_TCP_ESTABLISHED || tcb->state == NB_TCP_FIN_WAIT_1 || tcb->state == NB_TCP_FIN_WAIT_2;
 }
 
-/* What everybody wants to know of a segment that brings n bytes. */
+/* What everybody wants to know of a segment, or a row of them, that brings n bytes. */
 static void data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg, uint32_t n)
 {
     if (n >= tcb->rcv_mss && tcb->tally[NB_TALLY_RX_BYTES] >= NB_RIGHTSIZE_FROM_BYTES)
         nb__rightsize(tcp, tcb, seg);
-    nb__ack_data_arrives(tcp, tcb, n);
+    nb__ack_data_arrives(tcp, tcb, n, 1u + seg->joined);
     if (unlikely(tcb->flags & NB_TCB_ECN))
         nb__ecn_data_arrives(tcb, seg);
 }
@@ -38,8 +38,7 @@ static void deliver(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *m)
     tcp->env.data(tcp->env.arg, tcb, m);
 }
 
-/* Take the segment's payload out of its packet, n bytes from `skip` bytes after its beginning. */
-static struct rte_mbuf *take_payload(struct nb_seg *seg, uint32_t skip, uint32_t n)
+struct rte_mbuf *nb__take_payload(struct nb_seg *seg, uint32_t skip, uint32_t n)
 {
     struct rte_mbuf *m = seg->m;
     seg->m = NULL;
@@ -71,7 +70,7 @@ void nb__text_in_order(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *se
         return;
     data_arrives(tcp, tcb, seg, n);
     nb__tcb_pend(tcp, tcb);
-    deliver(tcp, tcb, take_payload(seg, 0, n));
+    deliver(tcp, tcb, nb__take_payload(seg, 0, n));
 }
 
 void nb__text_of_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
@@ -79,7 +78,7 @@ void nb__text_of_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
     tcb->data_segs_in++;
     tcb->data_received_ms = tcp->now_ms;
     nb__tcb_pend(tcp, tcb);
-    deliver(tcp, tcb, take_payload(seg, 0, seg->payload_bytes));
+    deliver(tcp, tcb, nb__take_payload(seg, 0, seg->payload_bytes));
 }
 
 /* RFC 1122 §4.2.2.13: data for an application that has closed is lost, and the peer must know it. */
@@ -151,7 +150,7 @@ static void process_text(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *
         return;
     uint32_t n = end - (seg->seq + skip);
     data_arrives(tcp, tcb, seg, n);
-    place_text(tcp, tcb, seg->seq + skip, take_payload(seg, skip, n));
+    place_text(tcp, tcb, seg->seq + skip, nb__take_payload(seg, skip, n));
 }
 
 /* Eighth, check the FIN bit: here all data before the FIN was delivered. */

@@ -120,13 +120,13 @@ static void clamp_under_pressure(struct nb_tcp *tcp, struct nb_tcb *tcb)
 
 /* By as much as arrives, ahead of a sender in slow start; and by as much again while there is a gap, since what waits
  * behind it takes up its room for a round trip longer. */
-void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes)
+void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes, uint32_t segs)
 {
     uint32_t most = clamp(tcb);
     if (unlikely(tcp->memory.level)) {
         clamp_under_pressure(tcp, tcb);
     } else if (tcb->rcv_ssthresh < most && tcb->rcv_unread < most / 2) {
-        uint32_t step = nb__min(bytes, 2u * tcb->rcv_mss), steps = tcb->reasm == NB_REASM_NONE ? 1 : 2;
+        uint32_t step = nb__min(bytes, 2u * tcb->rcv_mss * segs), steps = tcb->reasm == NB_REASM_NONE ? 1 : 2;
         tcb->rcv_ssthresh = nb__min(tcb->rcv_ssthresh + steps * step, most);
     }
 }

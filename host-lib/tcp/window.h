@@ -25,8 +25,8 @@ uint32_t nb__window_select(const struct nb_tcp *tcp, const struct nb_tcb *tcb);
 /* Which is never more than this. */
 uint32_t nb__window_bound(const struct nb_tcb *tcb);
 
-/* Data arrived in order: the peer uses the window, so it may grow. */
-void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes);
+/* Data arrived in order, in so many segments: the peer uses the window, so it may grow. */
+void nb__window_grow(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t bytes, uint32_t segs);
 
 /* The path has use for a buffer of so many bytes of payload (rightsize.c): let it grow, where nothing speaks against
  * that. */
@@ -37,8 +37,8 @@ uint32_t nb__recv_buffer(const struct nb_tcb *tcb);
 
 /* --- acknowledging (delack.c) ----------------------------------------------------------------- */
 
-/* A segment with data arrived, n bytes of payload. */
-void nb__ack_data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n);
+/* Data arrived, n bytes of payload in so many segments; more than one are of the same length. */
+void nb__ack_data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n, uint32_t segs);
 
 #define NB_QUICK_ACKS_AFTER_LOSS 16 /* the sender is repairing something: it needs ACKs */
 

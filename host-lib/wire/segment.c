@@ -195,6 +195,7 @@ int nb_seg_parse(struct nb_seg *seg, struct rte_mbuf *m, uint16_t l4_offset, uin
     seg->m = m;
     seg->payload_offset = (uint16_t)(l4_offset + header_bytes);
     seg->payload_bytes = l4_bytes - header_bytes;
+    seg->joined = 0;
     if (header_bytes > HEADER_BYTES)
         read_options(seg, p + HEADER_BYTES, header_bytes - HEADER_BYTES);
     return 0;

@@ -57,6 +57,7 @@ struct nb_seg {
     uint16_t payload_offset; /* from the start of the mbuf's data */
     uint16_t window;         /* unscaled */
     uint32_t payload_bytes;
+    uint16_t joined; /* segments that were joined to it, whose payload is counted above (tcp/row.h) */
     uint8_t flags;   /* enum nb_tcp_flag */
     uint8_t options; /* enum nb_seg_option: which of the following were there */
     uint8_t wscale;

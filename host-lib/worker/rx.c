@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include "../tcp/row.h"
 #include "rx_usual.h"
 #include "worker.h"
 
@@ -48,12 +49,38 @@ static __rte_always_inline bool parse(struct nb_worker *w, struct nb_arrival *a,
     return true;
 }
 
+/* Does b go on where a ends? (The same hash, hence nearly always the same flow.) */
+static inline bool goes_on(const struct nb_arrival *a, const struct nb_arrival *b)
+{
+    return b->seg.hash == a->seg.hash && a->seg.payload_bytes && b->seg.seq == a->seg.seq + a->seg.payload_bytes;
+}
+
+/* What follows in a batch from the wire and belongs to its first segment joins it, if that is for one of our connections
+ * now, and the row is handed on as one. Returns how many segments that makes. */
+static __rte_noinline unsigned deliver_row(struct nb_worker *w, struct nb_arrival *a, unsigned n)
+{
+    struct nb_flow_ref ref = nb_flow_find(w->flows, &a->seg.key, a->seg.hash);
+    unsigned joined = 1;
+    struct nb_row row;
+
+    if (a->why == NB_WHY_WIRE && !w->n_gates && ref.kind == NB_FLOW_TCB &&
+        nb_row_begin(&row, w->tcp, (struct nb_tcb *)ref.object, &a->seg))
+        while (joined < n && goes_on(a, &a[joined]) && nb_row_join(&row, &a[joined].seg))
+            joined++;
+    nb__deliver(w, a);
+    return joined;
+}
+
 /* Not inlined twice, so that all that a segment of a known flow goes through can be inlined here. */
 static __rte_noinline void deliver_batch(struct nb_worker *w, unsigned n)
 {
     w->n_batch = n;
-    for (unsigned i = 0; i < n; i++)
-        nb__deliver(w, &w->batch[i]);
+    for (struct nb_arrival *a = w->batch, *end = a + n; a < end; a++) {
+        if (unlikely(a + 1 < end && goes_on(a, a + 1)))
+            a += deliver_row(w, a, (unsigned)(end - a)) - 1;
+        else
+            nb__deliver(w, a);
+    }
 }
 
 void nb__rx_frames(struct nb_worker *w, unsigned port, struct rte_mbuf **m, unsigned n)

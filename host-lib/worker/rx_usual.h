@@ -128,6 +128,7 @@ static __rte_always_inline bool nb__rx_usual(const struct nb_net_port *p, unsign
     seg->payload_offset = (uint16_t)(NB_ETH_HEADER_BYTES + NB_IPV4_HEADER_BYTES + header_bytes);
     seg->window = ntohs(f->tcp.rx_win);
     seg->payload_bytes = l4_bytes - header_bytes;
+    seg->joined = 0;
     seg->flags = f->tcp.tcp_flags;
     seg->ae = 0; /* or data_off were another */
     seg->n_sack = 0;

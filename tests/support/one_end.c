@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <rte_mbuf.h>
 
+#include "../../host-lib/tcp/row.h"
 #include "../../host-lib/wire/icmp_error.h"
 #include "../../host-lib/wire/segment_emit.h"
 #include "mbufs.h"
@@ -301,20 +302,45 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
     return m;
 }
 
-void end_arrive(struct one_end *e, const struct end_arrival *a)
+static void parse(struct one_end *e, const struct end_arrival *a, struct nb_seg *seg)
 {
     struct rte_mbuf *m = build(e, a);
     uint16_t l3 = (uint16_t)m->l3_len;
-    struct nb_seg seg;
-    memset(&seg, 0xa5, sizeof seg); /* whatever the parser leaves alone is not to be relied on */
-    seg.key = e->key;
-    assert_int_equal(nb_seg_parse(&seg, m, l3, m->pkt_len - l3, true), 0);
-    seg.hash = nb_flow_hash(e->flows, &seg.key);
-    seg.ecn = a->ecn;
-    nb_tcp_input(e->tcp, &seg, nb_flow_find(e->flows, &seg.key, seg.hash), 0, e->now);
-    assert_null(seg.m);
+    memset(seg, 0xa5, sizeof *seg); /* whatever the parser leaves alone is not to be relied on */
+    seg->key = e->key;
+    assert_int_equal(nb_seg_parse(seg, m, l3, m->pkt_len - l3, true), 0);
+    seg->hash = nb_flow_hash(e->flows, &seg->key);
+    seg->ecn = a->ecn;
+}
+
+static void input(struct one_end *e, struct nb_seg *seg)
+{
+    nb_tcp_input(e->tcp, seg, nb_flow_find(e->flows, &seg->key, seg->hash), 0, e->now);
+    assert_null(seg->m);
     if (!e->no_flush)
         end_flush(e);
+}
+
+void end_arrive(struct one_end *e, const struct end_arrival *a)
+{
+    struct nb_seg seg;
+    parse(e, a, &seg);
+    input(e, &seg);
+}
+
+bool end_arrive_joined(struct one_end *e, const struct end_arrival *a, const struct end_arrival *b)
+{
+    struct nb_seg seg[2];
+    struct nb_row row;
+    parse(e, a, &seg[0]);
+    parse(e, b, &seg[1]);
+    bool joined = nb_row_begin(&row, e->tcp, e->tcb, &seg[0]) && nb_row_join(&row, &seg[1]), no_flush = e->no_flush;
+    e->no_flush = !joined || no_flush;
+    input(e, &seg[0]);
+    e->no_flush = no_flush;
+    if (!joined)
+        input(e, &seg[1]);
+    return joined;
 }
 
 void end_icmp(struct one_end *e, uint8_t type, uint8_t code, nb_seq_t seq, uint32_t mtu_bytes)

@@ -99,6 +99,9 @@ void end_free(struct one_end *e);
 void end_listen(struct one_end *e);
 void end_arrive(struct one_end *e, const struct end_arrival *a);
 #define arrive(e, ...) end_arrive(e, &(struct end_arrival){__VA_ARGS__})
+
+/* Two in one burst, one behind the other: joined if they make a row (row.h). */
+bool end_arrive_joined(struct one_end *e, const struct end_arrival *a, const struct end_arrival *b);
 void end_flush(struct one_end *e);
 
 /* An ICMP error about our segment with this number, relative to our ISS. */

@@ -65,6 +65,7 @@ static void on_data(struct nb_worker *w, void *state, struct nb_conn c, void *us
 {
     (void)state;
     assert_ptr_equal(user, &diary);
+    diary.deliveries++;
     nb_conn_consumed(w, c, rte_pktmbuf_pkt_len(data));
     assert_int_equal(nb_conn_send(w, c, data), 0);
 }

@@ -22,7 +22,7 @@
 #define PORT      7
 
 struct diary {
-    unsigned starts, stops, accepted, closed;
+    unsigned starts, stops, accepted, closed, deliveries;
     enum nb_closed_reason reason;
     bool refuse_start, refuse_accept;
 };

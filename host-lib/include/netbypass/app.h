@@ -53,8 +53,8 @@ struct nb_app {
     /* A connection that nb_conn_connect began is established. */
     void (*on_connected)(struct nb_worker *w, void *state, struct nb_conn c, void *user);
 
-    /* In-order data. The application owns the chain `data` from here and frees it with rte_pktmbuf_free(); it holds
-     * payload only. nb_conn_consumed() gives the window back. */
+    /* In-order data, of one segment or of several that arrived in a row. The application owns the chain `data` from here
+     * and frees it with rte_pktmbuf_free(); it holds payload only. nb_conn_consumed() gives the window back. */
     void (*on_data)(struct nb_worker *w, void *state, struct nb_conn c, void *user, struct rte_mbuf *data);
 
     /* Space in the send buffer after nb_conn_write or nb_conn_send had come up short. Edge: once per shortage. */

@@ -45,6 +45,29 @@ static void test_connection_at_home_is_served_by_its_worker(void **state)
     assert_int_equal(total(NB_COUNTER_RST_SENT), 0);
 }
 
+#define FULL_BYTES 600 /* not less than a full segment may be */
+
+/* Of two flows, in batches of their own lengths: what is together in a batch is delivered together. */
+static void test_full_segments_that_follow_each_other_in_a_batch_are_delivered_as_one(void **state)
+{
+    struct client c = client_at_home(1), other = client_at_home(1);
+    char text[FULL_BYTES + 1] = "";
+
+    (void)state;
+    memset(text, 'a', FULL_BYTES);
+    open_on(1, &c);
+    open_on(1, &other);
+    for (unsigned i = 0; i < 3; i++)
+        send_on(1, &c, NB_TCP_ACK, text);
+    for (unsigned i = 0; i < 2; i++)
+        send_on(1, &other, NB_TCP_ACK, text);
+    send_on(1, &c, NB_TCP_ACK, text);
+    settle();
+    assert_int_equal(diary.deliveries, 3);
+    assert_int_equal(flow_count(1), 2);
+    drain_wire();
+}
+
 static void test_refused_connection_is_reset_and_its_news_cancel_out(void **state)
 {
     struct client c = client_at_home(1);
@@ -547,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_icmp_error_reaches_the_owner_and_its_path_everybody),
         T(test_connection_at_home_is_served_by_its_worker),
+        T(test_full_segments_that_follow_each_other_in_a_batch_are_delivered_as_one),
         T(test_refused_connection_is_reset_and_its_news_cancel_out),
         T(test_flows_and_news_say_the_same),
         T(test_walk_over_many_flows_returns_each_once),
