@@ -123,13 +123,20 @@ static uint32_t inflight_at_loss(const struct nb_tx *tx, uint32_t lost, uint32_t
     return (uint32_t)(inflight_prev > 0 ? inflight_prev + (prefix > 0 ? prefix : 0) : 0);
 }
 
+/* Ranges are counted as RS.lost counts segments: the loss that a round begins with lies before it. */
+static void count_range(struct nb_bbr *b, const struct nb_tx *tx)
+{
+    bool is_new = !b->lost_ranges || tx->seq != b->lost_end;
+    if (b->is_loss_in_round && is_new && b->lost_ranges < UINT8_MAX)
+        b->lost_ranges++;
+    b->lost_end = tx->end;
+}
+
 static void lost(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_tx *tx)
 {
     struct nb_bbr *b = nb__bbr(tcb);
+    count_range(b, tx);
     nb__bbr_note_loss(tcb, b);
-    if ((!b->lost_ranges || tx->seq != b->lost_end) && b->lost_ranges < UINT8_MAX)
-        b->lost_ranges++;
-    b->lost_end = tx->end;
     b->lost_in_round += tx->segs;
     uint32_t since = tcb->flight->lost - tx->lost;
     if (b->is_bw_probe_sample && nb__bbr_inflight_too_high(tcp, tcb, since, tx->in_flight))
