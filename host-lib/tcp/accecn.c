@@ -8,9 +8,7 @@
  *
  * Three bits may come round unseen when an ACK is about eight segments or more. Then the highest number that ACE and
  * the segments allow is taken, if marks are about: this ACK or the one before told of some. Else none: a receiver tells
- * of the first mark at once, and of others after a few.
- *
- * The AccECN option (§3.2.3), which the RFC leaves to each end, is neither sent nor read.
+ * of the first mark at once, and of others after a few. An AccECN option (accecn_option.c) says more exactly.
  *
  *   no_ect   what we send is not ECN-capable any more. The handshake has shown that the path changes the codepoint of
  *            what is not (§3.2.2.3), or SYN or SYN-ACK went without the flags, so that the peer may not have agreed
@@ -64,7 +62,10 @@ bool nb__accecn_accepts(const struct nb_tcp *tcp, const struct nb_seg *syn)
 static struct nb_accecn *begin(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg)
 {
     struct nb_accecn *a = &nb__history(tcp, tcb)->accecn;
-    *a = (struct nb_accecn){.on = true, .s_cep = CEP_INITIAL, .syn_ecn = seg->ecn};
+    *a = (struct nb_accecn){.on = true,
+                            .s_cep = CEP_INITIAL,
+                            .syn_ecn = seg->ecn,
+                            .bytes = {[NB_ACCECN_ECT0] = 1, [NB_ACCECN_ECT1] = 1}}; /* so that a zeroed field shows */
     tcb->flags |= NB_TCB_ECN;
     return a;
 }
@@ -85,6 +86,7 @@ void nb__accecn_take_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struc
 {
     struct nb_accecn *a = begin(tcp, tcb, syn_ack);
     take_code(a, nb_seg_ace(syn_ack));
+    nb__accecn_first_option(a, syn_ack);
     a->owes_answer = true;
     a->received_ce = a->last_was_ce = syn_ack->ecn == NB_ECN_CE;
 }
@@ -96,6 +98,7 @@ bool nb__accecn_syn_again(const struct nb_tcp *tcp, struct nb_tcb *tcb, const st
     if (!nb__accecn_in_use(tcb))
         return !asks(syn);
     tcb->history->accecn.syn_ecn = syn->ecn;
+    tcb->history->accecn.mute = true;
     tcb->history->accecn.no_ect |= !nb_seg_ace(syn);
     return nb_seg_ace(syn) != ACE_CLASSIC;
 }
@@ -103,6 +106,7 @@ bool nb__accecn_syn_again(const struct nb_tcp *tcp, struct nb_tcb *tcb, const st
 uint8_t nb__accecn_of_syn_ack(struct nb_tcb *tcb)
 {
     struct nb_accecn *a = &tcb->history->accecn;
+    a->mute |= tcb->retransmits > 0;
     if (tcb->retransmits < TRIES)
         return codes[a->syn_ecn];
     a->no_ect = true;
@@ -112,9 +116,12 @@ uint8_t nb__accecn_of_syn_ack(struct nb_tcb *tcb)
 /* Table 4. With data or SACK blocks ACE is the count already. */
 void nb__accecn_syn_acked(struct nb_tcb *tcb, const struct nb_seg *seg)
 {
-    if (!nb__accecn_in_use(tcb) || seg->payload_bytes || seg->options & NB_SEG_SACK)
+    if (!nb__accecn_in_use(tcb))
         return;
     struct nb_accecn *a = &tcb->history->accecn;
+    nb__accecn_first_option(a, seg);
+    if (seg->payload_bytes || seg->options & NB_SEG_SACK)
+        return;
     uint8_t code = nb_seg_ace(seg);
     take_code(a, code);
     a->handshake_ack = true;
@@ -162,6 +169,7 @@ void nb__accecn_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_
     bool ce = seg->ecn == NB_ECN_CE, first = ce && !a->last_was_ce;
     a->last_was_ce = ce;
     tcb->flags |= seg->ecn != NB_ECN_NOT_ECT ? NB_TCB_ECN_SEEN : 0u;
+    nb__accecn_count_bytes(tcp, tcb, seg);
     if (!ce)
         return;
     a->received_ce++;
@@ -173,10 +181,15 @@ void nb__accecn_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_
     }
 }
 
+uint8_t nb__accecn_count(const struct nb_tcb *tcb)
+{
+    return nb__accecn_in_use(tcb) ? (nb__past(tcb)->accecn.received_ce + CEP_INITIAL) & ACE_MASK : 0;
+}
+
 void nb__accecn_tell(struct nb_tcb *tcb, struct nb_seg_out *out)
 {
     struct nb_accecn *a = &tcb->history->accecn;
-    nb_seg_set_ace(out, a->owes_answer ? codes[a->syn_ecn] : a->received_ce + CEP_INITIAL);
+    nb_seg_set_ace(out, a->owes_answer ? codes[a->syn_ecn] : nb__accecn_count(tcb));
     a->told_ce = a->received_ce;
 }
 
@@ -192,14 +205,33 @@ static bool is_superseded(const struct nb_tcb *tcb, const struct nb_accecn *a, c
            seq_leq(ack->seg->ts_value, a->ts_value);
 }
 
-/* Appendix A.2, with the prevailing conditions as above. */
-static uint32_t newly_marked(struct nb_accecn *a, uint8_t ace, uint32_t delivered)
+/* Appendix A.2.2: are the marked bytes more than the fewer packets can have? They may be of ACKs before this one too.
+ */
+static bool bytes_say_more(const struct nb_tcb *tcb, struct nb_accecn *a, uint32_t bytes, uint32_t least, uint32_t most)
 {
-    uint32_t least = (uint32_t)(ace - a->s_cep) & ACE_MASK;
-    bool may_be_more = delivered > ACE_MASK && (least || a->marking);
-    a->s_cep = ace;
+    bool contradiction = bytes && !most && !a->unsized && !a->unsure; /* §3.2.3.2.5 */
+    uint32_t packets = a->unsized + least;
+    a->no_ect |= contradiction;
+    a->unsized = 0;
+    a->unsure = false;
+    return bytes > packets * (tcb->mss + nb__accecn_option_reserve(tcb));
+}
+
+/* Appendix A.2, with the prevailing conditions as above. */
+static uint32_t newly_marked(const struct nb_tcb *tcb, struct nb_accecn *a, const struct nb_seg *seg,
+                             uint32_t delivered)
+{
+    uint32_t least = (uint32_t)(nb_seg_ace(seg) - a->s_cep) & ACE_MASK, bytes;
+    uint32_t most = delivered > ACE_MASK ? delivered - ((delivered - least) & ACE_MASK) : least;
+    bool believes_most = least || a->marking;
+    a->s_cep = nb_seg_ace(seg);
     a->marking = least;
-    return may_be_more ? delivered - ((delivered - least) & ACE_MASK) : least;
+    if (nb__accecn_marked_bytes(a, seg, &bytes))
+        return bytes_say_more(tcb, a, bytes, least, most) ? most : least;
+    uint32_t marks = believes_most ? most : least;
+    a->unsized += marks;
+    a->unsure |= marks != most;
+    return marks;
 }
 
 void nb__accecn_feedback(struct nb_tcb *tcb, struct nb_ack *ack)
@@ -217,7 +249,7 @@ void nb__accecn_feedback(struct nb_tcb *tcb, struct nb_ack *ack)
     a->checked = true;
     if (ack->seg->options & NB_SEG_TIMESTAMP)
         a->ts_value = ack->seg->ts_value;
-    uint32_t marks = newly_marked(a, ace, tcb->delivered - ack->prior_delivered);
+    uint32_t marks = newly_marked(tcb, a, ack->seg, tcb->delivered - ack->prior_delivered);
     if (!marks || a->deaf)
         return;
     tcb->history->delivered_ce += marks;

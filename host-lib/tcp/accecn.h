@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../wire/segment.h"
+
 struct nb_ack;
-struct nb_seg;
 struct nb_seg_out;
 struct nb_tcb;
 struct nb_tcp;
@@ -29,6 +30,17 @@ struct nb_accecn {
     bool syn_marked;    /* our SYN or SYN-ACK arrived with CE */
     bool no_ect;        /* we send nothing that is ECN-capable any more */
     bool deaf;          /* nor believe what the peer tells */
+
+    /* The option (accecn_option.c). */
+    uint32_t bytes[NB_ACCECN_FIELDS]; /* payload that arrived with each codepoint */
+    uint32_t s_ceb;                   /* the peer's count of marked bytes as far as it told */
+    uint32_t unsized;                 /* marks taken since it told, */
+    bool unsure;                      /* and there may have been more */
+    uint8_t changed;                  /* bits by field: of those numbers, in this connection */
+    bool untold;                      /* since the last option that left */
+    bool mute;                        /* we send none any more (§3.2.3.2.2) */
+    bool option_deaf;                 /* nor read them (§3.2.3.2.4) */
+    bool first_data;                  /* our first data carried one */
 };
 
 bool nb__accecn_in_use(const struct nb_tcb *tcb);
@@ -66,8 +78,28 @@ bool nb__accecn_syn_was_marked(const struct nb_tcb *tcb);
 /* An acceptable segment arrived. */
 void nb__accecn_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
 
+/* What ACE tells outside the handshake; 0 where it is not in use. */
+uint8_t nb__accecn_count(const struct nb_tcb *tcb);
+
 /* ACE of a segment that leaves now. */
 void nb__accecn_tell(struct nb_tcb *tcb, struct nb_seg_out *out);
+
+/* The option: what fits beside the others, in a segment that leaves now with n bytes of payload from seq, or with the
+ * SYN-ACK. It is made in *option, which has to outlive out. */
+void nb__accecn_add_option(struct nb_tcb *tcb, struct nb_seg_out *out, struct nb_accecn_option *option, nb_seq_t seq,
+                           unsigned n);
+
+/* Bytes to keep free for it in every segment. */
+unsigned nb__accecn_option_reserve(const struct nb_tcb *tcb);
+
+/* Payload arrived with this codepoint. */
+void nb__accecn_count_bytes(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
+
+/* The first option that the peer sends, or should have sent. */
+void nb__accecn_first_option(struct nb_accecn *a, const struct nb_seg *seg);
+
+/* Does the segment tell how many bytes more were marked? */
+bool nb__accecn_marked_bytes(struct nb_accecn *a, const struct nb_seg *seg, uint32_t *bytes);
 
 /* What an ACK tells, when it is known how many segments it has delivered: marks set NB_ACK_ECE and are counted. */
 void nb__accecn_feedback(struct nb_tcb *tcb, struct nb_ack *ack);

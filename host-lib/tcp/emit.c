@@ -86,6 +86,13 @@ static void add_sacks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct
         out->options |= NB_SEG_SACK;
 }
 
+static void add_accecn(struct nb_tcb *tcb, struct nb_seg_out *out, struct nb_accecn_option *option, nb_seq_t seq,
+                       unsigned n)
+{
+    if (nb__accecn_in_use(tcb))
+        nb__accecn_add_option(tcb, out, option, seq, n);
+}
+
 /* The packet has its headers: let it go. */
 static void part_with(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *packet)
 {
@@ -239,6 +246,7 @@ static __rte_noinline bool emit_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb
     if (is_plain(tcb))
         return emit_row_of_one(tcp, tcb, seq, n, flags);
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
+    struct nb_accecn_option option;
     if (nb__accecn_owes_answer(tcb))
         nb__emit_ack(tcp, tcb, tcb->snd_nxt);
     if (nb__accecn_owes_answer(tcb)) /* there was no buffer for it */
@@ -246,6 +254,7 @@ static __rte_noinline bool emit_otherwise(struct nb_tcp *tcp, struct nb_tcb *tcb
     struct nb_seg_out out = segment_of(tcp, tcb, seq, flags);
     nb__ecn_tell(tcb, &out, n && seq_geq(seq, tcb->snd_nxt));
     add_sacks(tcp, tcb, &out, blocks);
+    add_accecn(tcb, &out, &option, seq, n);
     unsigned header_bytes = nb_seg_header_bytes(&out);
     struct rte_mbuf *packet = n <= COPY_BYTES_MAX ? packet_by_copy(tcp, tcb, header_bytes, seq, n)
                                                   : packet_by_reference(tcp, tcb, header_bytes, seq, n);
@@ -270,11 +279,13 @@ void nb__emit_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, nb_seq_t seq)
         return;
     }
     struct nb_seq_range blocks[NB_SEG_SACK_MAX];
+    struct nb_accecn_option option;
     struct nb_seg_out out = segment_of(tcp, tcb, seq, 0);
     bool answer = nb__accecn_owes_answer(tcb);
     nb__ecn_tell(tcb, &out, false);
     if (!answer)
         add_sacks(tcp, tcb, &out, blocks);
+    add_accecn(tcb, &out, &option, seq, 0);
     struct rte_mbuf *packet = packet_new(tcp, nb_seg_header_bytes(&out));
     if (!packet)
         return;
@@ -346,7 +357,9 @@ void nb__emit_syn_with(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_c
         emit_plain_syn(tcp, tcb);
         return;
     }
+    struct nb_accecn_option option;
     struct nb_seg_out out = syn_of(tcp, tcb, cookie);
+    add_accecn(tcb, &out, &option, out.seq, 0);
     unsigned header_bytes = nb_seg_header_bytes(&out);
     struct rte_mbuf *packet = bytes > COPY_BYTES_MAX ? packet_by_reference(tcp, tcb, header_bytes, tcb->snd_una + 1, bytes)
                                                      : packet_by_copy(tcp, tcb, header_bytes, tcb->snd_una + 1, bytes);
@@ -406,6 +419,7 @@ void nb__emit_time_wait_ack(struct nb_tcp *tcp, const struct nb_time_wait *tw)
         out.ts_value = tcp->now_ms + tw->ts_offset;
         out.ts_echo = tw->ts_recent;
     }
+    nb_seg_set_ace(&out, tw->ace);
     nb__md5_sign(tcp, tw->md5_key, &out);
     leave_alone(tcp, &out);
 }

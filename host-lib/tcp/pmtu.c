@@ -8,6 +8,7 @@
 
 #include "../wire/segment_emit.h"
 #include "../wire/tcp_option.h"
+#include "accecn.h"
 #include "core.h"
 #include "fastopen.h"
 #include "flight.h"
@@ -22,7 +23,8 @@
 static uint32_t option_bytes(const struct nb_tcb *tcb)
 {
     return (tcb->flags & NB_TCB_TIMESTAMPS ? NB_OPTION_TIMESTAMP_PADDED : 0) +
-           (tcb->flags & NB_TCB_SIGNED ? NB_OPTION_MD5_PADDED : 0);
+           (tcb->flags & NB_TCB_SIGNED ? NB_OPTION_MD5_PADDED : 0) +
+           (unlikely(tcb->flags & NB_TCB_ECN) ? nb__accecn_option_reserve(tcb) : 0);
 }
 
 static uint32_t header_bytes(const struct nb_tcb *tcb)

@@ -9,6 +9,7 @@
 
 #include <sys/mman.h>
 
+#include "accecn.h"
 #include "core.h"
 #include "minmax.h"
 
@@ -139,6 +140,7 @@ static void record_begin(struct nb_tcp *tcp, struct nb_tcb *tcb)
                                 .ts_offset = tcb->ts_offset,
                                 .md5_key = nb__md5_key_of(tcb),
                                 .window = window < UINT16_MAX ? (uint16_t)window : UINT16_MAX,
+                                .ace = unlikely(tcb->flags & NB_TCB_ECN) ? nb__accecn_count(tcb) : 0,
                                 .timestamps = tcb->flags & NB_TCB_TIMESTAMPS,
                                 .used = true};
     nb__md5_hold(tcp, tw->md5_key);

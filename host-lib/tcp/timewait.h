@@ -25,8 +25,9 @@ struct nb_time_wait {
     uint32_t older, newer; /* indices within a slot; newer also links free ones */
     uint32_t md5_key;      /* a reference; 0: unsigned */
     uint16_t window;       /* the field we last sent */
-    bool timestamps;
-    bool used;
+    uint8_t ace;           /* what AccECN told last, 0 without it */
+    bool timestamps : 1;
+    bool used : 1;
 };
 static_assert(sizeof(struct nb_time_wait) <= 88, "a million of them must be affordable");
 

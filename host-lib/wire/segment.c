@@ -94,6 +94,27 @@ static void read_experiment(struct nb_seg *seg, const uint8_t *value, unsigned b
         read_cookie(seg, value + 2, bytes - 2, true);
 }
 
+/* RFC 9768 §3.2.3: whole fields count, whatever the length. */
+static void read_accecn(struct nb_seg *seg, const uint8_t *value, unsigned bytes, bool backwards)
+{
+    struct nb_accecn_option *o = &seg->accecn;
+    *o = (struct nb_accecn_option){.n = (uint8_t)RTE_MIN(bytes / NB_OPTION_ACCECN_FIELD_BYTES, NB_ACCECN_FIELDS + 0u),
+                                   .backwards = backwards};
+    for (unsigned i = 0; i < o->n; i++, value += NB_OPTION_ACCECN_FIELD_BYTES)
+        o->bytes[backwards ? NB_ACCECN_FIELDS - 1 - i : i] = (uint32_t)get16(value) << 8 | value[2];
+    seg->options |= NB_SEG_ACCECN;
+}
+
+static void read_accecn0(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
+{
+    read_accecn(seg, value, bytes, false);
+}
+
+static void read_accecn1(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
+{
+    read_accecn(seg, value, bytes, true);
+}
+
 static void read_md5(struct nb_seg *seg, const uint8_t *value, unsigned bytes)
 {
     if (bytes != NB_MD5_DIGEST_BYTES)
@@ -112,6 +133,8 @@ static void (*const readers[])(struct nb_seg *seg, const uint8_t *value, unsigne
     [NB_OPTION_TIMESTAMP] = read_timestamp,
     [NB_OPTION_MD5] = read_md5,
     [NB_OPTION_FASTOPEN] = read_fastopen,
+    [NB_OPTION_ACCECN0] = read_accecn0,
+    [NB_OPTION_ACCECN1] = read_accecn1,
     [NB_OPTION_EXPERIMENT] = read_experiment,
 };
 

@@ -36,6 +36,7 @@ enum nb_seg_option {
     NB_SEG_SACK = 1 << 4,
     NB_SEG_FASTOPEN = 1 << 5,
     NB_SEG_MD5 = 1 << 6, /* RFC 2385 */
+    NB_SEG_ACCECN = 1 << 7,
 };
 
 #define NB_SEG_SACK_MAX 4 /* blocks: all that fits 40 bytes of options (RFC 2018 §3) */
@@ -47,6 +48,14 @@ struct nb_cookie {
     int8_t bytes;      /* 0: a request for one; -1: the option is not there */
     bool experimental; /* in the option that preceded RFC 7413 */
     uint8_t value[NB_SEG_COOKIE_MAX];
+};
+
+/* How many bytes of payload have arrived with each codepoint (RFC 9768 §3.2.3), 24 bits of each number. */
+enum nb_accecn_field { NB_ACCECN_ECT0, NB_ACCECN_CE, NB_ACCECN_ECT1, NB_ACCECN_FIELDS };
+struct nb_accecn_option {
+    uint8_t n;      /* numbers that are there: the first in the order above, */
+    bool backwards; /* or the last */
+    uint32_t bytes[NB_ACCECN_FIELDS];
 };
 
 struct nb_seg {
@@ -68,7 +77,8 @@ struct nb_seg {
     uint16_t urgent;
     uint32_t ts_value, ts_echo;
     struct nb_seq_range sack[NB_SEG_SACK_MAX];
-    struct nb_cookie cookie; /* bytes is -1 without NB_SEG_FASTOPEN */
+    struct nb_cookie cookie;        /* bytes is -1 without NB_SEG_FASTOPEN */
+    struct nb_accecn_option accecn; /* with NB_SEG_ACCECN */
 
     /* Only with NB_SEG_MD5: */
     uint8_t md5_header_bytes; /* of the TCP header */

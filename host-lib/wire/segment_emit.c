@@ -24,6 +24,13 @@ static unsigned cookie_bytes(const struct nb_cookie *cookie)
     return (cookie->experimental ? 4u : 2u) + (unsigned)cookie->bytes;
 }
 
+#define OPTIONS_MAX 40u /* RFC 9293 §3.1: the data offset has four bits */
+
+unsigned nb_seg_accecn_bytes(unsigned n)
+{
+    return (2 + n * NB_OPTION_ACCECN_FIELD_BYTES + 3) & ~3u;
+}
+
 static unsigned option_bytes(const struct nb_seg_out *out)
 {
     unsigned n = 0;
@@ -41,7 +48,14 @@ static unsigned option_bytes(const struct nb_seg_out *out)
         n += 4 + 8u * out->n_sack;
     if (out->options & NB_SEG_FASTOPEN)
         n += (cookie_bytes(out->cookie) + 3) & ~3u;
+    if (out->options & NB_SEG_ACCECN)
+        n += nb_seg_accecn_bytes(out->accecn->n);
     return n;
+}
+
+unsigned nb_seg_option_space(const struct nb_seg_out *out)
+{
+    return OPTIONS_MAX - option_bytes(out);
 }
 
 unsigned nb_seg_header_bytes(const struct nb_seg_out *out)
@@ -77,7 +91,31 @@ static void put_sack(struct writer *w, const struct nb_seg_out *out)
     }
 }
 
-/* Made in one piece and put word by word. */
+/* Of an option that was made in one piece. */
+static void put_words(struct writer *w, const uint8_t *option, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i += 4) {
+        uint32_t word;
+        memcpy(&word, option + i, sizeof word);
+        put_raw(w, word);
+    }
+}
+
+static void put_accecn(struct writer *w, const struct nb_accecn_option *o)
+{
+    uint8_t option[2 + NB_ACCECN_FIELDS * NB_OPTION_ACCECN_FIELD_BYTES + 3], *p = option;
+    memset(option, NB_OPTION_NOP, sizeof option);
+    *p++ = o->backwards ? NB_OPTION_ACCECN1 : NB_OPTION_ACCECN0;
+    *p++ = (uint8_t)(2 + o->n * NB_OPTION_ACCECN_FIELD_BYTES);
+    for (unsigned i = 0; i < o->n; i++) {
+        uint32_t bytes = o->bytes[o->backwards ? NB_ACCECN_FIELDS - 1 - i : i];
+        *p++ = (uint8_t)(bytes >> 16);
+        *p++ = (uint8_t)(bytes >> 8);
+        *p++ = (uint8_t)bytes;
+    }
+    put_words(w, option, nb_seg_accecn_bytes(o->n));
+}
+
 static void put_cookie(struct writer *w, const struct nb_cookie *cookie)
 {
     uint8_t option[4 + NB_SEG_COOKIE_MAX + 3], *p = option;
@@ -90,11 +128,7 @@ static void put_cookie(struct writer *w, const struct nb_cookie *cookie)
         *p++ = NB_OPTION_EXPERIMENT_FASTOPEN & 0xff;
     }
     memcpy(p, cookie->value, (size_t)cookie->bytes);
-    for (unsigned i = 0; i < bytes; i += 4) {
-        uint32_t word;
-        memcpy(&word, option + i, sizeof word);
-        put_raw(w, word);
-    }
+    put_words(w, option, bytes);
 }
 
 /* Its place; sign() fills it when the rest is there. */
@@ -129,6 +163,8 @@ static void put_unusual_options(struct writer *w, const struct nb_seg_out *out)
         put_sack(w, out);
     if (out->options & NB_SEG_FASTOPEN)
         put_cookie(w, out->cookie);
+    if (out->options & NB_SEG_ACCECN)
+        put_accecn(w, out->accecn);
 }
 
 static inline void put_options(struct writer *w, const struct nb_seg_out *out)

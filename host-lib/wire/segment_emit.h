@@ -23,18 +23,23 @@ struct nb_seg_out {
     uint16_t urgent; /* with NB_TCP_URG */
     uint32_t ts_value, ts_echo;
     const struct nb_seq_range *sack;
-    const struct nb_cookie *cookie;  /* with NB_SEG_FASTOPEN */
-    const struct nb_md5_secret *md5; /* with NB_SEG_MD5: to be signed with this */
-    uint8_t tos;                     /* the IP header's byte, ECN included */
-    uint8_t ae;                      /* the flag AE (RFC 9768), 0 or 1 */
-    uint8_t ttl;                     /* 0: the default */
-    bool may_fragment;               /* no DF */
+    const struct nb_cookie *cookie;        /* with NB_SEG_FASTOPEN */
+    const struct nb_md5_secret *md5;       /* with NB_SEG_MD5: to be signed with this */
+    const struct nb_accecn_option *accecn; /* with NB_SEG_ACCECN */
+    uint8_t tos;                           /* the IP header's byte, ECN included */
+    uint8_t ae;                            /* the flag AE (RFC 9768), 0 or 1 */
+    uint8_t ttl;                           /* 0: the default */
+    bool may_fragment;                     /* no DF */
 };
 
 static inline unsigned nb_ip_header_bytes(uint8_t family)
 {
     return family == NB_FAMILY_IPV4 ? 20 : 40;
 }
+
+/* Bytes that an AccECN option with n numbers takes, and that are left for more options. */
+unsigned nb_seg_accecn_bytes(unsigned n);
+unsigned nb_seg_option_space(const struct nb_seg_out *out);
 
 /* Bytes that IP header, TCP header and options take. */
 unsigned nb_seg_header_bytes(const struct nb_seg_out *out);

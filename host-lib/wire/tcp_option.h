@@ -13,6 +13,8 @@ enum nb_option_kind {
     NB_OPTION_TIMESTAMP = 8,
     NB_OPTION_MD5 = 19,
     NB_OPTION_FASTOPEN = 34,
+    NB_OPTION_ACCECN0 = 172,
+    NB_OPTION_ACCECN1 = 174,
     NB_OPTION_EXPERIMENT = 254, /* RFC 6994: a 16-bit identifier follows */
 };
 
@@ -32,6 +34,8 @@ enum nb_option_kind {
 #define NB_OPTION_MD5_PADDED 20
 
 #define NB_OPTION_EXPERIMENT_FASTOPEN 0xf989
+
+#define NB_OPTION_ACCECN_FIELD_BYTES 3 /* RFC 9768 §3.2.3 */
 
 #define NB_WSCALE_MAX 14 /* RFC 7323 §2.3; larger ones are used as 14 */
 

@@ -30,6 +30,7 @@ static void check_accepted(const struct nb_seg *seg, uint32_t bytes)
     require(seg->key.local_port && seg->key.remote_port);
     require(seg->n_sack <= NB_SEG_SACK_MAX && !!(seg->options & NB_SEG_SACK) == (seg->n_sack > 0));
     require(!(seg->options & NB_SEG_WSCALE) || seg->wscale <= 14);
+    require(!(seg->options & NB_SEG_ACCECN) || seg->accecn.n <= NB_ACCECN_FIELDS);
     require(seg->flags & NB_TCP_SYN || !(seg->options & (NB_SEG_MSS | NB_SEG_WSCALE | NB_SEG_SACK_PERMITTED)));
 }
 

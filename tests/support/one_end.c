@@ -280,7 +280,7 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
                              .flags = a->flags,
                              .urgent = a->urgent,
                              .options = a->options | (e->timestamps || a->ts_value ? NB_SEG_TIMESTAMP : 0) |
-                                        (a->md5 ? NB_SEG_MD5 : 0),
+                                        (a->md5 ? NB_SEG_MD5 : 0) | (a->accecn ? NB_SEG_ACCECN : 0),
                              .mss = a->mss,
                              .wscale = a->wscale,
                              .n_sack = a->n_sack,
@@ -289,6 +289,7 @@ static struct rte_mbuf *build(struct one_end *e, const struct end_arrival *a)
                              .ts_echo = a->ts_echo,
                              .cookie = a->cookie,
                              .md5 = a->md5,
+                             .accecn = a->accecn,
                              .tos = a->ecn,
                              .ae = a->ae};
     struct rte_mbuf *m = rte_pktmbuf_alloc(e->peer_pool);

@@ -47,6 +47,7 @@ struct end_arrival {
     uint8_t ae;                                /* the flag of RFC 9768 */
     const struct nb_cookie *cookie;            /* with NB_SEG_FASTOPEN */
     const struct nb_md5_secret *md5;           /* signed with this; NULL: unsigned */
+    const struct nb_accecn_option *accecn;     /* NULL: none */
 };
 
 struct end_options {

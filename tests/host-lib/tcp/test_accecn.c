@@ -20,7 +20,7 @@ enum { NOT_ECT, ECT1, ECT0, CE };
 static const uint8_t codes[] = {[NOT_ECT] = 2, [ECT1] = 3, [ECT0] = 4, [CE] = 6};
 
 /* Flags and ACE of an arrival. */
-#define ACE(f, ace) .flags = (uint8_t)((f) | ((ace) & 3) << 6), .ae = (ace) >> 2 & 1
+#define ACE(f, ace) .flags = (uint8_t)((f) | ((ace)&3) << 6), .ae = (ace) >> 2 & 1
 
 static struct end_packet *expect(struct one_end *e, uint8_t flags, uint32_t ace, nb_seq_t seq, nb_seq_t ack, uint32_t n)
 {
@@ -127,7 +127,7 @@ static void test_each_answer_to_our_syn_agrees_on_what_table_2_says(void **state
         expect(e, ACK, accurate ? codes[NOT_ECT] : 0, 1, 1, 0);
         assert_int_equal(end_info(e).accecn, accurate);
         assert_int_equal(end_info(e).ecn, accurate || ace == 1);
-        assert_int_equal(end_info(e).cwnd, ace == 6 ? 1 : 10); /* our SYN was marked */
+        assert_int_equal(end_info(e).cwnd, ace == 6 ? 1 : 10);     /* our SYN was marked */
         uint8_t expected = ace == 1 || unchanged ? ECT0 : NOT_ECT; /* §3.2.2.3 */
         assert_int_equal(codepoint_of_data(e, 1, accurate ? FIRST : 0), expected);
         end_free(e);
@@ -190,8 +190,8 @@ static void test_syn_ack_that_comes_again_is_answered_by_its_codepoint(void **st
 {
     (void)state;
     struct one_end *e = syn_sent(NB_ECN_ACCECN, ASKS);
-    const struct end_arrival syn_ack = {
-        ACE(SYN | ACK, 2), .ack = 1, .options = NB_SEG_MSS | NB_SEG_SACK_PERMITTED, .mss = END_MSS, .ecn = ECT0};
+    const struct end_arrival syn_ack = {ACE(SYN | ACK, 2), .ack = 1, .options = NB_SEG_MSS | NB_SEG_SACK_PERMITTED,
+                                        .mss = END_MSS, .ecn = ECT0};
     end_arrive(e, &syn_ack);
     expect(e, ACK, codes[ECT0], 1, 1, 0);
     arrive(e, ACE(ACK, FIRST), .seq = 1, .ack = 1, .n = 1000, .ecn = CE);
@@ -461,6 +461,24 @@ static void test_zeroed_count_ends_ect_and_belief_but_not_our_feedback(void **st
     end_free(e);
 }
 
+/* A peer that has lost our last ACK would take 0 for three marks. */
+static void test_time_wait_goes_on_telling_the_count(void **state)
+{
+    (void)state;
+    struct one_end *e = agreed();
+    nb_tcp_shutdown(e->tcp, e->tcb);
+    end_flush(e);
+    end_forget_sent(e);
+    arrive(e, ACE(ACK, FIRST), .seq = 1, .ack = 2, .n = 100, .ecn = CE);
+    end_forget_sent(e);
+    arrive(e, ACE(ACK | NB_TCP_FIN, FIRST), .seq = 101, .ack = 2);
+    expect(e, ACK, FIRST + 1, 2, 102, 0);
+    assert_int_equal(end_state(e), NB_TCP_TIME_WAIT);
+    arrive(e, ACE(ACK | NB_TCP_FIN, FIRST), .seq = 101, .ack = 2);
+    expect(e, ACK, FIRST + 1, 2, 102, 0);
+    end_free(e);
+}
+
 /* §3.2.2.3: what the path makes of our packets does not take away what its bottlenecks do. */
 static void test_mangled_syn_ends_ect_and_marks_still_count(void **state)
 {
@@ -517,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_count_of_an_ack_that_may_have_been_overtaken_is_not_read),
         cmocka_unit_test(test_later_timestamp_makes_the_same_acknowledgement_news),
         cmocka_unit_test(test_zeroed_count_ends_ect_and_belief_but_not_our_feedback),
+        cmocka_unit_test(test_time_wait_goes_on_telling_the_count),
         cmocka_unit_test(test_mangled_syn_ends_ect_and_marks_still_count),
         cmocka_unit_test(test_retransmissions_and_bare_acks_are_not_capable),
     };

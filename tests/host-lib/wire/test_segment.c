@@ -211,6 +211,25 @@ static void test_sack_blocks_one_to_four(void **state)
     }
 }
 
+/* RFC 9768 §3.2.3, table 5, and other lengths. */
+static void test_accecn_options_are_read_in_both_orders_as_far_as_they_go(void **state)
+{
+    (void)state;
+    for (unsigned bytes = 0; bytes <= 12; bytes++) {
+        for (unsigned backwards = 0; backwards < 2; backwards++) {
+            uint8_t option[16] = {
+                (uint8_t)(172 + 2 * backwards), (uint8_t)(2 + bytes), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+            static const uint32_t values[] = {0x010203, 0x040506, 0x070809};
+            parse_options(NB_TCP_ACK, option, 2 + bytes);
+            assert_int_equal(seg.options, NB_SEG_ACCECN);
+            assert_int_equal(seg.accecn.n, bytes / 3 < 3 ? bytes / 3 : 3);
+            assert_int_equal(seg.accecn.backwards, backwards);
+            for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(seg.accecn.bytes[backwards ? 2 - i : i], i < bytes / 3 ? values[i] : 0);
+        }
+    }
+}
+
 static void test_option_with_a_wrong_length_is_skipped_and_what_follows_is_read(void **state)
 {
     (void)state;
@@ -259,6 +278,7 @@ int main(void)
         T(test_options_that_only_a_syn_may_carry_mean_nothing_elsewhere),
         T(test_timestamp_in_its_usual_place_and_in_any_other),
         T(test_sack_blocks_one_to_four),
+        T(test_accecn_options_are_read_in_both_orders_as_far_as_they_go),
         T(test_option_with_a_wrong_length_is_skipped_and_what_follows_is_read),
         T(test_option_with_an_impossible_length_ends_the_list),
         T(test_end_of_list_ends_it),
