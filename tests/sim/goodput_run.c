@@ -43,7 +43,7 @@ struct end {
 };
 
 struct path {
-    uint64_t now, received, traced;
+    uint64_t now, received, received_at_start, traced;
     struct end end[2]; /* 0 sends, 1 receives */
     struct link *to[2];
     bool ended;
@@ -284,10 +284,15 @@ struct outcome goodput_run(const struct cell *cell)
         run_until(&p, began + (uint64_t)(i * SAMPLE_S * 1e6), poll_us);
         if ((double)(p.now - began) > STARTUP_S * 1e6)
             sum += cwnd_of(&p), n++;
+        if ((double)(p.now - began) <= GOODPUT_START_S * 1e6)
+            p.received_at_start = p.received;
         if (i % SAMPLES_PER_TRACE == 0)
             trace(&p);
     }
-    struct outcome o = {.mbit = (double)p.received * 8 / goodput_s / 1e6, .cwnd = sum / n, .link = *link_counts(p.to[1])};
+    struct outcome o = {
+        .mbit = (double)p.received * 8 / goodput_s / 1e6, .cwnd = sum / n, .link = *link_counts(p.to[1])};
+    if (goodput_s > GOODPUT_START_S)
+        o.steady_mbit = (double)(p.received - p.received_at_start) * 8 / (goodput_s - GOODPUT_START_S) / 1e6;
     if (p.end[0].tcb)
         nb_tcp_info(p.end[0].tcp, p.end[0].tcb, &o.info);
     if (getenv("GOODPUT_COUNTERS"))

@@ -9,7 +9,8 @@
 #include "../../host-lib/tcp/info.h"
 #include "../support/link.h"
 
-#define MSS 1448 /* with timestamps */
+#define MSS             1448 /* with timestamps */
+#define GOODPUT_START_S 20   /* Startup, with all that it leads to, is over */
 
 struct cell {
     const char *congestion; /* cubic, reno, bbr, or bbr:N for BBR with a loss tolerance of N percent */
@@ -18,8 +19,9 @@ struct cell {
 };
 
 struct outcome {
-    double mbit; /* payload received */
-    double cwnd; /* average after the start */
+    double mbit;        /* payload received */
+    double steady_mbit; /* the same, but for the first GOODPUT_START_S seconds */
+    double cwnd;        /* average after the start */
     struct nb_tcp_info info;
     struct link_counts link;
 };
