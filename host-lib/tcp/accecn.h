@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_common.h>
+
 #include "../wire/segment.h"
 
 struct nb_ack;
@@ -55,7 +57,7 @@ void nb__accecn_take_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb
 void nb__accecn_take_syn_ack(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn_ack);
 
 /* The peer's SYN came again. False: it contradicts the first, and the connection has to be reset (§3.1.5). */
-bool nb__accecn_syn_again(const struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn);
+__rte_cold bool nb__accecn_syn_again(const struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *syn);
 
 /* ACE of the SYN-ACK that leaves now. */
 uint8_t nb__accecn_of_syn_ack(struct nb_tcb *tcb);
@@ -64,11 +66,11 @@ uint8_t nb__accecn_of_syn_ack(struct nb_tcb *tcb);
 void nb__accecn_syn_acked(struct nb_tcb *tcb, const struct nb_seg *seg);
 
 /* The peer's SYN-ACK came again: true if the ACK that leaves now is the answer to it. */
-bool nb__accecn_syn_ack_again(struct nb_tcb *tcb, const struct nb_seg *seg);
+__rte_cold bool nb__accecn_syn_ack_again(struct nb_tcb *tcb, const struct nb_seg *seg);
 
 /* Does a bare ACK have to leave before anything else, and without SACK blocks? */
 bool nb__accecn_owes_answer(const struct nb_tcb *tcb);
-void nb__accecn_answered(struct nb_tcb *tcb);
+__rte_cold void nb__accecn_answered(struct nb_tcb *tcb);
 
 /* Was our SYN or SYN-ACK marked? */
 bool nb__accecn_syn_was_marked(const struct nb_tcb *tcb);

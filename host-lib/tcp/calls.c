@@ -105,12 +105,16 @@ static uint32_t queued_payload(const struct nb_tcb *tcb)
     return seq_gt(tcb->snd_end, first) ? tcb->snd_end - first : 0;
 }
 
-size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+/* How much more may be queued, on a connection that can send. */
+static inline uint32_t room_left(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
 {
     uint32_t queued = queued_payload(tcb), most = nb__room_now(tcp, queued, nb__room_bytes(tcp, tcb));
-    if (sendable(tcb) != 0 || queued >= most)
-        return 0;
-    return most - queued;
+    return queued < most ? most - queued : 0;
+}
+
+size_t nb_tcp_writable(const struct nb_tcp *tcp, const struct nb_tcb *tcb)
+{
+    return sendable(tcb) == 0 ? room_left(tcp, tcb) : 0;
 }
 
 /* A write came up short: the next ACK that makes room tells the application, or the timer if nothing is under way. */
@@ -126,7 +130,7 @@ int nb_tcp_write(struct nb_tcp *tcp, struct nb_tcb *tcb, const void *bytes, size
     int err = sendable(tcb);
     if (err)
         return err;
-    size_t want = nb__min(nb__min(n, nb_tcp_writable(tcp, tcb)), INT_MAX);
+    size_t want = nb__min(nb__min(n, room_left(tcp, tcb)), INT_MAX);
     size_t taken = nb__append_alone(tcp, tcb, bytes, want);
     if (taken < want)
         taken += nb__append(tcp, tcb, (const char *)bytes + taken, want - taken, NB_TCP_WRITE_UNBOUNDED);
@@ -151,7 +155,7 @@ int nb_tcp_send(struct nb_tcp *tcp, struct nb_tcb *tcb, struct rte_mbuf *data)
         rte_pktmbuf_free(data);
         return 0;
     }
-    if (n > nb_tcp_writable(tcp, tcb) || !nb__append_chain(tcp, tcb, data)) {
+    if (n > room_left(tcp, tcb) || !nb__append_chain(tcp, tcb, data)) {
         if (tcp->memory.level)
             nb__count(tcp, NB_COUNTER_MEMORY_WRITE_REFUSED);
         want_writable(tcp, tcb);

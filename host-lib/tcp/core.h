@@ -28,6 +28,8 @@
 #ifndef NB_TCP_CORE_H
 #define NB_TCP_CORE_H
 
+#include <rte_common.h>
+
 #include "bbr.h"
 #include "block_pool.h"
 #include "cc.h"
@@ -167,7 +169,7 @@ struct rte_mbuf *nb__take_payload(struct nb_seg *seg, uint32_t skip, uint32_t n)
 void nb__text_of_syn(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg);
 
 /* Answer something unacceptable with an ACK, at most once in a while per connection (RFC 5961 §7). */
-void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
+__rte_cold void nb__challenge_ack(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* RFC 7323 §5: remember the timestamp, and is a segment's one from the past? */
 void nb__ts_recent_update(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
@@ -176,10 +178,10 @@ bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const 
 /* --- urgent.c --------------------------------------------------------------------------------- */
 
 /* Sixth step, of a segment with URG. */
-void nb__urgent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
+__rte_cold void nb__urgent_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg);
 
 /* Of a segment that leaves while urgent data is unacknowledged (NB_TCB_URGENT): the pointer, if it is before that. */
-void nb__urgent_point(struct nb_tcb *tcb, struct nb_seg_out *out);
+__rte_cold void nb__urgent_point(struct nb_tcb *tcb, struct nb_seg_out *out);
 
 /* --- handshake.c ------------------------------------------------------------------------------ */
 
@@ -202,7 +204,7 @@ bool nb__established(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg
 void nb__output(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Send a record in flight again, at most segs segments of it, without further consequences: for probes. */
-bool nb__resend(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint32_t segs);
+__rte_cold bool nb__resend(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tx *tx, uint32_t segs);
 
 /* --- emit.c ----------------------------------------------------------------------------------- */
 
@@ -213,10 +215,10 @@ void nb__emit_syn(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The same with a Fast Open cookie (bytes -1: none) and so many bytes of the send queue. */
 void nb__emit_syn_with(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_cookie *cookie, uint32_t bytes);
-void nb__emit_rst(struct nb_tcp *tcp, struct nb_tcb *tcb);
+__rte_cold void nb__emit_rst(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The RST that answers a segment for nothing (RFC 9293 §3.10.7.1). */
-void nb__emit_rst_for(struct nb_tcp *tcp, const struct nb_seg *seg);
+__rte_cold void nb__emit_rst_for(struct nb_tcp *tcp, const struct nb_seg *seg);
 void nb__emit_time_wait_ack(struct nb_tcp *tcp, const struct nb_time_wait *tw);
 
 /* The MSS we announce. */
@@ -266,7 +268,7 @@ void nb__timer_start_life(struct nb_tcp *tcp, struct nb_tcb *tcb, uint64_t after
 void nb__rto_rearm(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Somebody has to ask again whether something may be sent. */
-void nb__persist_start(struct nb_tcp *tcp, struct nb_tcb *tcb);
+__rte_cold void nb__persist_start(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The user's wishes about keepalive have changed, or the connection is established. */
 void nb__keepalive_update(struct nb_tcp *tcp, struct nb_tcb *tcb);

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include <rte_common.h>
+
 #include "destination.h"
 
 struct nb_listener;
@@ -23,7 +25,7 @@ bool nb__fastopen_cookie(struct nb_tcp *tcp, const struct nb_flow_key *key, cons
                          struct nb_cookie *cookie, uint16_t *mss);
 
 /* Open with as much of the data as fits beside the SYN, or ask for a cookie; emits the SYN. */
-void nb__fastopen_open(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tcp_open *how);
+__rte_cold void nb__fastopen_open(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_tcp_open *how);
 
 /* The SYN-ACK to such a SYN has arrived, what it acknowledges is taken. True: the data was not, and has been sent
  * again: no ACK is needed beside it. */
@@ -38,7 +40,7 @@ void nb__fastopen_syn_too_big(struct nb_tcp *tcp, struct nb_tcb *tcb);
 /* --- server ----------------------------------------------------------------------------------- */
 
 /* The handshake of a connection that was opened fast is done, or the connection is over. */
-void nb__fastopen_done(struct nb_tcp *tcp, struct nb_tcb *tcb);
+__rte_cold void nb__fastopen_done(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* May the SYN's data be taken now? *answer is the cookie for the SYN-ACK. */
 bool nb__fastopen_accepts(struct nb_tcp *tcp, const struct nb_listener *listener, const struct nb_seg *syn,

@@ -56,7 +56,8 @@ bool nb__paws_rejects(const struct nb_tcp *tcp, const struct nb_tcb *tcb, const 
 
 /* --- header prediction ------------------------------------------------------------------------ */
 
-static __rte_always_inline void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
+/* One function for both who call it, into which all that it does can be inlined. */
+static __rte_noinline void take_predicted(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seg *seg)
 {
     nb__ts_recent_update(tcp, tcb, seg);
     if (seg->ack != tcb->snd_una || !seg->payload_bytes || tcb->flight || tcb->timers & NB_TCB_TIMER_PERSIST) {

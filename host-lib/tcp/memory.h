@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_common.h>
+
 struct nb_limits;
 struct nb_tcb;
 struct nb_tcp;
@@ -44,17 +46,17 @@ struct nb_memory {
 void nb__memory_init(struct nb_memory *memory, const struct nb_limits *limits);
 
 /* Look again: once for each burst (see core.h), and where something was refused. */
-void nb__memory_look(struct nb_tcp *tcp);
+__rte_cold void nb__memory_look(struct nb_tcp *tcp);
 
 /* May n more buffers of what comes next in order be taken? For who has something unread, or above pressure. What is
  * held out of order is given up for it. */
-bool nb__memory_admits(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n);
+__rte_cold bool nb__memory_admits(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t n);
 
 /* How many buffers a connection may hold out of order now. */
 uint32_t nb__memory_ahead(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Of payload to be queued for sending, what is allowed above calm where most is the bound there. */
-uint32_t nb__memory_send_bound(const struct nb_tcp *tcp, uint32_t queued, uint32_t most);
+__rte_cold uint32_t nb__memory_send_bound(const struct nb_tcp *tcp, uint32_t queued, uint32_t most);
 
 /* The application has consumed so that tcb->rcv_unread was `before`; or is gone. */
 void nb__memory_consumed(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t before);

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include <rte_common.h>
+
 struct nb_tcb;
 struct nb_tcp;
 
@@ -18,7 +20,7 @@ void nb__mtu_reduced(struct nb_tcp *tcp, struct nb_tcb *tcb, uint32_t mtu_bytes)
 
 /* Data is about to be sent: what was learned about the path ten minutes ago no longer counts (RFC 1191 §6.3, RFC 8201
  * §4, RFC 4821 §7.3). */
-void nb__mtu_age(struct nb_tcp *tcp, struct nb_tcb *tcb);
+__rte_cold void nb__mtu_age(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Try a larger segment if it is time to: the segments sent, 0 or 1. */
 uint32_t nb__mtu_probe(struct nb_tcp *tcp, struct nb_tcb *tcb);

@@ -133,7 +133,7 @@ static struct nb_tx *open_record(const struct nb_tcp *tcp, const struct nb_tcb *
     return tx;
 }
 
-static struct nb_tx *new_record(struct nb_tcp *tcp, struct nb_tcb *tcb, bool pieces)
+static __rte_always_inline struct nb_tx *new_record(struct nb_tcp *tcp, struct nb_tcb *tcb, bool pieces)
 {
     nb__cwnd_after_idle(tcp, tcb);
     if (unlikely(tcp->mtus_known))

@@ -19,7 +19,8 @@ static bool may_receive(const struct nb_tcb *tcb)
 }
 
 /* What everybody wants to know of a segment, or a row of them, that brings n bytes. */
-static void data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg, uint32_t n)
+static __rte_always_inline void data_arrives(struct nb_tcp *tcp, struct nb_tcb *tcb, const struct nb_seg *seg,
+                                             uint32_t n)
 {
     if (n >= tcb->rcv_mss && tcb->tally[NB_TALLY_RX_BYTES] >= NB_RIGHTSIZE_FROM_BYTES)
         nb__rightsize(tcp, tcb, seg);

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_common.h>
+
 struct nb_tcb;
 struct nb_tcp;
 
@@ -31,7 +33,7 @@ struct nb_pipe_ack {
 void nb__validation_acked(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* Data is about to be sent, or was sent without filling cwnd: five minutes are enough (§4.4.3). */
-void nb__validation_expire(struct nb_tcp *tcp, struct nb_tcb *tcb);
+__rte_cold void nb__validation_expire(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* The validated phase (§4.2): cwnd may grow. */
 bool nb__validated(const struct nb_tcb *tcb);

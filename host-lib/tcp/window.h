@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_common.h>
+
 #include "../wire/segment.h"
 
 struct nb_tcb;
@@ -61,7 +63,7 @@ void nb__acknowledge(struct nb_tcp *tcp, struct nb_tcb *tcb);
 void nb__ack_timeout(struct nb_tcp *tcp, struct nb_tcb *tcb);
 
 /* This arrived twice: the next ACK says so (RFC 2883 §4). */
-void nb__ack_reports_duplicate(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range);
+__rte_cold void nb__ack_reports_duplicate(struct nb_tcp *tcp, struct nb_tcb *tcb, struct nb_seq_range range);
 
 /* SACK blocks that the next segment will carry, a D-SACK first (RFC 2018 §4, RFC 2883). */
 unsigned nb__sack_blocks(const struct nb_tcp *tcp, const struct nb_tcb *tcb, struct nb_seq_range *blocks);

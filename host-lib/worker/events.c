@@ -24,17 +24,36 @@ bool nb__news_init(struct nb_worker *w)
     return w->news && rte_ring_init(w->news, "nb_news", NB_NEWS_SIZE, RING_F_SP_ENQ | RING_F_SC_DEQ) == 0;
 }
 
-/* Written where the ring has room for it. */
+void nb__news_publish(struct nb_worker *w)
+{
+    if (w->news_reserved)
+        rte_ring_enqueue_zc_finish(w->news, w->news_told);
+    w->news_told = w->news_reserved = 0;
+}
+
+/* Room for more, as much as lies in one piece, up to what a turn usually has to tell. */
+static __rte_noinline bool reserve_news(struct nb_worker *w)
+{
+    struct rte_ring_zc_data room;
+
+    nb__news_publish(w);
+    if (rte_ring_enqueue_zc_burst_elem_start(w->news, sizeof *w->news_room, NB_NEWS_TURN, &room, NULL) == 0)
+        return false;
+    w->news_room = room.ptr1;
+    w->news_reserved = room.n1;
+    return true;
+}
+
+/* Written where the ring has room for it; the reader sees it when the turn ends. */
 static void tell(struct nb_worker *w, enum nb_flow_news_kind kind, const struct nb_tcb *tcb)
 {
     const struct nb_flow_key *key = nb_tcb_key(tcb);
-    struct rte_ring_zc_data room;
 
-    if (rte_ring_enqueue_zc_bulk_elem_start(w->news, sizeof(struct nb_flow_news), 1, &room, NULL) == 0) {
+    if (unlikely(w->news_told == w->news_reserved) && !reserve_news(w)) {
         atomic_fetch_add_explicit(&w->news_lost, 1, memory_order_relaxed);
         return;
     }
-    *(struct nb_flow_news *)room.ptr1 = (struct nb_flow_news){
+    w->news_room[w->news_told++] = (struct nb_flow_news){
         .kind = kind,
         .id = nb_tcb_id(tcb),
         .key = *key,
@@ -43,7 +62,6 @@ static void tell(struct nb_worker *w, enum nb_flow_news_kind kind, const struct 
         .home_queue = nb_rss_queue(&w->port[key->port_group].rss, key),
         .moves = nb_tcb_moves(tcb),
     };
-    rte_ring_enqueue_zc_finish(w->news, 1);
 }
 
 /* Between its beginning and its end, a flow's news are whose it is. */

@@ -38,6 +38,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_common.h>
+
 #include <netbypass/runtime.h>
 
 #include "park.h"
@@ -101,11 +103,11 @@ void nb__gate_hold(struct nb_worker *w, struct nb_gate *gate, uint64_t until_us)
 void nb__gate_drained(struct nb_worker *w, const struct nb_flow_key *key, uint64_t by_us);
 
 /* A segment arrived: true when it was parked. */
-bool nb__gate_parks(struct nb_worker *w, const struct nb_arrival *a);
+__rte_cold bool nb__gate_parks(struct nb_worker *w, const struct nb_arrival *a);
 
 /* A packet of a flow is about to leave: true when it is held back. And may the flow send data? */
-bool nb__gate_holds(struct nb_worker *w, const struct nb_flow_key *key, struct rte_mbuf *packet);
-bool nb__gate_closed_for(struct nb_worker *w, const struct nb_flow_key *key);
+__rte_cold bool nb__gate_holds(struct nb_worker *w, const struct nb_flow_key *key, struct rte_mbuf *packet);
+__rte_cold bool nb__gate_closed_for(struct nb_worker *w, const struct nb_flow_key *key);
 
 /* The fence of this worker came. */
 void nb__gate_fence(struct nb_worker *w, const struct nb_flow_key *key, uint16_t origin, uint32_t lost);

@@ -82,6 +82,7 @@ bool nb_worker_step(struct nb_worker *w, uint64_t now_us)
         nb__moves_tend(w);
         nb__ring_doorbells(w);
     }
+    nb__news_publish(w);
     return any;
 }
 

@@ -33,6 +33,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_common.h>
+
 #include <netbypass/app.h>
 #include <netbypass/runtime.h>
 
@@ -61,6 +63,7 @@ struct rte_ring;
  * the last owner may have been its first, and home may have been asked on the way. */
 #define NB_HOPS_MOVED (NB_MAX_WORKERS + 2)
 #define NB_NEWS_SIZE  4096  /* flow news kept for the steering thread; 256 KB a worker */
+#define NB_NEWS_TURN  64    /* of them in a turn, usually: a burst may make and end as many flows as it has segments */
 #define NB_SWEEP_US   1000  /* some flows of registry.away are looked up this often, */
 #define NB_SWEEP_PARTS 4096 /* one and such a part of them: each of many every four seconds */
 #define NB_SETTLE_US  20000 /* after a change of RETA, how long packets may still come the old way */
@@ -152,8 +155,10 @@ struct nb_worker {
     uint64_t sweep_at_us, settled_at_us;
     uint32_t reta_slot, reta_away; /* how far the walks of reta.c are */
 
-    struct rte_ring *news;      /* of struct nb_flow_news */
-    _Atomic uint32_t news_lost; /* since start */
+    struct rte_ring *news;             /* of struct nb_flow_news */
+    struct nb_flow_news *news_room;    /* in the ring, for what is told in this turn: */
+    unsigned news_told, news_reserved; /* so many were, and may be */
+    _Atomic uint32_t news_lost;        /* since start */
 
     uint64_t busy_us, idle_us, sleeps; /* written by load.c and thread.c, read by control threads */
 
@@ -207,7 +212,7 @@ void nb_worker_free(struct nb_worker *w);
 uint32_t nb__most_flows(const struct nb_limits *limits);
 
 /* rx.c: free a packet and count why. */
-void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason);
+__rte_cold void nb__drop(struct nb_worker *w, struct rte_mbuf *m, int reason);
 
 /* tx.c: give a frame to a port at the end of the turn. Takes it. */
 void nb__transmit(void *worker, unsigned port, struct rte_mbuf *frame);
@@ -252,18 +257,20 @@ void nb__record_letter(struct nb_worker *w, unsigned from, const struct nb_mail 
 enum nb_record_sent nb__record_goes(struct nb_worker *w, const struct nb_flow_object *record, uint16_t to);
 
 /* reta.c: a flow of ours was just made while RETA changes; what is due every turn. */
-void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key);
+__rte_cold void nb__reta_flow_made(struct nb_worker *w, unsigned port, const struct nb_flow_key *key);
 void nb__reta_tend(struct nb_worker *w);
 
 /* reta.c: true when a segment that came from the wire has to wait. Asked while n_gates is not 0. */
-bool nb__reta_holds(struct nb_worker *w, const struct nb_arrival *a);
+__rte_cold bool nb__reta_holds(struct nb_worker *w, const struct nb_arrival *a);
 
 /* reta.c: if there is a flow of ours now under this key, its home, which had us make it, hears which. False: none. */
-bool nb__reta_flow_made_for(struct nb_worker *w, unsigned port, const struct nb_flow_key *key, uint16_t its_home);
+__rte_cold bool nb__reta_flow_made_for(struct nb_worker *w, unsigned port, const struct nb_flow_key *key,
+                                       uint16_t its_home);
 
 /* events.c */
 extern const struct nb_tcp_env nb__worker_env; /* arg: the worker */
 bool nb__news_init(struct nb_worker *w);
+void nb__news_publish(struct nb_worker *w); /* what was told in this turn */
 void nb__news_moved(struct nb_worker *w, const struct nb_tcb *tcb);
 
 /* reta.c: the steps of a change, between bursts on each worker in turn (runtime_reta.c). Those that return false have

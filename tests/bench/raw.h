@@ -12,7 +12,7 @@
  *                       <-             ACK
  *
  * raw_keepalive answers every request with 64 bytes and stays; one segment each way. raw_source sends without end, in
- * buffers of its own (zero copy), as much as the connection takes.
+ * buffers of its own (zero copy), a few at a time, as much as the connection takes.
  */
 #ifndef BENCH_RAW_H
 #define BENCH_RAW_H

@@ -3,6 +3,8 @@
 
 #include "raw.h"
 
+#define SOURCE_LINKS 8u /* buffers that the source hands over at once */
+
 static const char response[RAW_BYTES] = "response";
 
 static int start(struct nb_worker *w, const struct nb_app_option *options, unsigned n_options, void **state,
@@ -54,16 +56,31 @@ static void answer(struct nb_worker *w, void *state, struct nb_conn c, void *use
         nb_conn_write(w, c, response, sizeof response);
 }
 
-/* Whole buffers, until the send buffer takes no more. What is in them does not matter. */
+/* Up to n whole buffers, one behind the other. What is in them does not matter. NULL: there is none. */
+static struct rte_mbuf *chain_of(struct nb_worker *w, size_t n)
+{
+    struct rte_mbuf *chain = NULL, **end = &chain;
+    uint16_t links = 0;
+
+    for (; links < n && (*end = nb_conn_buffer(w)); links++, end = &(*end)->next)
+        (*end)->data_len = RAW_SOURCE_BYTES;
+    if (chain) {
+        chain->nb_segs = links;
+        chain->pkt_len = (uint32_t)links * RAW_SOURCE_BYTES;
+    }
+    return chain;
+}
+
+/* Whole buffers, several at a time, until the send buffer does not take another one. */
 static void send_on(struct nb_worker *w, void *state, struct nb_conn c, void *user)
 {
     (void)state, (void)user;
     for (;;) {
-        struct rte_mbuf *m = nb_conn_buffer(w);
+        size_t room = nb_conn_writable(w, c) / RAW_SOURCE_BYTES, n = RTE_MIN(room, SOURCE_LINKS);
+        struct rte_mbuf *m = chain_of(w, n ? n : 1);
 
         if (!m)
             return;
-        rte_pktmbuf_append(m, RAW_SOURCE_BYTES);
         if (nb_conn_send(w, c, m) < 0) {
             rte_pktmbuf_free(m);
             return;

@@ -87,6 +87,38 @@ static void test_refused_connection_is_reset_and_its_news_cancel_out(void **stat
     assert_int_equal(news[0].id, news[1].id);
 }
 
+/* What a turn has to tell is written into one piece of the ring; where that ends, it goes on at the ring's beginning.
+ */
+static void test_news_of_full_turns_come_whole_and_in_order_through_the_end_of_the_ring(void **state)
+{
+    struct client c[NB_BURST] = {client_at_home(1)};
+    struct nb_flow_news news[2 * NB_BURST];
+    uint32_t lost;
+
+    (void)state;
+    open_on(1, &c[0]); /* so that no turn ends where the ring does */
+    assert_int_equal(nb_runtime_flow_news(rt, 1, news, 2, &lost), 1);
+    diary.refuse_accept = true;
+    for (unsigned round = 0; round <= NB_NEWS_SIZE / (2 * NB_BURST); round++) {
+        for (unsigned i = 0; i < NB_BURST; i++) {
+            c[i] = client_at_home(1);
+            exchange_on(1, &c[i], NB_TCP_SYN, "");
+        }
+        for (unsigned i = 0; i < NB_BURST; i++)
+            send_on(1, &c[i], NB_TCP_ACK, "");
+        settle();
+        drain_wire();
+        assert_int_equal(nb_runtime_flow_news(rt, 1, news, 2 * NB_BURST, &lost), 2 * NB_BURST);
+        assert_int_equal(lost, 0);
+        for (unsigned i = 0; i < NB_BURST; i++) {
+            assert_int_equal(news[2 * i].kind, NB_FLOW_NEWS_ESTABLISHED);
+            assert_int_equal(news[2 * i + 1].kind, NB_FLOW_NEWS_GONE);
+            assert_int_equal(news[2 * i].id, news[2 * i + 1].id);
+            assert_int_equal(news[2 * i].key.remote_port, c[i].key.local_port);
+        }
+    }
+}
+
 static void test_flows_and_news_say_the_same(void **state)
 {
     struct client c = client_at_home(2);
@@ -572,6 +604,7 @@ int main(void)
         T(test_connection_at_home_is_served_by_its_worker),
         T(test_full_segments_that_follow_each_other_in_a_batch_are_delivered_as_one),
         T(test_refused_connection_is_reset_and_its_news_cancel_out),
+        T(test_news_of_full_turns_come_whole_and_in_order_through_the_end_of_the_ring),
         T(test_flows_and_news_say_the_same),
         T(test_walk_over_many_flows_returns_each_once),
         T(test_ping_at_another_worker_finds_its_neighbour_through_worker_0),
