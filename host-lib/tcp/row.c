@@ -1,8 +1,6 @@
 /* row.c - see row.h. */
 #include "row.h"
 
-#include <string.h>
-
 #include <rte_mbuf.h>
 
 #include "core.h"
@@ -35,7 +33,7 @@ static bool is_alike(const struct nb_row *row, const struct nb_seg *next)
     return next->payload_bytes == row->each && (next->flags & ~NB_TCP_PSH) == NB_TCP_ACK && next->ack == seg->ack &&
            next->window == seg->window && next->options == seg->options &&
            (!seg->options || (next->ts_value == seg->ts_value && next->ts_echo == seg->ts_echo)) &&
-           memcmp(&next->key, &seg->key, sizeof seg->key) == 0;
+           nb_flow_key_equal(&next->key, &seg->key);
 }
 
 bool nb_row_join(struct nb_row *row, struct nb_seg *next)

@@ -110,8 +110,7 @@ static bool overtaken(const struct nb_seg *seg, struct nb_flow_ref ref)
     case NB_FLOW_TCB:
         return ((const struct nb_tcb *)ref.object)->state == NB_TCP_CLOSED;
     case NB_FLOW_TIME_WAIT:
-        return !((const struct nb_time_wait *)ref.object)->used ||
-               memcmp(&ref.object->key, &seg->key, sizeof seg->key) != 0;
+        return !((const struct nb_time_wait *)ref.object)->used || !nb_flow_key_equal(&ref.object->key, &seg->key);
     case NB_FLOW_NONE:
         return true;
     case NB_FLOW_FORWARD:

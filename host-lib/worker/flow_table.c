@@ -132,27 +132,13 @@ void nb_flow_prefetch(const struct nb_flow_table *table, uint32_t hash)
     __builtin_prefetch(&table->slots[hash & table->mask]);
 }
 
-/* Both addresses in two words of 16 bytes, ports and the rest in one of 8. */
-static bool key_equal(const struct nb_flow_key *a, const struct nb_flow_key *b)
-{
-    typedef uint64_t pair __attribute__((vector_size(16)));
-    pair x[2], y[2];
-    uint64_t x_rest, y_rest;
-    memcpy(x, a, sizeof x);
-    memcpy(y, b, sizeof y);
-    memcpy(&x_rest, &a->local_port, sizeof x_rest);
-    memcpy(&y_rest, &b->local_port, sizeof y_rest);
-    pair differs = (x[0] ^ y[0]) | (x[1] ^ y[1]);
-    return (differs[0] | differs[1] | (x_rest ^ y_rest)) == 0;
-}
-
 struct nb_flow_ref nb_flow_find(const struct nb_flow_table *table, const struct nb_flow_key *key, uint32_t hash)
 {
     for (const struct slot *slot = &table->slots[hash & table->mask]; slot->reference; slot++) {
         if (slot->hash != hash)
             continue;
         struct nb_flow_ref ref = resolve(table, slot->reference);
-        if (key_equal(&ref.object->key, key))
+        if (nb_flow_key_equal(&ref.object->key, key))
             return ref;
     }
     return (struct nb_flow_ref){.kind = NB_FLOW_NONE};

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <netbypass/flow.h>
 
@@ -52,6 +53,20 @@ void nb_flow_table_free(struct nb_flow_table *table);
  * to be said before the first. */
 #define NB_FLOW_POOL_BYTES_MAX (1ull << 33)
 void nb_flow_table_set_pool(struct nb_flow_table *table, enum nb_flow_kind kind, const void *pool);
+
+/* Both addresses in two words of 16 bytes, ports and the rest in one of 8. */
+static inline bool nb_flow_key_equal(const struct nb_flow_key *a, const struct nb_flow_key *b)
+{
+    typedef uint64_t pair __attribute__((vector_size(16)));
+    pair x[2], y[2];
+    uint64_t x_rest, y_rest;
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    memcpy(&x_rest, &a->local_port, sizeof x_rest);
+    memcpy(&y_rest, &b->local_port, sizeof y_rest);
+    pair differs = (x[0] ^ y[0]) | (x[1] ^ y[1]);
+    return (differs[0] | differs[1] | (x_rest ^ y_rest)) == 0;
+}
 
 uint32_t nb_flow_hash(const struct nb_flow_table *table, const struct nb_flow_key *key);
 void nb_flow_prefetch(const struct nb_flow_table *table, uint32_t hash);
